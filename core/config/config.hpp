@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The whole configuration as plain values. toml.cpp and cli.cpp both fill these structures, and
+// dump.cpp writes them back as TOML; nothing else of the program knows where a value came from.
+#ifndef NBDSTREAM_CONFIG_CONFIG_HPP
+#define NBDSTREAM_CONFIG_CONFIG_HPP
+
+#include "log/log.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace nbdstream::config {
+
+using std::chrono::nanoseconds;
+
+/// What an export without `--size` shows: the largest size that QEMU opens, in bytes.
+inline constexpr std::uint64_t unknown_size = (std::uint64_t{1} << 63) - (std::uint64_t{1} << 30);
+
+enum class order_mode { automatic, strict, window, spill, spool };
+enum class gaps_policy { allow, refuse };
+enum class data_path { automatic, copy };
+
+/// One `KEY=VALUE` of a sink, as the user wrote it.
+struct sink_setting {
+  std::string key;
+  std::string value;
+  std::string where;  ///< "file.toml:3:7" or "--option"; begins an error message
+};
+
+struct sink_config {
+  std::string module = "fifo";          ///< a module's name, or with a '/' the path of a .so
+  std::optional<std::string> argument;  ///< for the module's positional option
+  std::vector<sink_setting> settings;
+  std::string where = "--sink";  ///< as sink_setting::where
+};
+
+struct export_config {
+  std::string name;
+  std::string description;
+  std::optional<std::uint64_t> size;                     ///< bytes
+  std::uint64_t max_stream = std::uint64_t{64} << 40;  ///< bytes; only without `size`
+  order_mode order = order_mode::automatic;
+  std::optional<gaps_policy> gaps;  ///< none: SPEC's default, see effective_gaps()
+  bool pad = true;                  ///< false: --no-pad
+  std::uint64_t streams = 1;        ///< 0: for ever
+  nanoseconds settle = std::chrono::seconds(1);
+  sink_config sink;
+};
+
+struct listen_address {
+  enum class kind { unix_path, private_unix, tcp, vsock };
+  kind what = kind::private_unix;
+  std::string path;           ///< unix_path
+  std::string host;           ///< tcp: numeric address or name, without brackets
+  std::uint32_t port = 10809;  ///< tcp, vsock
+};
+
+struct server_config {
+  std::vector<listen_address> listen;
+  bool single = false;
+  std::string run;  ///< command for /bin/sh; empty: none
+  nanoseconds run_grace = std::chrono::seconds(10);
+  nanoseconds grace = std::chrono::seconds(5);  ///< between asking something to end and forcing it
+  nanoseconds handshake_timeout = std::chrono::seconds(10);
+  nanoseconds payload_timeout = std::chrono::seconds(60);
+  config::data_path path = data_path::automatic;
+  std::string pidfile;
+  bool exit_with_parent = false;
+  std::optional<int> progress_fd;  ///< where --progress reports; none: nowhere
+  log::level log_level = log::level::info;
+  log::format log_format = log::format::text;
+};
+
+struct configuration {
+  server_config server;
+  std::vector<export_config> exports;  ///< at least one once it is complete
+};
+
+/// Whether bytes that nobody named count as zeroes when `e` commits: what the user said, or else
+/// refuse where a size is given and no command's exit status vouches for the client.
+[[nodiscard]] inline gaps_policy effective_gaps(const export_config& e, const server_config& s) {
+  if (e.gaps) return *e.gaps;
+  if (e.order == order_mode::spool) return gaps_policy::allow;
+  return e.size && s.run.empty() ? gaps_policy::refuse : gaps_policy::allow;
+}
+
+/// A configuration that cannot be used: one line for the user, naming the thing, what is wrong
+/// with it, and what to do. Leads to exit status 2.
+class error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace nbdstream::config
+#endif
