@@ -30,6 +30,11 @@ struct sink_setting {
   std::string key;
   std::string value;
   std::string where;  ///< "file.toml:3:7" or "--option"; begins an error message
+
+  /// Where a setting was written is not part of what it says.
+  bool operator==(const sink_setting& other) const {
+    return key == other.key && value == other.value;
+  }
 };
 
 struct sink_config {
@@ -37,12 +42,16 @@ struct sink_config {
   std::optional<std::string> argument;  ///< for the module's positional option
   std::vector<sink_setting> settings;
   std::string where = "--sink";  ///< as sink_setting::where
+
+  bool operator==(const sink_config& other) const {
+    return module == other.module && argument == other.argument && settings == other.settings;
+  }
 };
 
 struct export_config {
   std::string name;
   std::string description;
-  std::optional<std::uint64_t> size;                     ///< bytes
+  std::optional<std::uint64_t> size;                   ///< bytes
   std::uint64_t max_stream = std::uint64_t{64} << 40;  ///< bytes; only without `size`
   order_mode order = order_mode::automatic;
   std::optional<gaps_policy> gaps;  ///< none: SPEC's default, see effective_gaps()
@@ -50,14 +59,18 @@ struct export_config {
   std::uint64_t streams = 1;        ///< 0: for ever
   nanoseconds settle = std::chrono::seconds(1);
   sink_config sink;
+
+  bool operator==(const export_config&) const = default;
 };
 
 struct listen_address {
   enum class kind { unix_path, private_unix, tcp, vsock };
   kind what = kind::private_unix;
-  std::string path;           ///< unix_path
-  std::string host;           ///< tcp: numeric address or name, without brackets
+  std::string path;            ///< unix_path
+  std::string host;            ///< tcp: numeric address or name, without brackets
   std::uint32_t port = 10809;  ///< tcp, vsock
+
+  bool operator==(const listen_address&) const = default;
 };
 
 struct server_config {
@@ -74,11 +87,15 @@ struct server_config {
   std::optional<int> progress_fd;  ///< where --progress reports; none: nowhere
   log::level log_level = log::level::info;
   log::format log_format = log::format::text;
+
+  bool operator==(const server_config&) const = default;
 };
 
 struct configuration {
   server_config server;
   std::vector<export_config> exports;  ///< at least one once it is complete
+
+  bool operator==(const configuration&) const = default;
 };
 
 /// Whether bytes that nobody named count as zeroes when `e` commits: what the user said, or else

@@ -31,7 +31,7 @@ void append_escaped(std::string& out, std::string_view text, bool json) {
       out += '\\';
       out += c;
     } else if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(out), json ? "\\u{:04x}" : "\\x{:02x}", byte);
+      out += json ? fmt::format("\\u{:04x}", byte) : fmt::format("\\x{:02x}", byte);
     } else {
       out += c;
     }

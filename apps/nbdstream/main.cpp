@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The only place where everything is constructed and wired.
+#include "config/cli.hpp"
+#include "config/dump.hpp"
+#include "config/validate.hpp"
+#include "server/server.hpp"
+#include "sink/module_sink.hpp"
+#include "sink/registry.hpp"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+namespace nbdstream {
+namespace {
+
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 2;
+
+/// A sink before it is created: its module, and its settings as the module will see them.
+struct chosen_sink {
+  sink::module module;
+  sink::settings settings;
+};
+
+const char* type_name(std::uint32_t type) {
+  switch (type) {
+    case NBDSTREAM_OPTION_INTEGER: return "integer";
+    case NBDSTREAM_OPTION_BOOLEAN: return "boolean";
+    case NBDSTREAM_OPTION_SIZE: return "size";
+    case NBDSTREAM_OPTION_DURATION: return "duration";
+    default: return "string";
+  }
+}
+
+void list_sinks(const sink::registry& sinks) {
+  for (const auto& name : sinks.names()) {
+    const auto module = sinks.load(name);
+    fmt::print("{}\t{}\t{}\n", name, module.table.description, module.path);
+  }
+}
+
+/// Lines of key=value, as nbdkit --dump-plugin prints them.
+void dump_sink(const sink::registry& sinks, const std::string& name) {
+  const auto module = sinks.load(name);
+  const auto& table = module.table;
+  const auto yes_no = [](bool b) { return b ? "yes" : "no"; };
+  fmt::print("path={}\nname={}\ndescription={}\nversion={}\n", module.path, table.name,
+             table.description, table.version);
+  fmt::print("abi={}.{}\n", NBDSTREAM_SINK_ABI_MAJOR, table.abi_minor);
+  fmt::print("has_write={}\nhas_zero={}\nhas_flush={}\nhas_native_fd={}\nhas_interrupt={}\n",
+             yes_no(table.write), yes_no(table.zero), yes_no(table.flush), yes_no(table.native_fd),
+             yes_no(table.interrupt));
+  fmt::print("blocking_open={}\nblocking_write={}\nblocking_finish={}\n",
+             yes_no(table.blocking & NBDSTREAM_BLOCKING_OPEN),
+             yes_no(table.blocking & NBDSTREAM_BLOCKING_WRITE),
+             yes_no(table.blocking & NBDSTREAM_BLOCKING_FINISH));
+  for (const auto& o : module.options) {
+    fmt::print("option={} type={} required={} positional={} secret={} default={} help={}\n", o.name,
+               type_name(o.type), yes_no(o.flags & NBDSTREAM_OPTION_REQUIRED),
+               yes_no(o.flags & NBDSTREAM_OPTION_POSITIONAL),
+               yes_no(o.flags & NBDSTREAM_OPTION_SECRET), o.default_value ? o.default_value : "",
+               o.help);
+  }
+}
+
+std::vector<chosen_sink> choose_sinks(const sink::registry& registry,
+                                      const config::configuration& config) {
+  std::vector<chosen_sink> chosen;
+  int on_stdout = 0;
+  for (const auto& e : config.exports) {
+    auto module = registry.load(e.sink.module);
+    sink::settings settings(module.table.name, module.options, e.sink);
+    if (module.table.flags & NBDSTREAM_SINK_USES_STDOUT) {
+      ++on_stdout;
+      const auto refuse = [&](const char* why) {
+        throw config::error(fmt::format("the {} sink {}", module.table.name, why));
+      };
+      if (config.server.single) refuse("needs the standard output that --single talks NBD on");
+      if (e.streams != 1) refuse("carries one stream only; leave out --streams");
+      if (on_stdout > 1) refuse("can serve one export only; give the others another sink");
+    }
+    chosen.push_back({std::move(module), std::move(settings)});
+  }
+  return chosen;
+}
+
+void dump_config(const sink::registry& registry, const config::configuration& config) {
+  const auto is_secret = [&](const config::export_config& e, std::string_view key) {
+    return sink::is_secret(registry.load(e.sink.module).options, key);
+  };
+  fmt::print("{}", config::to_toml(config, is_secret));
+}
+
+/// A descriptor that is closed must not be given out as 0, 1 or 2 to something else. Standard
+/// output becomes one that cannot be written, so that nothing vanishes unseen.
+void occupy_standard_descriptors() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY);
+  }
+}
+
+void exit_with_parent() {
+  const auto parent = ::getppid();
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) std::raise(SIGTERM);  // it went away in between
+}
+
+/// Builds the exports, each with its sink.
+std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executor& executor,
+                                                      const config::configuration& config,
+                                                      std::vector<chosen_sink> chosen,
+                                                      std::function<void()> on_stuck,
+                                                      log::logger& log) {
+  std::vector<std::unique_ptr<nbd_export>> exports;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const auto& e = config.exports[i];
+    auto made = std::make_unique<sink::module_sink>(executor, std::move(chosen[i].module),
+                                                    std::move(chosen[i].settings),
+                                                    config.server.grace, log, on_stuck);
+    nbd_export::settings s;
+    s.config = e;
+    s.refuse_gaps = config::effective_gaps(e, config.server) == config::gaps_policy::refuse;
+    s.vouched = !config.server.run.empty();
+    exports.push_back(std::make_unique<nbd_export>(executor, std::move(s), std::move(made), log));
+  }
+  return exports;
+}
+
+int serve(const config::configuration& config, std::vector<chosen_sink> chosen, log::logger& log) {
+  std::signal(SIGPIPE, SIG_IGN);
+  if (config.server.exit_with_parent) exit_with_parent();
+  asio::io_context loop(1);
+  std::unique_ptr<server> it;
+  const auto on_stuck = [&it] { it->give_up_on_stuck_sink(); };
+  auto exports = make_exports(loop.get_executor(), config, std::move(chosen), on_stuck, log);
+  it = std::make_unique<server>(loop.get_executor(), config, std::move(exports), log);
+  it->listen();
+  int status = exit_failure;
+  asio::co_spawn(loop, it->run(), [&](std::exception_ptr failed, int result) {
+    loop.stop();
+    if (failed) std::rethrow_exception(failed);
+    status = result;
+  });
+  loop.run();
+  // A call that never returns still uses what destructors would take from under it.
+  if (it->stuck()) ::_exit(status);
+  return status;
+}
+
+int run(int argc, char** argv, log::logger& log) {
+  auto command = config::parse_command_line(argc, argv);
+  using action = config::command::action;
+  if (command.what == action::help) return fmt::print("{}", config::help_text()), 0;
+  if (command.what == action::version) return fmt::print("{}\n", config::version_text()), 0;
+  const sink::registry registry;
+  if (command.what == action::list_sinks) return list_sinks(registry), 0;
+  if (command.what == action::dump_sink) return dump_sink(registry, command.sink), 0;
+
+  auto& config = command.config;
+  log.configure(config.server.log_level, config.server.log_format);
+  for (auto& w : config::complete_and_validate(config, socket_activated())) {
+    command.warnings.push_back(std::move(w));
+  }
+  if (command.what == action::dump_config) return dump_config(registry, config), 0;
+  auto chosen = choose_sinks(registry, config);
+  for (const auto& warning : command.warnings) log.warning("{}", warning);
+  return serve(config, std::move(chosen), log);
+}
+
+}  // namespace
+}  // namespace nbdstream
+
+int main(int argc, char** argv) {
+  using namespace nbdstream;
+  occupy_standard_descriptors();
+  log::logger log;
+  try {
+    return run(argc, argv, log);
+  } catch (const config::error& e) {
+    log.error("{}", e.what());
+    return exit_usage;
+  } catch (const sink::load_error& e) {
+    log.error("{}", e.what());
+    return exit_usage;
+  } catch (const sink::create_error& e) {
+    log.error("{}", e.what());
+    return e.error_number() == EINVAL ? exit_usage : exit_failure;
+  } catch (const std::exception& e) {
+    log.error("{}", e.what());
+    return exit_failure;
+  }
+}

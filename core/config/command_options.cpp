@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/command_options.hpp"
+
+#include "config/parse.hpp"
+#include "config/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace nbdstream::config {
+namespace {
+
+using text = std::string_view;
+using action = command::action;
+using target = option_target;
+
+void set_sink(command_line& line, text value) {
+  const auto colon = value.find(':');
+  sink_config sink;
+  sink.module = value.substr(0, colon);
+  if (sink.module.empty()) {
+    throw error(fmt::format("{} names no module; write NAME or NAME:ARGUMENT", quote(value)));
+  }
+  if (colon != text::npos && colon + 1 < value.size()) sink.argument = value.substr(colon + 1);
+  line.sink = sink;
+}
+
+void add_setting(command_line& line, text value) {
+  const auto equals = value.find('=');
+  const text key = value.substr(0, equals);
+  if (equals == text::npos || key.empty()) {
+    throw error(fmt::format("{} is not KEY=VALUE", quote(value)));
+  }
+  if (key == "module" || key == "argument") {
+    throw error(fmt::format("{} is not a setting; write --sink NAME:ARGUMENT", key));
+  }
+  const bool twice = std::any_of(line.settings.begin(), line.settings.end(),
+                                 [&](const auto& s) { return s.key == key; });
+  if (twice) throw error(fmt::format("{} is given twice; give it once", quote(key)));
+  line.settings.push_back({std::string(key), std::string(value.substr(equals + 1)), "--option"});
+}
+
+void add_unix(command_line& line, text value) {
+  line.listen.push_back(parse_listen(fmt::format("unix:{}", value)));
+}
+
+void add_vsock(command_line& line, text value) {
+  line.listen.push_back(parse_listen(fmt::format("vsock:{}", value)));
+}
+
+void set_port(command_line& line, text value) {
+  line.tcp_port = static_cast<std::uint32_t>(parse_integer(value, 0, 65535));
+}
+
+/// Accepts an IPv6 address with brackets and without.
+void set_address(command_line& line, text value) {
+  const bool bare = value.find(':') != text::npos && !value.starts_with('[');
+  line.tcp_host =
+      parse_listen(fmt::format("tcp:{}{}{}:0", bare ? "[" : "", value, bare ? "]" : "")).host;
+}
+
+template <action what>
+void set_action(command_line& line, text value) {
+  if (line.what && *line.what != what) {
+    throw error("there is another option that only prints something; give one of them");
+  }
+  line.what = what;
+  line.dumped_sink = value;
+}
+
+[[noreturn]] void refuse_reading(command_line&, text) {
+  throw error("reading is not built; to pull from an NBD server use nbdcopy(1)");
+}
+
+void ignore(command_line&, text) {}
+
+using group = help_group;
+constexpr command_option options[] = {
+    {"sink", 0, "NAME[:ARGUMENT]", "", group::sink, target::line, "", set_sink,
+     "Where the stream goes: a sink module's name, or with a '/' the path of a .so, and its main "
+     "argument, as in fifo:PATH. Default module: fifo."},
+    {"option", 'o', "KEY=VALUE", "", group::sink, target::line, "", add_setting,
+     "A further setting of the sink; see --dump-sink. Repeatable.", true},
+
+    {"size", 0, "SIZE", "", group::stream, target::exported, "size", nullptr,
+     "Virtual size of the export: 512, 640k, 40G. Without it clients see 2^63 - 2^30 bytes, and "
+     "the stream ends at the highest byte that was named."},
+    {"max-stream", 0, "SIZE", "", group::stream, target::exported, "max-stream", nullptr,
+     "Without --size: a byte named beyond this is ENOSPC and fails the stream. Default: 64T."},
+    {"order", 0, "MODE", "", group::stream, target::exported, "order", nullptr,
+     "auto or strict. strict: a gap is sent as zeroes at once, and a write behind the stream's "
+     "end fails it. auto is strict in this version; window, spill and spool are not built yet."},
+    {"window", 0, "SIZE", "", group::stream, target::exported, "window", nullptr,
+     "RAM for data that is ahead of the stream. Not built yet."},
+    {"stall", 0, "TIME", "", group::stream, target::exported, "stall", nullptr,
+     "How long a full window waits for its gap. Not built yet."},
+    {"spill-directory", 0, "DIR", "", group::stream, target::exported, "spill-directory", nullptr,
+     "Where data is kept that the window cannot hold. Not built yet."},
+    {"spill-limit", 0, "SIZE", "", group::stream, target::exported, "spill-limit", nullptr,
+     "How much of it. Not built yet."},
+    {"gaps", 0, "allow|refuse", "", group::stream, target::exported, "gaps", nullptr,
+     "Whether bytes that no request named count as zeroes at the end. Default: refuse with "
+     "--size and without --run, else allow."},
+    {"no-pad", 0, "", "false", group::stream, target::exported, "pad", nullptr,
+     "End at the highest byte named, even with --size."},
+    {"streams", 0, "N", "", group::stream, target::exported, "streams", nullptr,
+     "How many streams to serve before exiting; 0: for ever. Default: 1, which --run requires."},
+    {"settle", 0, "TIME", "", group::stream, target::exported, "settle", nullptr,
+     "Without --run: how long a stream of nothing but zeroes waits for another connection before "
+     "it ends. Default: 1s."},
+    {"export-name", 'e', "NAME", "", group::stream, target::exported, "name", nullptr,
+     "Name of the export. Default: the empty name."},
+    {"description", 0, "TEXT", "", group::stream, target::exported, "description", nullptr,
+     "What clients are told about the export."},
+
+    {"unix", 'U', "PATH|-", "", group::listen, target::line, "", add_unix,
+     "Listen on a Unix socket; '-': a private one in a fresh temporary directory, which is the "
+     "default with --run."},
+    {"port", 'p', "N", "", group::listen, target::line, "", set_port,
+     "Listen on this TCP port; 0: the kernel chooses. Default: 10809."},
+    {"ipaddr", 'i', "ADDRESS", "", group::listen, target::line, "", set_address,
+     "Listen on TCP at this address. Default: 127.0.0.1."},
+    {"vsock", 0, "N", "", group::listen, target::line, "", add_vsock, "Listen on this vsock port."},
+    {"single", 's', "", "true", group::listen, target::server, "single", nullptr,
+     "Serve one connection on stdin and stdout."},
+    {"tls", 0, "off|on|require", "", group::tls, target::server, "tls", nullptr,
+     "Only off: TLS is not built yet."},
+    {"tls-certificates", 0, "DIR", "", group::tls, target::server, "tls-certificates", nullptr,
+     "Certificates for TLS. Not built yet."},
+    {"tls-psk", 0, "FILE", "", group::tls, target::server, "tls-psk", nullptr,
+     "Pre-shared keys for TLS. Not built yet."},
+    {"tls-verify-peer", 0, "", "true", group::tls, target::server, "tls-verify-peer", nullptr,
+     "Ask clients for a certificate. Not built yet."},
+
+    {"run", 0, "COMMAND", "", group::run, target::server, "run", nullptr,
+     "Run COMMAND with /bin/sh, and end with it. It may use $uri and $nbd (the same), "
+     "$unixsocket, $port, $exportname, $tls. Its exit status decides whether the stream is "
+     "complete."},
+    {"run-grace", 0, "TIME", "", group::run, target::server, "run-grace", nullptr,
+     "After COMMAND ended: how long to read what its connections still hold. Default: 10s."},
+    {"grace", 0, "TIME", "", group::run, target::server, "grace", nullptr,
+     "Between asking something to end and forcing it. Default: 5s."},
+    {"handshake-timeout", 0, "TIME", "", group::run, target::server, "handshake-timeout", nullptr,
+     "Deadline of a client's handshake. Default: 10s."},
+    {"payload-timeout", 0, "TIME", "", group::run, target::server, "payload-timeout", nullptr,
+     "A write whose data stops coming for this long aborts the stream. Default: 60s."},
+    {"data-path", 0, "auto|copy", "", group::run, target::server, "data-path", nullptr,
+     "auto: the kernel moves the data where it can; copy: always through a buffer."},
+    {"pidfile", 'P', "PATH", "", group::run, target::server, "pidfile", nullptr,
+     "Write the process ID to PATH once clients can connect."},
+    {"exit-with-parent", 0, "", "true", group::run, target::server, "exit-with-parent", nullptr,
+     "Stop when the parent process ends."},
+    {"foreground", 'f', "", "true", group::run, target::line, "", ignore,
+     "Accepted, for scripts written for nbdkit: nbdstream never goes to the background."},
+
+    {"progress", 0, "FD", "2", group::report, target::server, "progress", nullptr,
+     "Report progress on descriptor FD, or on stderr."},
+    {"log-level", 0, "LEVEL", "", group::report, target::server, "log-level", nullptr,
+     "error, warning, info or debug. Default: info."},
+    {"log-format", 0, "text|json", "", group::report, target::server, "log-format", nullptr,
+     "Lines for people, or one JSON object a line. Default: text."},
+    {"verbose", 'v', "", "debug", group::report, target::server, "log-level", nullptr,
+     "The same as --log-level debug."},
+
+    {"config", 0, "FILE", "", group::other, target::line, "", ignore,
+     "Read FILE (TOML), with the same names as these options; the command line wins over it."},
+    {"list-sinks", 0, "", "true", group::other, target::line, "", set_action<action::list_sinks>,
+     "List the sink modules that are found, and exit."},
+    {"dump-sink", 0, "NAME", "", group::other, target::line, "", set_action<action::dump_sink>,
+     "Show what a sink module is and which settings it takes, and exit."},
+    {"dump-config", 0, "", "true", group::other, target::line, "", set_action<action::dump_config>,
+     "Print the configuration in effect as TOML that --config reads back, and exit."},
+    {"readonly", 'r', "", "true", group::other, target::line, "", refuse_reading,
+     "Refused, as read=PATH is: reading is not built. To pull from an NBD server use nbdcopy(1)."},
+    {"version", 'V', "", "true", group::other, target::line, "", set_action<action::version>,
+     "Print the version, and exit."},
+    {"help", 'h', "", "true", group::other, target::line, "", set_action<action::help>,
+     "Print this, and exit."},
+};
+
+}  // namespace
+
+std::span<const command_option> command_options() {
+  return options;
+}
+
+const command_option* find_option(std::string_view name) {
+  const auto found =
+      std::find_if(std::begin(options), std::end(options), [&](auto& o) { return o.name == name; });
+  return found == std::end(options) ? nullptr : found;
+}
+
+positional_word parse_positional(std::string_view word) {
+  constexpr std::array<text, 3> known{"pipe", "write", "size"};
+  const auto equals = word.find('=');
+  if (equals == text::npos || equals == 0) {
+    throw error(
+        fmt::format("{} is neither an option nor KEY=VALUE; where the stream goes is given "
+                    "as --sink NAME:ARGUMENT",
+                    quote(word)));
+  }
+  const text key = word.substr(0, equals);
+  const std::string value(word.substr(equals + 1));
+  const std::string where = fmt::format("{}=", key);
+  if (key == "size") return {find_option("size"), value, where};
+  if (key == "pipe" || key == "write") {
+    if (value.empty())
+      throw error(fmt::format("{}: the path is empty; give that of a FIFO", where));
+    return {find_option("sink"), "fifo:" + value, where};
+  }
+  if (key == "read") {
+    throw error("read=: reading is not built; to pull from an NBD server use nbdcopy(1)");
+  }
+  if (find_option(key) != nullptr) {
+    throw error(fmt::format("{}: unknown parameter; as an option it is --{}", quote(word), key));
+  }
+  throw error(fmt::format("{}: unknown parameter; known are pipe=, write= and size={}", quote(word),
+                          did_you_mean(key, known)));
+}
+
+}  // namespace nbdstream::config

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// --help and --version.
+#include "config/cli.hpp"
+#include "config/command_options.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace nbdstream::config {
+namespace {
+
+constexpr std::size_t width = 92;
+constexpr std::size_t indent = 30;
+
+constexpr std::string_view introduction =
+    R"(nbdstream - any program that writes to an NBD server becomes a sequential stream
+
+Usage:
+  nbdstream [OPTION]... [--sink NAME[:ARGUMENT]] [pipe=PATH] [size=SIZE]
+  nbdstream --config FILE [OPTION]...
+
+An NBD client writes, and the sink (a named pipe, say) receives the bytes in the order of their
+offsets, each once. A stream ends in exactly one of commit and abort; exit status 0 means that it
+was committed. nbdkit's words work in any position: pipe=PATH and write=PATH are
+--sink fifo:PATH, and size=SIZE is --size SIZE.
+)";
+
+constexpr std::string_view values = R"(
+SIZE is a number of bytes, or a number and one of k, M, G, T, P, E (powers of 1024) or s (512
+bytes). TIME is a number of seconds, or a number and one of us, ms, s, m, h.
+
+Exit status:
+  0       every stream was committed, and the command of --run exited 0; or an idle service was
+          stopped by a signal
+  2       bad usage or configuration, found before anything is created
+  N       the command of --run exited N; 128+N: signal N ended it
+  128+N   signal N ended nbdstream while a stream was open or --run was running
+  1       anything else: a stream was aborted; nothing was written
+
+Examples:
+  Write a disk image into a named pipe:
+    nbdstream --sink fifo:output --run 'qemu-img convert -n in.qcow2 -O raw "$uri"'
+
+  Compress it on the way:
+    set -o pipefail
+    nbdstream --sink stdout --run 'qemu-img convert -n in.qcow2 -O raw "$uri"' | zstd > in.raw.zst
+
+  Wait for a client that writes all of 40 GiB in order, and send them over the network:
+    nbdstream --sink socket:tcp://backup.example:9000 --size 40G -U /run/nbd.sock
+
+  Serve one stream after the other, for ever, on TCP port 10809:
+    nbdstream --sink fifo:/run/backup/vm1 --size 40G --streams 0 -p 10809
+
+  See what a command line means, as a file for --config:
+    nbdstream --sink fifo:output --size 40G --dump-config
+)";
+
+constexpr std::array<std::pair<help_group, std::string_view>, 7> headings{
+    {{help_group::sink, "Where the stream goes"},
+     {help_group::stream, "The export and its streams"},
+     {help_group::listen, "How clients connect"},
+     {help_group::tls, "Encryption"},
+     {help_group::run, "How it runs"},
+     {help_group::report, "What it reports, on stderr unless told otherwise"},
+     {help_group::other, "Other"}}};
+
+/// "-o, --option KEY=VALUE"
+std::string synopsis(const command_option& option) {
+  std::string out = "  ";
+  out += option.letter != 0 ? fmt::format("-{}, ", option.letter) : "    ";
+  out += fmt::format("--{}", option.name);
+  if (option.value.empty()) return out;
+  return out + (option.implied.empty() ? fmt::format(" {}", option.value)
+                                       : fmt::format("[={}]", option.value));
+}
+
+/// Appends `help` in the right-hand column; `line` is what stands in the left one.
+void append_wrapped(std::string& out, std::string line, std::string_view help) {
+  if (line.size() + 2 > indent) {
+    out += line + '\n';
+    line.clear();
+  }
+  line.resize(indent, ' ');
+  while (!help.empty()) {
+    const std::size_t end = std::min(help.find(' '), help.size());
+    if (line.size() + end > width) {
+      out += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
+      line.assign(indent, ' ');
+    }
+    line += help.substr(0, end);
+    line += ' ';
+    help.remove_prefix(std::min(end + 1, help.size()));
+  }
+  out += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
+}
+
+}  // namespace
+
+std::string help_text() {
+  std::string out(introduction);
+  for (const auto& [group, heading] : headings) {
+    out += fmt::format("\n{}:\n", heading);
+    for (const auto& option : command_options()) {
+      if (option.group == group) append_wrapped(out, synopsis(option), option.help);
+    }
+  }
+  return out.append(values);
+}
+
+std::string version_text() {
+  return "nbdstream " NBDSTREAM_VERSION;
+}
+
+}  // namespace nbdstream::config

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/keys.hpp"
+
+#include "config/parse.hpp"
+#include "config/text.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+#include <limits>
+
+namespace nbdstream::config {
+namespace {
+
+using text = std::string_view;
+using values = std::vector<std::string>;
+
+/// A word that stands for a value.
+template <class T>
+struct choice {
+  std::string_view word;
+  T value;
+};
+
+constexpr std::array<choice<order_mode>, 5> orders{{{"auto", order_mode::automatic},
+                                                    {"strict", order_mode::strict},
+                                                    {"window", order_mode::window},
+                                                    {"spill", order_mode::spill},
+                                                    {"spool", order_mode::spool}}};
+constexpr std::array<choice<gaps_policy>, 2> gaps_policies{
+    {{"allow", gaps_policy::allow}, {"refuse", gaps_policy::refuse}}};
+constexpr std::array<choice<data_path>, 2> data_paths{
+    {{"auto", data_path::automatic}, {"copy", data_path::copy}}};
+constexpr std::array<choice<log::level>, 4> levels{{{"error", log::level::error},
+                                                    {"warning", log::level::warning},
+                                                    {"info", log::level::info},
+                                                    {"debug", log::level::debug}}};
+constexpr std::array<choice<log::format>, 2> formats{
+    {{"text", log::format::text}, {"json", log::format::json}}};
+
+template <class T, std::size_t N>
+T choose(const std::array<choice<T>, N>& choices, text word) {
+  std::vector<std::string_view> words;
+  for (const auto& c : choices) {
+    if (c.word == word) return c.value;
+    words.push_back(c.word);
+  }
+  throw error(fmt::format("{} is not one of {}{}", quote(word), fmt::join(words, ", "),
+                          did_you_mean(word, words)));
+}
+
+template <class T, std::size_t N>
+values word_for(const std::array<choice<T>, N>& choices, T value) {
+  for (const auto& c : choices) {
+    if (c.value == value) return {std::string(c.word)};
+  }
+  return {};
+}
+
+order_mode choose_order(text word) {
+  const order_mode order = choose(orders, word);
+  if (order != order_mode::automatic && order != order_mode::strict) {
+    throw error(fmt::format("{} is not built yet; this version has --order strict", word));
+  }
+  return order;
+}
+
+text not_empty(text value, text what) {
+  if (value.empty()) throw error(fmt::format("the value is empty; give {}", what));
+  return value;
+}
+
+template <class Target>
+void needs_order(Target&, text) {
+  throw error("not built yet; this version has --order strict, which keeps nothing back");
+}
+
+void needs_tls(server_config&, text) {
+  throw error("TLS is not built yet; use a Unix socket, or a tunnel");
+}
+
+void set_tls(server_config& s, text v) {
+  constexpr std::array<choice<bool>, 3> modes{{{"off", false}, {"on", true}, {"require", true}}};
+  if (choose(modes, v)) needs_tls(s, v);
+}
+
+values shown(bool value) {
+  return {value ? "true" : "false"};
+}
+
+values unless_empty(const std::string& value) {
+  return value.empty() ? values() : values{value};
+}
+
+using server = server_config;
+constexpr std::array<key<server>, 17> keys_of_server{{
+    {"listen", value_type::list, [](server& s, text v) { s.listen.push_back(parse_listen(v)); },
+     [](const server& s) {
+       values out;
+       for (const auto& address : s.listen) out.push_back(format_listen(address));
+       return out;
+     }},
+    {"single", value_type::boolean, [](server& s, text v) { s.single = parse_boolean(v); },
+     [](const server& s) { return shown(s.single); }},
+    {"run", value_type::text,
+     [](server& s, text v) { s.run = not_empty(v, "a command for /bin/sh"); },
+     [](const server& s) { return unless_empty(s.run); }},
+    {"run-grace", value_type::duration, [](server& s, text v) { s.run_grace = parse_duration(v); },
+     [](const server& s) { return values{format_duration(s.run_grace)}; }},
+    {"grace", value_type::duration, [](server& s, text v) { s.grace = parse_duration(v); },
+     [](const server& s) { return values{format_duration(s.grace)}; }},
+    {"handshake-timeout", value_type::duration,
+     [](server& s, text v) { s.handshake_timeout = parse_duration(v); },
+     [](const server& s) { return values{format_duration(s.handshake_timeout)}; }},
+    {"payload-timeout", value_type::duration,
+     [](server& s, text v) { s.payload_timeout = parse_duration(v); },
+     [](const server& s) { return values{format_duration(s.payload_timeout)}; }},
+    {"data-path", value_type::text, [](server& s, text v) { s.path = choose(data_paths, v); },
+     [](const server& s) { return word_for(data_paths, s.path); }},
+    {"pidfile", value_type::text, [](server& s, text v) { s.pidfile = not_empty(v, "a path"); },
+     [](const server& s) { return unless_empty(s.pidfile); }},
+    {"exit-with-parent", value_type::boolean,
+     [](server& s, text v) { s.exit_with_parent = parse_boolean(v); },
+     [](const server& s) { return shown(s.exit_with_parent); }},
+    {"progress", value_type::integer,
+     [](server& s, text v) {
+       s.progress_fd = static_cast<int>(parse_integer(v, 0, std::numeric_limits<int>::max()));
+     },
+     [](const server& s) {
+       return s.progress_fd ? values{std::to_string(*s.progress_fd)} : values();
+     }},
+    {"log-level", value_type::text, [](server& s, text v) { s.log_level = choose(levels, v); },
+     [](const server& s) { return word_for(levels, s.log_level); }},
+    {"log-format", value_type::text, [](server& s, text v) { s.log_format = choose(formats, v); },
+     [](const server& s) { return word_for(formats, s.log_format); }},
+    {"tls", value_type::text, set_tls, nullptr},
+    {"tls-certificates", value_type::text, needs_tls, nullptr},
+    {"tls-psk", value_type::text, needs_tls, nullptr},
+    {"tls-verify-peer", value_type::boolean, needs_tls, nullptr},
+}};
+
+using exported = export_config;
+constexpr std::array<key<exported>, 13> keys_of_export{{
+    {"name", value_type::text, [](exported& e, text v) { e.name = v; },
+     [](const exported& e) { return values{e.name}; }},
+    {"description", value_type::text, [](exported& e, text v) { e.description = v; },
+     [](const exported& e) { return unless_empty(e.description); }},
+    {"size", value_type::size, [](exported& e, text v) { e.size = parse_size(v); },
+     [](const exported& e) { return e.size ? values{format_size(*e.size)} : values(); }},
+    {"max-stream", value_type::size, [](exported& e, text v) { e.max_stream = parse_size(v); },
+     [](const exported& e) { return e.size ? values() : values{format_size(e.max_stream)}; }},
+    {"order", value_type::text, [](exported& e, text v) { e.order = choose_order(v); },
+     [](const exported& e) { return word_for(orders, e.order); }},
+    {"gaps", value_type::text, [](exported& e, text v) { e.gaps = choose(gaps_policies, v); },
+     [](const exported& e) { return e.gaps ? word_for(gaps_policies, *e.gaps) : values(); }},
+    {"pad", value_type::boolean, [](exported& e, text v) { e.pad = parse_boolean(v); },
+     [](const exported& e) { return shown(e.pad); }},
+    {"streams", value_type::integer,
+     [](exported& e, text v) { e.streams = static_cast<std::uint64_t>(parse_integer(v, 0)); },
+     [](const exported& e) { return values{std::to_string(e.streams)}; }},
+    {"settle", value_type::duration, [](exported& e, text v) { e.settle = parse_duration(v); },
+     [](const exported& e) { return values{format_duration(e.settle)}; }},
+    {"window", value_type::size, needs_order<exported>, nullptr},
+    {"stall", value_type::duration, needs_order<exported>, nullptr},
+    {"spill-directory", value_type::text, needs_order<exported>, nullptr},
+    {"spill-limit", value_type::size, needs_order<exported>, nullptr},
+}};
+
+}  // namespace
+
+std::span<const key<server_config>> server_keys() {
+  return keys_of_server;
+}
+std::span<const key<export_config>> export_keys() {
+  return keys_of_export;
+}
+
+}  // namespace nbdstream::config

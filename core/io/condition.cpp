@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "io/condition.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace nbdstream::io {
+
+awaitable<void> condition::wait(clock::time_point until) {
+  asio::steady_timer timer(executor_, until);
+  const auto place = waiting_.insert(waiting_.end(), &timer);
+  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  waiting_.erase(place);
+}
+
+void condition::notify_all() {
+  for (auto* const timer : waiting_) timer->cancel();
+}
+
+void turnstile::turn::release() noexcept {
+  auto* const of = std::exchange(of_, nullptr);
+  if (!of) return;
+  ++of->serving_;
+  of->freed_.notify_all();
+}
+
+awaitable<turnstile::turn> turnstile::wait_and_enter() {
+  const auto ticket = next_ticket_++;
+  while (serving_ != ticket) co_await freed_.wait();
+  co_return turn(*this);
+}
+
+}  // namespace nbdstream::io

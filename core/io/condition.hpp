@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Waiting for something that another coroutine of the same thread does.
+#ifndef NBDSTREAM_IO_CONDITION_HPP
+#define NBDSTREAM_IO_CONDITION_HPP
+
+#include "io/error.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <list>
+
+namespace nbdstream::io {
+
+using clock = std::chrono::steady_clock;
+
+/// Like std::condition_variable: state changes are announced, and who waits looks again. One
+/// thread. Must outlive those who wait.
+class condition {
+ public:
+  explicit condition(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+  /// Until notify_all(), or `until`. Also returns when the coroutine is cancelled; the caller's
+  /// loop must then see that for itself.
+  [[nodiscard]] awaitable<void> wait(clock::time_point until = clock::time_point::max());
+
+  /// Never resumes anybody before it returns.
+  void notify_all();
+
+ private:
+  asio::any_io_executor executor_;
+  std::list<asio::steady_timer*> waiting_;
+};
+
+/// The right of one coroutine at a time, in order of arrival.
+class turnstile {
+ public:
+  explicit turnstile(const asio::any_io_executor& executor) : freed_(executor) {}
+
+  /// Held until it is destroyed or released.
+  class turn {
+   public:
+    turn() = default;
+    explicit turn(turnstile& of) noexcept : of_(&of) {}
+    turn(turn&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+    turn& operator=(turn&& other) noexcept {
+      if (this != &other) {
+        release();
+        of_ = std::exchange(other.of_, nullptr);
+      }
+      return *this;
+    }
+    ~turn() { release(); }
+    void release() noexcept;
+
+   private:
+    turnstile* of_ = nullptr;
+  };
+
+  [[nodiscard]] bool free() const noexcept { return serving_ == next_ticket_; }
+  /// State: free().
+  [[nodiscard]] turn enter() noexcept {
+    ++next_ticket_;
+    return turn(*this);
+  }
+  /// Waits for its turn, however long that takes.
+  [[nodiscard]] awaitable<turn> wait_and_enter();
+
+ private:
+  std::uint64_t next_ticket_ = 0;
+  std::uint64_t serving_ = 0;
+  condition freed_;
+};
+
+}  // namespace nbdstream::io
+#endif

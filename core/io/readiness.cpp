@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "io/readiness.hpp"
+
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+
+namespace nbdstream::io {
+namespace {
+
+/// A relative timeout; 0 disarms, so a time that has passed becomes a nanosecond.
+itimerspec timer_setting(clock::time_point until) {
+  itimerspec setting{};
+  if (until == clock::time_point::max()) return setting;
+  const auto left = std::max(std::chrono::nanoseconds(until - clock::now()),
+                             std::chrono::nanoseconds(1));
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+  setting.it_value.tv_sec = seconds.count();
+  setting.it_value.tv_nsec = (left - seconds).count();
+  return setting;
+}
+
+}  // namespace
+
+readiness::readiness(const asio::any_io_executor& executor)
+    : epoll_(executor), timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
+  unique_fd set(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (!timer_ || !set || ::epoll_ctl(set.get(), EPOLL_CTL_ADD, timer_.get(), &event) != 0) {
+    throw boost::system::system_error(from_errno(), "epoll");
+  }
+  epoll_.assign(set.release());
+}
+
+awaitable<void> readiness::wait(int fd, std::uint32_t events, clock::time_point until) {
+  epoll_event event{};
+  event.events = events;  // EPOLLIN and so on have the values of POLLIN and so on
+  if (fd >= 0 && ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, fd, &event) != 0) co_return;
+  const auto setting = timer_setting(until);
+  ::timerfd_settime(timer_.get(), 0, &setting, nullptr);
+  co_await epoll_.async_wait(asio::posix::descriptor_base::wait_read,
+                             asio::as_tuple(asio::use_awaitable));
+  const itimerspec disarmed{};
+  ::timerfd_settime(timer_.get(), 0, &disarmed, nullptr);
+  if (fd >= 0) ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+void readiness::cancel() {
+  epoll_.cancel();
+}
+
+}  // namespace nbdstream::io

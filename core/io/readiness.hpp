@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_IO_READINESS_HPP
+#define NBDSTREAM_IO_READINESS_HPP
+
+#include "io/condition.hpp"
+#include "io/unique_fd.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <cstdint>
+
+namespace nbdstream::io {
+
+/// Waits until somebody else's descriptor is ready, without touching it. Asio's own async_wait
+/// sets O_NONBLOCK on the open file description, which would break whoever shares it (an inherited
+/// stdout), and keeps the descriptor registered. So the descriptor goes into a private epoll set
+/// for the length of a wait, and Asio waits for that set.
+class readiness {
+ public:
+  /// Throws boost::system::system_error where there are no descriptors left.
+  explicit readiness(const asio::any_io_executor& executor);
+
+  /// Until `fd` (-1: none) shows one of `events` (as in poll(2)), an error or a hang-up; or the
+  /// time `until`; or cancel(). A descriptor that cannot be polled (a regular file) is ready.
+  [[nodiscard]] awaitable<void> wait(int fd, std::uint32_t events,
+                                     clock::time_point until = clock::time_point::max());
+
+  /// Ends a wait that is under way.
+  void cancel();
+
+ private:
+  asio::posix::stream_descriptor epoll_;
+  unique_fd timer_;
+};
+
+}  // namespace nbdstream::io
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A connection to one client, as a session sees it: the seam to the operating system, behind which
+// tests put one that fails.
+#ifndef NBDSTREAM_IO_TRANSPORT_HPP
+#define NBDSTREAM_IO_TRANSPORT_HPP
+
+#include "io/error.hpp"
+#include "io/readiness.hpp"
+#include "io/unique_fd.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+namespace nbdstream::io {
+
+class transport {
+ public:
+  virtual ~transport() = default;
+
+  /// Reads what there is, 1 byte or more, waiting for it if need be; 0 at the end of the stream.
+  /// One read at a time.
+  [[nodiscard]] virtual awaitable<io_result<std::size_t>> read_some(std::span<std::byte> into) = 0;
+
+  /// Writes all of `data`. One write at a time.
+  [[nodiscard]] virtual awaitable<error_code> write(std::span<const std::byte> data) = 0;
+
+  /// Writes as much as goes without waiting, possibly nothing. Errors are left for write() to find.
+  [[nodiscard]] virtual std::size_t try_write(std::span<const std::byte> data) noexcept = 0;
+
+  /// Until the peer has gone altogether, so that it could not even receive an answer (true); or
+  /// close(), or where that cannot be told (false). Beside a read or write under way.
+  [[nodiscard]] virtual awaitable<bool> hung_up() = 0;
+
+  /// Ends everything under way with operation_aborted, and what comes after at once.
+  virtual void close() noexcept = 0;
+};
+
+/// A connected stream socket of ours.
+[[nodiscard]] std::unique_ptr<transport> socket_transport(const asio::any_io_executor& executor,
+                                                          unique_fd socket);
+
+/// A pair of inherited descriptors, for --single: sockets, pipes or a terminal, whose open file
+/// descriptions others may share.
+[[nodiscard]] std::unique_ptr<transport> stdio_transport(const asio::any_io_executor& executor,
+                                                         unique_fd in, unique_fd out);
+
+}  // namespace nbdstream::io
+#endif

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The numbers of the NBD protocol (NetworkBlockDevice/nbd, doc/proto.md, "Values") and the limits
+// that this server sets where the protocol leaves it the choice ("Size constraints").
+#ifndef NBDSTREAM_PROTOCOL_CONSTANTS_HPP
+#define NBDSTREAM_PROTOCOL_CONSTANTS_HPP
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nbdstream::protocol {
+
+// Handshake phase: "Newstyle negotiation", "Fixed newstyle negotiation".
+inline constexpr std::uint64_t greeting_magic = 0x4e42444d41474943;  // "NBDMAGIC"
+inline constexpr std::uint64_t option_magic = 0x49484156454f5054;    // "IHAVEOPT"
+inline constexpr std::uint64_t option_reply_magic = 0x0003e889045565a9;
+
+namespace handshake_flag {
+inline constexpr std::uint16_t fixed_newstyle = 1 << 0;
+inline constexpr std::uint16_t no_zeroes = 1 << 1;
+}  // namespace handshake_flag
+
+namespace client_flag {
+inline constexpr std::uint32_t fixed_newstyle = 1 << 0;
+inline constexpr std::uint32_t no_zeroes = 1 << 1;
+}  // namespace client_flag
+
+/// "Option types". An unknown value is legal here: it is what the peer sent.
+enum class option : std::uint32_t {
+  export_name = 1,
+  abort = 2,
+  list = 3,
+  starttls = 5,
+  info = 6,
+  go = 7,
+  structured_reply = 8,
+  list_meta_context = 9,
+  set_meta_context = 10,
+};
+
+/// "Option reply types".
+enum class option_reply : std::uint32_t {
+  ack = 1,
+  server = 2,
+  info = 3,
+  err_unsup = 0x80000001,
+  err_policy = 0x80000002,
+  err_invalid = 0x80000003,
+  err_unknown = 0x80000006,
+  err_shutdown = 0x80000007,
+  err_too_big = 0x80000009,
+};
+
+/// The types of information in NBD_REP_INFO.
+enum class info_type : std::uint16_t { export_ = 0, name = 1, description = 2, block_size = 3 };
+
+/// "Transmission flags".
+namespace transmission_flag {
+inline constexpr std::uint16_t has_flags = 1 << 0;
+inline constexpr std::uint16_t send_flush = 1 << 2;
+inline constexpr std::uint16_t send_fua = 1 << 3;
+inline constexpr std::uint16_t send_trim = 1 << 5;
+inline constexpr std::uint16_t send_write_zeroes = 1 << 6;
+inline constexpr std::uint16_t can_multi_conn = 1 << 8;
+inline constexpr std::uint16_t send_fast_zero = 1 << 11;
+}  // namespace transmission_flag
+
+// Transmission phase: "Request message", "Simple reply message".
+inline constexpr std::uint32_t request_magic = 0x25609513;
+inline constexpr std::uint32_t simple_reply_magic = 0x67446698;
+inline constexpr std::size_t request_size = 28;       // bytes
+inline constexpr std::size_t simple_reply_size = 16;  // bytes
+
+/// "Request types". An unknown value is legal here: it is what the peer sent.
+enum class command : std::uint16_t {
+  read = 0,
+  write = 1,
+  disconnect = 2,
+  flush = 3,
+  trim = 4,
+  cache = 5,
+  write_zeroes = 6,
+  block_status = 7,
+};
+
+/// "Command flags".
+namespace command_flag {
+inline constexpr std::uint16_t fua = 1 << 0;
+inline constexpr std::uint16_t no_hole = 1 << 1;
+inline constexpr std::uint16_t fast_zero = 1 << 4;
+}  // namespace command_flag
+
+/// "Error values": all that may stand in a reply.
+enum class wire_error : std::uint32_t {
+  none = 0,
+  perm = 1,
+  io = 5,
+  nomem = 12,
+  inval = 22,
+  nospc = 28,
+  overflow = 75,
+  notsup = 95,
+  shutdown = 108,
+};
+
+// Our own limits.
+inline constexpr std::uint32_t max_string = 4096;              // "Strings": bytes in a name
+inline constexpr std::uint32_t max_option_payload = 64 << 10;  // bytes; larger ones are hung up on
+inline constexpr int max_options = 64;                         // in one handshake
+inline constexpr std::uint32_t min_block = 1;                  // bytes, as are those below
+inline constexpr std::uint32_t preferred_block = 256 << 10;
+inline constexpr std::uint32_t max_payload = 32 << 20;           // larger: EINVAL
+inline constexpr std::uint32_t max_skipped_payload = 128 << 20;  // larger: disconnected
+
+}  // namespace nbdstream::protocol
+#endif

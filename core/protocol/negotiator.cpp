@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "protocol/negotiator.hpp"
+
+#include <algorithm>
+
+namespace nbdstream::protocol {
+namespace {
+
+constexpr std::size_t option_header_size = 16;
+constexpr std::size_t skip_chunk = 4096;
+/// Reserved bytes after the reply to NBD_OPT_EXPORT_NAME, unless the client declined them.
+constexpr std::size_t export_name_padding = 124;
+
+/// The largest payload that an option we understand can have: a name and a list of requests.
+constexpr std::uint32_t understood_payload = 4 + max_string + 2 + 2 * 64;
+
+}  // namespace
+
+negotiator::negotiator(std::span<const export_info> exports) : exports_(exports) {
+  writer(output_)
+      .put(greeting_magic)
+      .put(option_magic)
+      .put<std::uint16_t>(handshake_flag::fixed_newstyle | handshake_flag::no_zeroes);
+}
+
+void negotiator::receive(bytes in) {
+  switch (expecting_) {
+    case expecting::client_flags: return receive_client_flags(reader(in));
+    case expecting::option_header: return receive_option_header(reader(in));
+    case expecting::option_payload: return receive_option(in);
+    case expecting::skipped_payload:
+      to_skip_ -= static_cast<std::uint32_t>(in.size());
+      wants_ = std::min<std::size_t>(to_skip_, skip_chunk);
+      if (to_skip_ > 0) return;
+      reply_error(option_reply::err_too_big, "the option's data are too long");
+      return expect_option();
+  }
+}
+
+void negotiator::receive_client_flags(reader in) {
+  client_flags_ = in.take<std::uint32_t>();
+  if (client_flags_ & ~(client_flag::fixed_newstyle | client_flag::no_zeroes)) {
+    return violate("unknown client flags");
+  }
+  expect_option();
+}
+
+void negotiator::receive_option_header(reader in) {
+  if (in.take<std::uint64_t>() != option_magic) return violate("no option where one was due");
+  option_ = in.take<std::uint32_t>();
+  const auto length = in.take<std::uint32_t>();
+  if (++options_seen_ > max_options) return violate("too many options");
+  if (length > max_option_payload) return violate("an option's data are far too long");
+  // Without the flag, everything but EXPORT_NAME is a violation: see its description.
+  if (!(client_flags_ & client_flag::fixed_newstyle) &&
+      static_cast<option>(option_) != option::export_name) {
+    return violate("an option that needs fixed newstyle negotiation");
+  }
+  if (length > understood_payload) {
+    if (static_cast<option>(option_) == option::export_name) return violate("name too long");
+    expecting_ = expecting::skipped_payload;
+    to_skip_ = length;
+    wants_ = std::min<std::size_t>(to_skip_, skip_chunk);
+  } else if (length > 0) {
+    expecting_ = expecting::option_payload;
+    wants_ = length;
+  } else {
+    receive_option({});
+  }
+}
+
+void negotiator::expect_option() noexcept {
+  expecting_ = expecting::option_header;
+  wants_ = option_header_size;
+}
+
+void negotiator::receive_option(bytes payload) {
+  expect_option();
+  switch (static_cast<option>(option_)) {
+    case option::export_name: return export_name(payload);
+    case option::abort:
+      begin_reply(option_reply::ack, 0);
+      state_ = state::finished;
+      return;
+    case option::list: return list(payload);
+    case option::info:
+    case option::go: return info_or_go(payload);
+    default: return reply_error(option_reply::err_unsup, "this option is not supported");
+  }
+}
+
+void negotiator::export_name(bytes payload) {
+  if (payload.size() > max_string) return violate("name too long");
+  // This option has no way to report an error but to hang up.
+  if (gate_) return violate("refused: no export can be had now");
+  const auto found = find(reader(payload).text(payload.size()));
+  if (!found) return violate("unknown export");
+  chosen_ = *found;
+  writer(output_).put(exports_[chosen_].size).put(exports_[chosen_].flags);
+  if (!(client_flags_ & client_flag::no_zeroes)) writer(output_).zeroes(export_name_padding);
+  state_ = state::transmission;
+}
+
+void negotiator::list(bytes payload) {
+  if (!payload.empty()) return reply_error(option_reply::err_invalid, "LIST takes no data");
+  if (gate_) return reply_error(gate_->reply, gate_->text);
+  for (const auto& e : exports_) {
+    begin_reply(option_reply::server, 4 + e.name.size() + e.description.size())
+        .put(static_cast<std::uint32_t>(e.name.size()))
+        .text(e.name)
+        .text(e.description);
+  }
+  begin_reply(option_reply::ack, 0);
+}
+
+void negotiator::info_or_go(bytes payload) {
+  const auto malformed = [this] { reply_error(option_reply::err_invalid, "malformed data"); };
+  reader in(payload);
+  if (in.left() < 6) return malformed();
+  const auto name_length = in.take<std::uint32_t>();
+  if (name_length > in.left() - 2) return malformed();
+  if (name_length > max_string) return reply_error(option_reply::err_too_big, "name too long");
+  const auto name = in.text(name_length);
+  const std::size_t count = in.take<std::uint16_t>();
+  if (in.left() != 2 * count) return malformed();
+  std::vector<std::uint16_t> asked(count);
+  for (auto& type : asked) type = in.take<std::uint16_t>();
+
+  if (gate_) return reply_error(gate_->reply, gate_->text);
+  const auto found = find(name);
+  // The peer's name is not echoed: an error text must not grow with what it sends.
+  if (!found) return reply_error(option_reply::err_unknown, "there is no export of this name");
+  describe(exports_[*found], asked);
+  begin_reply(option_reply::ack, 0);
+  if (static_cast<option>(option_) == option::go) {
+    chosen_ = *found;
+    state_ = state::transmission;
+  }
+}
+
+void negotiator::describe(const export_info& e, std::span<const std::uint16_t> asked) {
+  const auto wanted = [&](info_type type) {
+    return std::ranges::find(asked, static_cast<std::uint16_t>(type)) != asked.end();
+  };
+  begin_reply(option_reply::info, 12)
+      .put(static_cast<std::uint16_t>(info_type::export_))
+      .put(e.size)
+      .put(e.flags);
+  if (wanted(info_type::block_size)) {
+    begin_reply(option_reply::info, 14)
+        .put(static_cast<std::uint16_t>(info_type::block_size))
+        .put(min_block)
+        .put(preferred_block)
+        .put(max_payload);
+  }
+  if (wanted(info_type::name)) {
+    begin_reply(option_reply::info, 2 + e.name.size())
+        .put(static_cast<std::uint16_t>(info_type::name))
+        .text(e.name);
+  }
+  if (wanted(info_type::description) && !e.description.empty()) {
+    begin_reply(option_reply::info, 2 + e.description.size())
+        .put(static_cast<std::uint16_t>(info_type::description))
+        .text(e.description);
+  }
+}
+
+std::optional<std::size_t> negotiator::find(std::string_view name) const noexcept {
+  const auto at = std::ranges::find(exports_, name, &export_info::name);
+  if (at != exports_.end()) return static_cast<std::size_t>(at - exports_.begin());
+  // The empty name stands for the default export, which goes without saying where there is one.
+  if (name.empty() && exports_.size() == 1) return 0;
+  return std::nullopt;
+}
+
+writer negotiator::begin_reply(option_reply type, std::size_t length) {
+  return writer(output_)
+      .put(option_reply_magic)
+      .put(option_)
+      .put(static_cast<std::uint32_t>(type))
+      .put(static_cast<std::uint32_t>(length));
+}
+
+void negotiator::reply_error(option_reply type, std::string_view text) {
+  begin_reply(type, text.size()).text(text);
+}
+
+void negotiator::violate(std::string_view why) noexcept {
+  state_ = state::violated;
+  why_ = why;
+}
+
+}  // namespace nbdstream::protocol

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SERVER_CLIENT_HPP
+#define NBDSTREAM_SERVER_CLIENT_HPP
+
+#include <memory>
+#include <string>
+
+namespace nbdstream {
+
+class transfer;
+
+/// One connection, as the stream that it writes sees it.
+class client {
+ public:
+  virtual ~client() = default;
+
+  /// For the log: "connection 3".
+  [[nodiscard]] virtual const std::string& name() const noexcept = 0;
+
+  /// Its request is about to wait for others (the sink, another connection): what was already
+  /// answered should be on its way, since the client may be what the others wait for.
+  virtual void before_wait() noexcept = 0;
+
+  /// The stream that it joined with its first write, for as long as it is connected.
+  std::shared_ptr<transfer> joined;
+
+  /// It came while a finished stream of nothing but zeroes was waiting for another connection.
+  bool newcomer = false;
+};
+
+}  // namespace nbdstream
+#endif

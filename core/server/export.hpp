@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SERVER_EXPORT_HPP
+#define NBDSTREAM_SERVER_EXPORT_HPP
+
+#include "config/config.hpp"
+#include "protocol/negotiator.hpp"
+#include "server/transfer.hpp"
+
+#include <memory>
+
+namespace nbdstream {
+
+/// One export with its sink: turns what its clients do into streams, one after another.
+class nbd_export {
+ public:
+  struct settings {
+    config::export_config config;
+    bool refuse_gaps = false;
+    bool vouched = false;  ///< --run: see lifecycle
+  };
+
+  /// `log` is borrowed.
+  nbd_export(asio::any_io_executor executor, settings s, std::unique_ptr<sink::sink> sink,
+             log::logger& log);
+
+  [[nodiscard]] const protocol::export_info& info() const noexcept { return info_; }
+
+  // What connections do.
+
+  /// A connection has chosen this export, or leaves it.
+  void attach(client& who);
+  void detach(client& who, departure how);
+
+  /// The stream that `who` writes to: the one that it joined, or, with its first write, the one
+  /// that is open, or a new one, after waiting for a commit that is under way. Null where no
+  /// further stream will be served.
+  [[nodiscard]] awaitable<std::shared_ptr<transfer>> join(client& who);
+
+  /// The answer to a READ of `who`: none (zeroes), or an error.
+  [[nodiscard]] protocol::wire_error read(const client& who, std::uint64_t offset) const noexcept;
+
+  // What the server does.
+
+  /// Serves streams until there are no more: `streams` were served, or stop() was called.
+  [[nodiscard]] awaitable<void> run();
+
+  /// The command has exited with 0 and every connection has ended: commit what there is.
+  void vouch();
+  /// No client can come any more: what is open is decided by how its clients left.
+  void no_more_clients();
+  /// Serve no further stream; one that is open fails for this reason, unless it is committing.
+  void stop(std::string_view reason);
+  /// Ends even a commit that is under way.
+  void cancel_commit();
+
+  [[nodiscard]] bool stream_open() const noexcept { return static_cast<bool>(current_); }
+  [[nodiscard]] bool committing() const noexcept { return finishing_; }
+  /// The cursor of the stream that is open; 0 where none is.
+  [[nodiscard]] std::uint64_t position() const noexcept {
+    return current_ ? current_->position() : 0;
+  }
+  [[nodiscard]] bool ended() const noexcept { return ended_; }
+  [[nodiscard]] std::uint64_t committed() const noexcept { return committed_; }
+  [[nodiscard]] std::uint64_t aborted() const noexcept { return aborted_; }
+
+ private:
+  void begin_stream();
+  /// Whether a connection's first write belongs to the stream that is open.
+  [[nodiscard]] bool joinable() const noexcept;
+  [[nodiscard]] bool last_stream() const noexcept;
+  /// A candidate of nothing but zeroes may be the preamble of another connection's data.
+  [[nodiscard]] bool may_continue() const noexcept;
+  /// Until the open stream is to be finished (true), or there will be no stream (false).
+  [[nodiscard]] awaitable<bool> stream_decided();
+
+  asio::any_io_executor executor_;
+  settings settings_;
+  protocol::export_info info_;
+  std::string label_;
+  std::unique_ptr<sink::sink> sink_;
+  log::logger& log_;
+  io::condition changed_;
+  std::shared_ptr<transfer> current_;
+  bool finishing_ = false;
+  bool closed_ = false;          ///< no stream after the current one
+  bool last_client_left_ = false;
+  bool ever_attached_ = false;
+  bool ended_ = false;
+  std::size_t newcomers_ = 0;
+  std::uint64_t committed_ = 0;
+  std::uint64_t aborted_ = 0;
+};
+
+}  // namespace nbdstream
+#endif

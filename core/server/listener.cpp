@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "server/listener.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+namespace nbdstream {
+namespace {
+
+/// How long to wait before accepting again when there are no descriptors left.
+constexpr auto out_of_descriptors_pause = std::chrono::milliseconds(100);
+
+/// RFC 3986: all but what may stand in a path or a query as it is.
+std::string percent_encode(std::string_view text) {
+  constexpr std::string_view plain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+  std::string out;
+  for (const char c : text) {
+    if (plain.find(c) != std::string_view::npos) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string listening_socket::uri(std::string_view export_name) const {
+  const auto name = percent_encode(export_name);
+  if (!unix_path.empty()) return fmt::format("nbd+unix:///{}?socket={}", name, percent_encode(unix_path));
+  return fmt::format("{}://{}:{}/{}", vsock ? "nbd+vsock" : "nbd", host, port, name);
+}
+
+listening_socket::~listening_socket() {
+  if (remove_path) ::unlink(unix_path.c_str());
+  if (!remove_directory.empty()) ::rmdir(remove_directory.c_str());
+}
+
+void listening_socket::swap(listening_socket& other) noexcept {
+  std::swap(fd, other.fd);
+  std::swap(unix_path, other.unix_path);
+  std::swap(host, other.host);
+  std::swap(port, other.port);
+  std::swap(vsock, other.vsock);
+  std::swap(remove_path, other.remove_path);
+  std::swap(remove_directory, other.remove_directory);
+}
+
+listener::listener(const asio::any_io_executor& executor, const listening_socket& socket,
+                   on_accept accepted)
+    : socket_(executor), accepted_(std::move(accepted)), closed_changed_(executor) {
+  const int copy = ::fcntl(socket.fd.get(), F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) throw listen_error(fmt::format("listen: {}", from_errno().message()));
+  socket_.assign(copy);
+}
+
+awaitable<void> listener::run() {
+  while (!closed_) {
+    io::unique_fd connection(::accept4(socket_.native_handle(), nullptr, nullptr,
+                                       SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (connection) {
+      accepted_(std::move(connection));
+      // However many are waiting, others have their turn in between.
+      co_await asio::post(asio::use_awaitable);
+    } else if (errno == EAGAIN) {
+      co_await socket_.async_wait(asio::posix::descriptor_base::wait_read,
+                                  asio::as_tuple(asio::use_awaitable));
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      co_await closed_changed_.wait(io::clock::now() + out_of_descriptors_pause);
+    }
+    // Any other error is that of a connection which went away before it was accepted.
+  }
+}
+
+void listener::close() {
+  closed_ = true;
+  error_code ignored;
+  socket_.close(ignored);
+  closed_changed_.notify_all();
+}
+
+}  // namespace nbdstream

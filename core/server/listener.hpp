@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SERVER_LISTENER_HPP
+#define NBDSTREAM_SERVER_LISTENER_HPP
+
+#include "config/config.hpp"
+#include "io/condition.hpp"
+#include "io/unique_fd.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nbdstream {
+
+/// An address that cannot be listened on; one line for the user.
+class listen_error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A socket that listens, and what it leaves in the file system, which goes with it.
+class listening_socket {
+ public:
+  listening_socket() = default;
+  listening_socket(listening_socket&& other) noexcept { swap(other); }
+  listening_socket& operator=(listening_socket&& other) noexcept {
+    listening_socket(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~listening_socket();
+
+  io::unique_fd fd;
+  std::string unix_path;  ///< where it is one: for $unixsocket and the URI
+  std::string host;       ///< TCP: numeric, IPv6 in brackets; vsock: the CID
+  std::string port;       ///< TCP, vsock
+  bool vsock = false;
+  bool remove_path = false;    ///< unix_path is ours to remove
+  std::string remove_directory;  ///< the private directory around it
+
+  /// The URI of an export here (NetworkBlockDevice/nbd, doc/uri.md).
+  [[nodiscard]] std::string uri(std::string_view export_name) const;
+
+ private:
+  void swap(listening_socket& other) noexcept;
+};
+
+/// Binds an address and listens; a name may stand for several. A stale Unix socket, to which
+/// nobody listens, is replaced. Throws listen_error.
+[[nodiscard]] std::vector<listening_socket> listen_on(const config::listen_address& address);
+
+/// The sockets that systemd passes, sd_listen_fds(3), if any; they are taken out of the
+/// environment. Throws listen_error where one of them does not listen.
+[[nodiscard]] std::vector<listening_socket> activated_sockets();
+/// Whether there are such sockets.
+[[nodiscard]] bool socket_activated();
+
+/// Accepts connections on one listening socket.
+class listener {
+ public:
+  using on_accept = std::function<void(io::unique_fd connection)>;
+
+  /// The socket stays the caller's, and listens as long as it exists.
+  listener(const asio::any_io_executor& executor, const listening_socket& socket,
+           on_accept accepted);
+
+  /// Until close().
+  [[nodiscard]] awaitable<void> run();
+  void close();
+
+ private:
+  asio::posix::stream_descriptor socket_;
+  on_accept accepted_;
+  io::condition closed_changed_;
+  bool closed_ = false;
+};
+
+}  // namespace nbdstream
+#endif

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "server/session.hpp"
+
+#include "protocol/reply.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace nbdstream {
+namespace {
+
+using protocol::command;
+using protocol::wire_error;
+
+/// Replies are sent together once so much is pending, or when there is nothing else to do.
+constexpr std::size_t reply_batch = 4096;  // bytes
+
+/// So much of a payload must be there before its request may hold up others.
+constexpr std::size_t payload_head = 64 << 10;  // bytes
+
+constexpr std::array<std::byte, 64 << 10> zero_block{};
+
+bool is_zero(std::span<const std::byte> data) {
+  return std::ranges::all_of(data, [](std::byte b) { return b == std::byte{0}; });
+}
+
+}  // namespace
+
+session::session(const asio::any_io_executor& executor, settings s,
+                 std::unique_ptr<io::transport> connection, session_host& host, log::logger& log)
+    : settings_(s),
+      name_(fmt::format("connection {}", s.id)),
+      connection_(std::move(connection)),
+      host_(host),
+      log_(log),
+      input_(*connection_),
+      watchdog_(executor,
+                [this] {
+                  log_.info("{}: timed out, closed", name_);
+                  close();
+                }),
+      scope_(executor, [this](std::exception_ptr) { close(); }) {}
+
+awaitable<void> session::run() {
+  scope_.spawn(watchdog_.run());
+  watchdog_.expect_within(settings_.handshake_timeout);
+  std::exception_ptr failed;
+  departure how = departure::torn;
+  try {
+    const bool agreed = co_await negotiate();
+    if (agreed) {
+      watchdog_.rest();
+      export_->attach(*this);
+      scope_.spawn(watch_for_hang_up());
+      how = co_await transmit();
+    }
+  } catch (...) {
+    failed = std::current_exception();  // out of memory, or a mistake of ours
+  }
+  if (export_) export_->detach(*this, how);
+  close();
+  watchdog_.stop();
+  co_await scope_.join();
+  if (failed) std::rethrow_exception(failed);
+}
+
+// "Handshake phase".
+awaitable<bool> session::negotiate() {
+  protocol::negotiator handshake(host_.export_infos());
+  using state = protocol::negotiator::state;
+  for (;;) {
+    auto& output = handshake.output();
+    const auto unsent = co_await connection_->write(output);
+    if (unsent) co_return false;
+    output.clear();
+    if (handshake.current() == state::violated) {
+      log_.info("{}: closed in the handshake: {}", name_, handshake.why());
+    }
+    if (handshake.current() == state::transmission) {
+      export_ = &host_.export_at(handshake.chosen());
+      co_return true;
+    }
+    if (handshake.current() != state::talking) co_return false;
+    const auto error = co_await input_.need(handshake.wants());
+    if (error) co_return false;
+    handshake.set_gate(host_.gate());
+    const auto piece = input_.front(handshake.wants());
+    input_.consume(piece.size());
+    handshake.receive(piece);
+  }
+}
+
+// "Transmission phase".
+awaitable<departure> session::transmit() {
+  for (;;) {
+    request r;
+    auto ended = co_await next_request(r);
+    if (ended) co_return *ended;
+    if (gone_ && r.type != command::disconnect) co_return departure::torn;
+    in_request_ = true;
+    ended = co_await serve(r);
+    in_request_ = false;
+    if (ended) co_return *ended;
+  }
+}
+
+awaitable<session::ending> session::next_request(request& into) {
+  const bool idle = input_.size() < protocol::request_size;
+  if (idle || replies_.size() >= reply_batch) {
+    const bool sent = co_await send_replies();
+    if (!sent) co_return departure::torn;
+  }
+  if (idle) {
+    const auto error = co_await input_.need(protocol::request_size);
+    if (error == asio::error::eof && input_.size() == 0) co_return departure::dropped;
+    if (error) co_return departure::torn;
+  }
+  const auto decoded = protocol::decode_request(input_.front(protocol::request_size));
+  if (!decoded) {
+    log_.info("{}: closed: no request where one was due", name_);
+    co_return departure::torn;
+  }
+  input_.consume(protocol::request_size);
+  into = *decoded;
+  co_return std::nullopt;
+}
+
+awaitable<session::ending> session::serve(request r) {
+  const auto& info = export_->info();
+  const auto checked = protocol::check_request(r, info.size, info.flags);
+  if (checked.error != wire_error::none) co_return co_await refuse(r, checked);
+  switch (r.type) {
+    case command::read: co_return co_await read(r);
+    case command::write: co_return co_await write(r);
+    case command::trim:
+    case command::write_zeroes: co_return co_await zero(r);
+    case command::flush: co_return co_await flush(r);
+    default: break;
+  }
+  // NBD_CMD_DISC: has no reply; those before it are still to be sent.
+  co_await send_replies();
+  co_return departure::goodbye;
+}
+
+awaitable<session::ending> session::refuse(request r, protocol::verdict v) {
+  log_.info("{}: {} of {} bytes at {} refused: {}", name_, protocol::name_of(r.type), r.length,
+            r.offset, v.why);
+  // A hint that is refused loses nothing; a write does, whatever its client makes of the error.
+  if (r.type == command::write || r.type == command::write_zeroes) {
+    const auto stream = co_await export_->join(*this);
+    if (stream) stream->refuse(*this, r, 0, v.why);
+  }
+  if (v.disconnect) co_return departure::torn;
+  const bool skipped = co_await skip_payload(r.payload());
+  if (!skipped) co_return departure::torn;
+  reply(r, v.error);
+  co_return std::nullopt;
+}
+
+awaitable<session::ending> session::read(request r) {
+  const auto error = export_->read(*this, r.offset);
+  reply(r, error);
+  if (error != wire_error::none || r.length == 0) co_return std::nullopt;
+  // The data follow the reply at once.
+  const bool sent = co_await send_replies();
+  if (!sent) co_return departure::torn;
+  for (auto left = r.length; left > 0;) {
+    const auto piece = std::min<std::uint64_t>(left, zero_block.size());
+    const auto failed = co_await connection_->write(std::span(zero_block).first(piece));
+    if (failed) co_return departure::torn;
+    left -= piece;
+  }
+  co_return std::nullopt;
+}
+
+awaitable<session::ending> session::write(request r) {
+  if (r.length == 0) {
+    reply(r, wire_error::none);
+    co_return std::nullopt;
+  }
+  const auto head = std::min<std::uint64_t>(r.length, payload_head);
+  bool arrived = co_await need_payload(head);
+  if (!arrived) co_return departure::torn;
+  const auto stream = co_await export_->join(*this);
+  if (!stream) {
+    const bool skipped = co_await skip_payload(r.length);
+    if (!skipped) co_return departure::torn;
+    reply(r, wire_error::shutdown);
+    co_return std::nullopt;
+  }
+  auto turn = co_await stream->take_turn(*this);
+  auto [error, where] = co_await stream->begin(*this, r);
+  auto left = r.length;
+  while (error == wire_error::none && left > where.excess) {
+    arrived = co_await need_payload(1);
+    if (!arrived) co_return departure::torn;
+    const auto piece = input_.front(left - where.excess);
+    error = co_await stream->send(*this, r, piece);
+    input_.consume(piece.size());
+    left -= piece.size();
+  }
+  turn.release();
+  bool zero = true;
+  arrived = co_await drop_excess(left, zero);
+  if (!arrived) co_return departure::torn;
+  if (error == wire_error::none && !zero) {
+    error = stream->refuse(*this, r, ENOSPC, "data other than zeroes beyond the size");
+  }
+  if (error == wire_error::none && (r.flags & protocol::command_flag::fua)) {
+    error = co_await stream->flush(*this);
+  }
+  reply(r, error);
+  co_return std::nullopt;
+}
+
+awaitable<session::ending> session::zero(request r) {
+  auto error = wire_error::none;
+  if (r.flags & protocol::command_flag::fast_zero) {
+    error = wire_error::notsup;
+  } else if (r.length > 0) {
+    const auto stream = co_await export_->join(*this);
+    error = wire_error::shutdown;
+    if (stream) {
+      {
+        const auto turn = co_await stream->take_turn(*this);
+        const auto started = co_await stream->begin(*this, r);
+        error = started.error;
+      }
+      if (error == wire_error::none && (r.flags & protocol::command_flag::fua)) {
+        error = co_await stream->flush(*this);
+      }
+    }
+  }
+  reply(r, error);
+  co_return std::nullopt;
+}
+
+awaitable<session::ending> session::flush(request r) {
+  auto error = wire_error::none;
+  if (joined) error = co_await joined->flush(*this);
+  reply(r, error);
+  co_return std::nullopt;
+}
+
+awaitable<bool> session::need_payload(std::size_t count) {
+  if (input_.size() >= count) co_return true;
+  before_wait();
+  // Progress pushes the deadline: each piece has the whole time.
+  while (input_.size() < count) {
+    watchdog_.expect_within(settings_.payload_timeout);
+    const auto error = co_await input_.need(input_.size() + 1);
+    if (error) co_return false;
+  }
+  watchdog_.rest();
+  co_return true;
+}
+
+awaitable<bool> session::skip_payload(std::uint64_t count) {
+  bool ignored = true;
+  co_return co_await drop_excess(count, ignored);
+}
+
+awaitable<bool> session::drop_excess(std::uint64_t count, bool& all_zero) {
+  while (count > 0) {
+    const bool arrived = co_await need_payload(1);
+    if (!arrived) co_return false;
+    const auto piece = input_.front(count);
+    if (all_zero) all_zero = is_zero(piece);
+    input_.consume(piece.size());
+    count -= piece.size();
+  }
+  co_return true;
+}
+
+void session::reply(const request& r, wire_error error) {
+  protocol::append_simple_reply(replies_, r.cookie, error);
+}
+
+void session::before_wait() noexcept {
+  if (replies_.empty()) return;
+  const auto sent = connection_->try_write(replies_);
+  replies_.erase(replies_.begin(), replies_.begin() + static_cast<std::ptrdiff_t>(sent));
+}
+
+awaitable<bool> session::send_replies() {
+  if (replies_.empty()) co_return true;
+  const auto error = co_await connection_->write(replies_);
+  replies_.clear();
+  co_return !error;
+}
+
+awaitable<void> session::watch_for_hang_up() {
+  const bool hung_up = co_await connection_->hung_up();
+  if (!hung_up) co_return;
+  // Between requests, reading finds out. In one, nobody reads while it waits for the sink, and
+  // with nobody left to answer the stream cannot be completed any more.
+  gone_ = true;
+  if (in_request_ && joined) joined->fail(name_ + " went away inside a request");
+}
+
+}  // namespace nbdstream

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SERVER_SESSION_HPP
+#define NBDSTREAM_SERVER_SESSION_HPP
+
+#include "io/async_scope.hpp"
+#include "io/input.hpp"
+#include "io/transport.hpp"
+#include "io/watchdog.hpp"
+#include "protocol/negotiator.hpp"
+#include "protocol/request.hpp"
+#include "server/export.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nbdstream {
+
+/// What a session needs of the server around it.
+class session_host {
+ public:
+  virtual ~session_host() = default;
+  /// The exports as clients see them, and the one at an index of that list.
+  [[nodiscard]] virtual std::span<const protocol::export_info> export_infos() const = 0;
+  [[nodiscard]] virtual nbd_export& export_at(std::size_t index) = 0;
+  /// Why no client may begin to transmit now, if so.
+  [[nodiscard]] virtual std::optional<protocol::negotiator::refusal> gate() const = 0;
+};
+
+/// One connection, from the greeting to its end. Reads as the protocol document does.
+class session final : public client {
+ public:
+  struct settings {
+    std::uint64_t id = 1;
+    io::clock::duration handshake_timeout = std::chrono::seconds(10);
+    io::clock::duration payload_timeout = std::chrono::seconds(60);
+  };
+
+  /// `host` and `log` are borrowed until run() has returned.
+  session(const asio::any_io_executor& executor, settings s,
+          std::unique_ptr<io::transport> connection, session_host& host, log::logger& log);
+
+  /// The whole life of the connection; its stream, if it joined one, knows how it ended.
+  [[nodiscard]] awaitable<void> run();
+
+  /// Hangs up on the client now.
+  void close() noexcept {
+    closed_ = true;
+    connection_->close();
+  }
+
+  [[nodiscard]] bool negotiating() const noexcept { return !export_ && !closed_; }
+  [[nodiscard]] bool transmitting() const noexcept { return export_ && !closed_; }
+
+  [[nodiscard]] const std::string& name() const noexcept override { return name_; }
+  void before_wait() noexcept override;
+
+ private:
+  using request = protocol::request;
+  using wire_error = protocol::wire_error;
+
+  // Each returns how the connection ended, or nothing as long as it goes on.
+  using ending = std::optional<departure>;
+
+  [[nodiscard]] awaitable<bool> negotiate();
+  [[nodiscard]] awaitable<departure> transmit();
+  [[nodiscard]] awaitable<ending> next_request(request& into);
+  [[nodiscard]] awaitable<ending> serve(request r);
+  [[nodiscard]] awaitable<ending> refuse(request r, protocol::verdict v);
+  [[nodiscard]] awaitable<ending> read(request r);
+  [[nodiscard]] awaitable<ending> write(request r);
+  [[nodiscard]] awaitable<ending> zero(request r);
+  [[nodiscard]] awaitable<ending> flush(request r);
+
+  [[nodiscard]] awaitable<bool> need_payload(std::size_t count);
+  [[nodiscard]] awaitable<bool> skip_payload(std::uint64_t count);
+  [[nodiscard]] awaitable<bool> drop_excess(std::uint64_t count, bool& all_zero);
+  [[nodiscard]] awaitable<bool> send_replies();
+  void reply(const request& r, wire_error error);
+
+  [[nodiscard]] awaitable<void> watch_for_hang_up();
+
+  settings settings_;
+  std::string name_;
+  std::unique_ptr<io::transport> connection_;
+  session_host& host_;
+  log::logger& log_;
+  io::input input_;
+  std::vector<std::byte> replies_;
+  nbd_export* export_ = nullptr;  ///< once it has been chosen
+  bool closed_ = false;
+  bool in_request_ = false;
+  bool gone_ = false;  ///< the client could not even receive an answer any more
+  io::watchdog watchdog_;
+  io::async_scope scope_;
+};
+
+}  // namespace nbdstream
+#endif

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sink/module.hpp"
+
+#include "sink/options.hpp"
+
+#include <dlfcn.h>
+
+#include <boost/dll/shared_library.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <filesystem>
+
+namespace nbdstream::sink {
+namespace {
+
+using entry_point = const nbdstream_sink_table*();
+
+/// The table and an option as ABI 1.0 has them: what every module of major 1 must bring.
+constexpr std::size_t table_size_1_0 = offsetof(nbdstream_sink_table, interrupt) + sizeof(void*);
+constexpr std::size_t option_size_1_0 = sizeof(nbdstream_option);
+
+constexpr int newest_major_guessed = 9;
+
+std::string entry_name(int major) { return fmt::format("nbdstream_sink_v{}", major); }
+
+boost::dll::shared_library load_library(const std::string& path) {
+  namespace dll = boost::dll;
+  if (!std::filesystem::exists(path)) {
+    throw load_error(fmt::format("{}: there is no such file; --list-sinks shows what there is",
+                                 path));
+  }
+  // RTLD_NODELETE: threads and descriptors of a module may outlive every handle to it.
+  const auto mode = static_cast<dll::load_mode::type>(
+      dll::load_mode::rtld_now | dll::load_mode::rtld_local | RTLD_NODELETE);
+  boost::dll::fs::error_code error;
+  dll::shared_library library;
+  library.load(path, error, mode);
+  if (error) {
+    // dlerror() says more than the code does, but Boost.DLL keeps it only in its exception.
+    try {
+      library.load(path, mode);
+    } catch (const std::exception& e) {
+      throw load_error(fmt::format("{}: not a loadable sink module: {}", path, e.what()));
+    }
+  }
+  return library;
+}
+
+entry_point& find_entry(const boost::dll::shared_library& library, const std::string& path) {
+  const auto expected = entry_name(NBDSTREAM_SINK_ABI_MAJOR);
+  if (library.has(expected)) return library.get<entry_point>(expected);
+  for (int major = 0; major <= newest_major_guessed; ++major) {
+    if (!library.has(entry_name(major))) continue;
+    throw load_error(fmt::format("{}: made for sink ABI {}, but this nbdstream loads ABI {}", path,
+                                 major, NBDSTREAM_SINK_ABI_MAJOR));
+  }
+  throw load_error(fmt::format("{}: not a sink module: it has no function {}", path, expected));
+}
+
+void check_table(const nbdstream_sink_table& table, const std::string& path) {
+  const auto require = [&](bool there, const char* what) {
+    if (!there) throw load_error(fmt::format("{}: its table lacks {}, which a sink must have", path, what));
+  };
+  require(table.name && *table.name, "a name");
+  require(table.description, "a description");
+  require(table.version, "a version");
+  require(table.create, "create");
+  require(table.destroy, "destroy");
+  require(table.open, "open");
+  require(table.write || table.native_fd, "write (or native_fd)");
+  require(table.commit, "commit");
+  require(table.abort, "abort");
+  require(table.option_count == 0 || (table.options && table.option_size >= option_size_1_0),
+          "the options that it counts");
+}
+
+/// The module's options may be larger than ours, if its minor is newer.
+std::vector<nbdstream_option> copy_options(const nbdstream_sink_table& table) {
+  std::vector<nbdstream_option> options(table.option_count);
+  const auto* at = reinterpret_cast<const std::byte*>(table.options);
+  for (auto& option : options) {
+    std::memcpy(&option, at, sizeof option);
+    at += table.option_size;
+  }
+  return options;
+}
+
+}  // namespace
+
+module load_module(const std::string& path) {
+  module loaded{};
+  std::error_code ignored;
+  loaded.path = std::filesystem::absolute(path, ignored).lexically_normal().string();
+  const auto library = load_library(loaded.path);
+  const auto* const table = find_entry(library, loaded.path)();
+  if (!table) throw load_error(fmt::format("{}: its entry point returned no table", loaded.path));
+  if (table->struct_size < table_size_1_0) {
+    throw load_error(fmt::format("{}: its table has {} bytes, and ABI {}.0 needs {}", loaded.path,
+                                 table->struct_size, NBDSTREAM_SINK_ABI_MAJOR, table_size_1_0));
+  }
+  std::memcpy(&loaded.table, table, std::min<std::size_t>(table->struct_size, sizeof loaded.table));
+  check_table(loaded.table, loaded.path);
+  loaded.options = copy_options(loaded.table);
+  const auto fault = fault_of(loaded.options);
+  if (!fault.empty()) throw load_error(fmt::format("{}: {}", loaded.path, fault));
+  return loaded;
+}
+
+}  // namespace nbdstream::sink

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sink/module_sink.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace nbdstream::sink {
+namespace {
+
+constexpr std::array<std::byte, 64 << 10> zero_block{};
+
+}  // namespace
+
+/// Marks an operation as under way, for as long as it lives.
+class module_sink::operation {
+ public:
+  explicit operation(module_sink& of) : of_(of) { of_.busy_ = true; }
+  ~operation() {
+    of_.busy_ = false;
+    of_.idle_.notify_all();
+  }
+  operation(const operation&) = delete;
+  operation& operator=(const operation&) = delete;
+
+ private:
+  module_sink& of_;
+};
+
+module_sink::module_sink(const asio::any_io_executor& executor, module m, settings options,
+                         io::clock::duration grace, log::logger& log,
+                         std::function<void()> on_stuck)
+    : module_(std::move(m)),
+      settings_(std::move(options)),
+      grace_(grace),
+      log_(log),
+      on_stuck_(std::move(on_stuck)),
+      ready_(executor),
+      thread_(executor),
+      idle_(executor) {
+  host_.struct_size = sizeof host_;
+  host_.abi_minor = NBDSTREAM_SINK_ABI_MINOR;
+  host_.context = this;
+  host_.log = log_line;
+  host_.explain = explain;
+  host_.setting = find_setting;
+  const int result = module_.table.create(&host_, &self_);
+  if (result >= 0) return;
+  const auto why = to_failure(result).why;
+  throw create_error(-result, fmt::format("sink {}: {}", module_.table.name, why));
+}
+
+module_sink::~module_sink() {
+  if (!stuck()) module_.table.destroy(self_);
+}
+
+void module_sink::log_line(const nbdstream_host* host, int level, const char* text) {
+  auto& self = *static_cast<module_sink*>(host->context);
+  const auto clamped = std::clamp(level, static_cast<int>(NBDSTREAM_LOG_ERROR), static_cast<int>(NBDSTREAM_LOG_DEBUG));
+  self.log_.line(static_cast<log::level>(clamped),
+                 fmt::format("sink {}: {}", self.module_.table.name, text));
+}
+
+void module_sink::explain(const nbdstream_host* host, const char* text) {
+  static_cast<module_sink*>(host->context)->explanation_ = text;
+}
+
+const nbdstream_setting* module_sink::find_setting(const nbdstream_host* host, const char* name) {
+  return static_cast<module_sink*>(host->context)->settings_.find(name);
+}
+
+failure module_sink::to_failure(std::int64_t result) {
+  if (result >= 0) return {};
+  if (result == -ECANCELED) return {asio::error::operation_aborted, "cancelled"};
+  const auto code = from_errno(static_cast<int>(-result));
+  return {code, explanation_.empty() ? code.message() : std::exchange(explanation_, {})};
+}
+
+awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, const call& c,
+                                             io::clock::time_point until) {
+  const bool blocks = module_.table.blocking & phase;
+  explanation_.clear();
+  for (;;) {
+    nbdstream_wait wait{};
+    const call once = [&]() -> std::int64_t {
+      const auto result = c();
+      if (result != -EAGAIN) return result;
+      wait.struct_size = sizeof wait;
+      wait.fd = -1;
+      wait.timeout_ns = -1;
+      // The module's promise: who says -EAGAIN also says what to wait for.
+      if (!module_.table.wait_for || module_.table.wait_for(self_, &wait) < 0 ||
+          (wait.fd < 0 && wait.timeout_ns < 0)) {
+        explanation_ = "it asked to be called again, but did not say when";
+        return -EPROTO;
+      }
+      return result;
+    };
+    std::int64_t result = 0;
+    if (blocks) {
+      if (before_wait) before_wait();
+      result = co_await thread_.run(once, until);
+      if (stuck()) co_await give_up();
+    } else {
+      result = once();
+    }
+    if (result != -EAGAIN) co_return result;
+    if (cancelled_ && until == io::clock::time_point::max()) co_return -ECANCELED;
+    auto wake = until;
+    if (wait.timeout_ns >= 0) wake = std::min(wake, io::clock::now() + std::chrono::nanoseconds(wait.timeout_ns));
+    if (before_wait) before_wait();
+    co_await ready_.wait(wait.fd, wait.events, wake);
+    if (io::clock::now() >= until) co_return -ETIMEDOUT;
+    if (cancelled_ && until == io::clock::time_point::max()) co_return -ECANCELED;
+  }
+}
+
+awaitable<void> module_sink::give_up() {
+  log_.error("sink {}: a call does not return; giving it up without abort", module_.table.name);
+  on_stuck_();
+  // The call still refers to this coroutine's variables: they stay until the process ends.
+  for (;;) co_await idle_.wait();
+}
+
+awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, const call& c) {
+  if (cancelled_) co_return -ECANCELED;
+  co_return co_await perform(phase, c, io::clock::time_point::max());
+}
+
+awaitable<failure> module_sink::open(const stream_info& stream) {
+  const operation busy(*this);
+  nbdstream_stream info{};
+  info.struct_size = sizeof info;
+  info.flags = stream.size ? NBDSTREAM_STREAM_SIZE_KNOWN : 0;
+  info.id = stream.id;
+  info.size = stream.size.value_or(0);
+  info.export_name = stream.export_name.c_str();
+  const call open_it = [&] { return module_.table.open(self_, &info); };
+  const auto result = co_await perform(NBDSTREAM_BLOCKING_OPEN, open_it);
+  if (result >= 0) borrow_descriptor();
+  co_return to_failure(result);
+}
+
+void module_sink::borrow_descriptor() {
+  if (!module_.table.native_fd) return;
+  std::uint32_t flags = 0;
+  const int fd = module_.table.native_fd(self_, &flags);
+  if (fd >= 0) lent_.emplace(fd, flags & NBDSTREAM_FD_SHARED, ready_, thread_, cancelled_, before_wait);
+}
+
+awaitable<failure> module_sink::write(std::span<const std::byte> data) {
+  const operation busy(*this);
+  if (lent_) {
+    const auto error = co_await lent_->write(data);
+    if (stuck()) co_await give_up();
+    co_return failure{error, error.message()};
+  }
+  while (!data.empty()) {
+    const call write_some = [&]() -> std::int64_t {
+      return module_.table.write ? module_.table.write(self_, data.data(), data.size()) : -EPROTO;
+    };
+    const auto n = co_await perform(NBDSTREAM_BLOCKING_WRITE, write_some);
+    if (n < 0) co_return to_failure(n);
+    if (n == 0 || static_cast<std::uint64_t>(n) > data.size()) co_return to_failure(-EPROTO);
+    data = data.subspan(static_cast<std::size_t>(n));
+  }
+  co_return failure{};
+}
+
+awaitable<failure> module_sink::write_zeroes(std::uint64_t count) {
+  while (count > 0 && module_.table.zero) {
+    const operation busy(*this);
+    const call zero_some = [&] { return module_.table.zero(self_, count); };
+    const auto n = co_await perform(NBDSTREAM_BLOCKING_WRITE, zero_some);
+    if (n == -ENOTSUP) break;
+    if (n < 0) co_return to_failure(n);
+    if (n == 0 || static_cast<std::uint64_t>(n) > count) co_return to_failure(-EPROTO);
+    count -= static_cast<std::uint64_t>(n);
+  }
+  if (lent_) {
+    const operation busy(*this);
+    const auto error = co_await lent_->write_zeroes(count);
+    if (stuck()) co_await give_up();
+    co_return failure{error, error.message()};
+  }
+  while (count > 0) {
+    const auto piece = std::min<std::uint64_t>(count, zero_block.size());
+    auto failed = co_await write(std::span(zero_block).first(piece));
+    if (failed) co_return failed;
+    count -= piece;
+  }
+  co_return failure{};
+}
+
+awaitable<failure> module_sink::flush() {
+  if (!module_.table.flush) co_return failure{};
+  const operation busy(*this);
+  const call flush_it = [&] { return module_.table.flush(self_); };
+  const auto result = co_await perform(NBDSTREAM_BLOCKING_WRITE, flush_it);
+  co_return to_failure(result);
+}
+
+awaitable<failure> module_sink::commit(std::uint64_t length) {
+  const operation busy(*this);
+  lent_.reset();
+  const call commit_it = [&] { return module_.table.commit(self_, length); };
+  const auto result = co_await perform(NBDSTREAM_BLOCKING_FINISH, commit_it);
+  co_return to_failure(result);
+}
+
+awaitable<void> module_sink::abort() {
+  cancel();
+  while (busy_) co_await idle_.wait();
+  const operation busy(*this);
+  lent_.reset();
+  const call abort_it = [&] { return module_.table.abort(self_); };
+  const auto until = io::clock::now() + grace_;
+  const auto result = co_await perform(NBDSTREAM_BLOCKING_FINISH, abort_it, until);
+  if (result < 0) log_.warning("sink {}: abort: {}", module_.table.name, to_failure(result).why);
+  cancelled_ = false;
+}
+
+void module_sink::cancel() {
+  cancelled_ = true;
+  ready_.cancel();
+  thread_.interrupt_until(io::clock::now() + grace_, [this] {
+    if (module_.table.interrupt) module_.table.interrupt(self_);
+  });
+}
+
+}  // namespace nbdstream::sink

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SINK_MODULE_SINK_HPP
+#define NBDSTREAM_SINK_MODULE_SINK_HPP
+
+#include "io/fd_writer.hpp"
+#include "io/readiness.hpp"
+#include "io/worker.hpp"
+#include "log/log.hpp"
+#include "sink/module.hpp"
+#include "sink/options.hpp"
+#include "sink/sink.hpp"
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+
+namespace nbdstream::sink {
+
+/// A module refuses to create its sink; one line with its explanation.
+class create_error : public std::runtime_error {
+ public:
+  create_error(int error_number, const std::string& what)
+      : std::runtime_error(what), error_number_(error_number) {}
+  /// EINVAL where the settings are at fault, not the system.
+  [[nodiscard]] int error_number() const noexcept { return error_number_; }
+
+ private:
+  int error_number_;
+};
+
+/// A sink whose work a loaded module does (sink.h). Phases that the module says may block run on
+/// a thread of their own, the others here. Where the module lends a descriptor, the bytes go there
+/// without another call.
+class module_sink final : public sink {
+ public:
+  /// Creates the module's sink from `options`. `grace`: how long a call that was asked to end may
+  /// take; `on_stuck` is called when one does not even then return: the coroutine that waits for it
+  /// never resumes, and the process must end with _exit(). Throws create_error where the
+  /// module refuses.
+  module_sink(const asio::any_io_executor& executor, module m, settings options,
+              io::clock::duration grace, log::logger& log, std::function<void()> on_stuck);
+  ~module_sink() override;
+  module_sink(const module_sink&) = delete;
+  module_sink& operator=(const module_sink&) = delete;
+
+  [[nodiscard]] awaitable<failure> open(const stream_info& stream) override;
+  [[nodiscard]] awaitable<failure> write(std::span<const std::byte> data) override;
+  [[nodiscard]] awaitable<failure> write_zeroes(std::uint64_t count) override;
+  [[nodiscard]] awaitable<failure> flush() override;
+  [[nodiscard]] awaitable<failure> commit(std::uint64_t length) override;
+  [[nodiscard]] awaitable<void> abort() override;
+  void cancel() override;
+  [[nodiscard]] bool flushes() const noexcept override { return module_.table.flush != nullptr; }
+
+ private:
+  using call = std::function<std::int64_t()>;
+  class operation;
+
+  /// Makes one call on the thread that is its phase's, repeats it while it says -EAGAIN, until
+  /// cancelled or (-ETIMEDOUT) `until`. Returns its result.
+  [[nodiscard]] awaitable<std::int64_t> perform(nbdstream_sink_blocking phase, const call& c,
+                                                io::clock::time_point until);
+  [[nodiscard]] awaitable<std::int64_t> perform(nbdstream_sink_blocking phase, const call& c);
+  [[nodiscard]] bool stuck() const noexcept { return thread_.abandoned(); }
+  [[nodiscard]] awaitable<void> give_up();
+  /// The result of a call as a failure, with what the module explained.
+  [[nodiscard]] failure to_failure(std::int64_t result);
+  void borrow_descriptor();
+
+  static void log_line(const nbdstream_host* host, int level, const char* text);
+  static void explain(const nbdstream_host* host, const char* text);
+  static const nbdstream_setting* find_setting(const nbdstream_host* host, const char* name);
+
+  module module_;
+  settings settings_;
+  io::clock::duration grace_;
+  log::logger& log_;
+  std::function<void()> on_stuck_;
+  nbdstream_host host_{};
+  void* self_ = nullptr;
+  std::string explanation_;  ///< written during a call, read after it
+  io::readiness ready_;
+  io::worker thread_;
+  std::atomic<bool> cancelled_ = false;  ///< also read by the thread
+  bool busy_ = false;
+  io::condition idle_;
+  std::optional<io::fd_writer> lent_;
+};
+
+}  // namespace nbdstream::sink
+#endif

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SINK_REGISTRY_HPP
+#define NBDSTREAM_SINK_REGISTRY_HPP
+
+#include "sink/module.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace nbdstream::sink {
+
+/// Finds sink modules by name: in the directories of $NBDSTREAM_SINK_PATH (separated by colons),
+/// then in the one that belongs to this program, in a build tree as in an installation.
+class registry {
+ public:
+  registry();
+
+  /// Loads the module of a bare name, or, where `name` contains a '/', the library at that path.
+  /// Throws load_error, which for an unknown name says where it looked and what it may be.
+  [[nodiscard]] module load(const std::string& name) const;
+
+  /// The names of all modules that there are, sorted; what is found first hides later ones.
+  [[nodiscard]] std::vector<std::string> names() const;
+
+ private:
+  std::vector<std::filesystem::path> directories_;
+};
+
+}  // namespace nbdstream::sink
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A sink as the server sees it, whatever is behind it.
+#ifndef NBDSTREAM_SINK_SINK_HPP
+#define NBDSTREAM_SINK_SINK_HPP
+
+#include "io/error.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace nbdstream::sink {
+
+/// What a sink is told about a stream when it begins.
+struct stream_info {
+  std::uint64_t id = 1;               ///< 1 for the first stream of its export, then 2, ...
+  std::optional<std::uint64_t> size;  ///< bytes, where known
+  std::string export_name;
+};
+
+/// The outcome of an operation: success, or an error and a sentence for the log.
+struct failure {
+  error_code code;
+  std::string why;
+  explicit operator bool() const noexcept { return static_cast<bool>(code); }
+};
+
+/// The life of a sink: open, then writes, then commit or abort; again and again. One operation at
+/// a time, but for cancel(), and abort(), which ends what is under way itself.
+class sink {
+ public:
+  virtual ~sink() = default;
+
+  /// Begins a stream; waits until the other side is there. After a failure: abort().
+  [[nodiscard]] virtual awaitable<failure> open(const stream_info& stream) = 0;
+
+  /// Appends all of `data`. State: open. After a failure the stream is torn: abort().
+  [[nodiscard]] virtual awaitable<failure> write(std::span<const std::byte> data) = 0;
+  /// Appends `count` zero bytes. As write().
+  [[nodiscard]] virtual awaitable<failure> write_zeroes(std::uint64_t count) = 0;
+  /// Makes what was written durable, as far as the sink can. State: open.
+  [[nodiscard]] virtual awaitable<failure> flush() = 0;
+
+  /// Makes the stream of `length` bytes final; success is final. After a failure: abort().
+  [[nodiscard]] virtual awaitable<failure> commit(std::uint64_t length) = 0;
+
+  /// Cancels and awaits what is under way, then gives the stream up. Any state after open() was
+  /// called and before commit() succeeded; afterwards open() may be called again. Never fails.
+  [[nodiscard]] virtual awaitable<void> abort() = 0;
+
+  /// Makes what is under way, and all that comes until abort(), fail with operation_aborted.
+  virtual void cancel() = 0;
+
+  /// Whether flush() does anything.
+  [[nodiscard]] virtual bool flushes() const noexcept = 0;
+
+  /// Called each time an operation is about to wait, so that its caller can first send what it
+  /// owes to others. May be empty.
+  std::function<void()> before_wait;
+};
+
+}  // namespace nbdstream::sink
+#endif

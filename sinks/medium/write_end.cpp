@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "write_end.hpp"
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <charconv>
+#include <nbdstream/sink.hpp>
+
+namespace nbdstream::medium {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto longest_pause = 20ms;
+
+int largest_pipe() noexcept {
+  constexpr int usual = 1 << 20;
+  const descriptor file(::open("/proc/sys/fs/pipe-max-size", O_RDONLY | O_CLOEXEC));
+  std::array<char, 24> digits{};
+  const ssize_t length = file ? ::read(file.get(), digits.data(), digits.size()) : -1;
+  int value = usual;
+  if (length > 0) std::from_chars(digits.data(), digits.data() + length, value);
+  return value;
+}
+
+/// Bytes in the pipe that nobody has read; asking is allowed at the write end.
+int unread(int pipe) {
+  int bytes = 0;
+  if (::ioctl(pipe, FIONREAD, &bytes) < 0)
+    throw std::system_error(errno, std::system_category(), "cannot see what the reader has read");
+  return bytes;
+}
+
+/// The error that the socket has in store for its next user.
+int stored_error(int socket) noexcept {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : 0;
+}
+
+[[noreturn]] void fail_peer_left(int error) {
+  throw sink_error(error, "the peer closed the connection before it had taken the whole stream");
+}
+
+/// Closing a socket with input unread makes the kernel send a reset, which a peer that talked back
+/// would take for an abort. Bounded, for a peer that never stops talking.
+void discard_input(int socket) noexcept {
+  std::array<char, 16384> rubbish;
+  for (int rounds = 0; rounds < 64; ++rounds)
+    if (::recv(socket, rubbish.data(), rubbish.size(), MSG_DONTWAIT) <= 0) return;
+}
+
+}  // namespace
+
+void raise_pipe_size(int fd) noexcept {
+  const int now = ::fcntl(fd, F_GETPIPE_SZ);
+  // Less than the maximum may still be allowed: a user's pipes together have a limit as well.
+  for (int size = largest_pipe(); now > 0 && size > now; size /= 2)
+    if (::fcntl(fd, F_SETPIPE_SZ, size) >= 0) return;
+}
+
+bool without_reader(int fd) noexcept {
+  return (events_now(fd) & POLLERR) != 0;
+}
+
+write_end::write_end(descriptor fd, sharing shared) : fd_(std::move(fd)), shared_(shared) {
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) < 0) throw std::system_error(errno, std::system_category());
+  if (S_ISFIFO(status.st_mode)) kind_ = kind::pipe;
+  if (S_ISSOCK(status.st_mode)) kind_ = kind::socket;
+}
+
+int write_end::finish(retry& wait) {
+  switch (kind_) {
+    case kind::pipe: return finish_pipe(wait);
+    case kind::socket: return finish_socket(wait);
+    case kind::other: break;
+  }
+  return 0;
+}
+
+int write_end::finish_pipe(retry& wait) {
+  if (unread(get()) == 0) return 0;
+  if (!without_reader(get())) return wait.later(longest_pause, get());
+  // Asked again: the reader may have taken the rest just before it left.
+  const int left = unread(get());
+  if (left == 0) return 0;
+  throw sink_error(EPIPE, "the reader left before it had read the last " + std::to_string(left) +
+                              (left == 1 ? " byte" : " bytes"));
+}
+
+int write_end::finish_socket(retry& wait) {
+  if (const int error = stored_error(get()); error != 0) fail_peer_left(error);
+  int unsent = 0;
+  // Other kinds of socket than TCP and Unix may not know; for them the shutdown has to do.
+  if (::ioctl(get(), SIOCOUTQ, &unsent) < 0) unsent = 0;
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  // A connection that broke keeps its count for ever once someone has fetched its error.
+  if (unsent > 0 && ::getpeername(get(), reinterpret_cast<sockaddr*>(&peer), &size) < 0)
+    fail_peer_left(errno);
+  if (unsent > 0) return wait.later(longest_pause, get());
+  if (end_was_sent_) {
+    // The peer may have left between the two questions above, and taken the count with it.
+    if (const int error = stored_error(get()); error != 0) fail_peer_left(error);
+    return 0;
+  }
+  // Only now, when the bytes have arrived, is the end announced: while they are under way an abort
+  // can still reset the connection before the peer has seen an end.
+  if (::shutdown(get(), SHUT_WR) < 0) fail_peer_left(errno);
+  end_was_sent_ = true;
+  wait.start_over();
+  return finish_socket(wait);
+}
+
+int write_end::close() noexcept {
+  // Where others share the socket, the input is theirs, and our close resets nothing.
+  if (kind_ == kind::socket && shared_ == sharing::none) discard_input(get());
+  end_was_sent_ = false;
+  return fd_.close();
+}
+
+void write_end::abandon() noexcept {
+  if (is_tcp()) {
+    const linger at_once{1, 0};
+    (void)::setsockopt(get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    // Dissolving the association resets it even while another process has the socket open.
+    sockaddr nobody{};
+    nobody.sa_family = AF_UNSPEC;
+    (void)::connect(get(), &nobody, sizeof nobody);
+  }
+  end_was_sent_ = false;
+  fd_.reset();
+}
+
+bool write_end::is_tcp() const noexcept {
+  int protocol = 0;
+  socklen_t size = sizeof protocol;
+  return kind_ == kind::socket &&
+         ::getsockopt(get(), SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+         protocol == IPPROTO_TCP;
+}
+
+}  // namespace nbdstream::medium

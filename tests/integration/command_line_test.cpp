@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the program says of itself, and what it says to those who ask it wrongly.
+#include "support/integration_test.hpp"
+
+#include <algorithm>
+
+namespace nbdstream::test {
+namespace {
+
+class command_line : public integration_test {
+ protected:
+  /// What nbdstream prints on stdout with these arguments, and that it exits 0.
+  std::string printed(const arguments& args) {
+    const result ended = nbdstream(args);
+    EXPECT_TRUE(ended_with(0, ended));
+    return ended.out;
+  }
+
+  /// The one line with which nbdstream refuses these arguments, before it creates anything.
+  std::string refusal(const arguments& args) {
+    const result ended = nbdstream(args);
+    EXPECT_TRUE(ended_with(2, ended));
+    EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1) << ended.err;
+    EXPECT_EQ(ended.out, "");
+    EXPECT_FALSE(std::filesystem::exists(path("output")));
+    EXPECT_FALSE(std::filesystem::exists(path("sock")));
+    return ended.err;
+  }
+};
+
+TEST_F(command_line, help_is_printed_on_stdout) {
+  const std::string help = printed({"--help"});
+  for (const char* option : {"--sink", "--size", "--gaps", "--run", "--streams", "--dump-config"})
+    EXPECT_TRUE(mentions(help, option));
+  EXPECT_EQ(printed({"-h"}), help);
+}
+
+TEST_F(command_line, version_is_printed_on_stdout) {
+  const std::string version = printed({"--version"});
+  EXPECT_EQ(version.rfind("nbdstream ", 0), 0U) << version;
+  EXPECT_EQ(printed({"-V"}), version);
+}
+
+TEST_F(command_line, list_sinks_lists_those_that_are_there) {
+  const std::string sinks = printed({"--list-sinks"});
+  for (const char* sink : {"fifo", "socket", "stdout"}) EXPECT_TRUE(mentions(sinks, sink));
+}
+
+TEST_F(command_line, dump_sink_shows_the_settings_of_a_sink) {
+  const std::string sink = printed({"--dump-sink", "fifo"});
+  EXPECT_TRUE(mentions(sink, "path"));
+  EXPECT_TRUE(mentions(sink, "reader-timeout"));
+}
+
+TEST_F(command_line, dump_sink_takes_the_path_of_a_module) {
+  EXPECT_TRUE(mentions(printed({"--dump-sink", NBDSTREAM_TEST_MODULES "/slow.so"}), "delay"));
+}
+
+TEST_F(command_line, dump_config_can_be_fed_back) {
+  const std::string dumped = printed({"--dump-config",
+                                      "--sink",
+                                      "fifo:out put",
+                                      "-o",
+                                      "reader-timeout=5s",
+                                      "--size",
+                                      "640k",
+                                      "--gaps",
+                                      "allow",
+                                      "--no-pad",
+                                      "-U",
+                                      "sock",
+                                      "-e",
+                                      "disk \"one\"",
+                                      "--streams",
+                                      "3",
+                                      "--settle",
+                                      "250ms",
+                                      "--data-path",
+                                      "copy"});
+  write_file(path("dumped.toml"), dumped);
+  EXPECT_EQ(printed({"--dump-config", "--config", "dumped.toml"}), dumped);
+  for (const char* part : {"640", "out put", "reader-timeout", "allow", "copy", "250ms"})
+    EXPECT_TRUE(mentions(dumped, part));
+}
+
+TEST_F(command_line, unknown_option_is_refused_with_the_nearest_one) {
+  EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "--sise", "1M"}), "--size"));
+}
+
+TEST_F(command_line, unknown_setting_of_a_sink_is_refused_with_the_nearest_one) {
+  const std::string said =
+      refusal({"--sink", "fifo:output", "-U", "sock", "-o", "reader-timeut=1"});
+  EXPECT_TRUE(mentions(said, "reader-timeut"));
+  EXPECT_TRUE(mentions(said, "\"reader-timeout\""));
+}
+
+TEST_F(command_line, unknown_sink_is_refused_with_the_nearest_one) {
+  EXPECT_TRUE(mentions(refusal({"--sink", "fido:output", "-U", "sock"}), "fifo"));
+}
+
+TEST_F(command_line, unknown_key_of_a_file_is_refused_with_its_place_and_the_nearest_one) {
+  write_file(path("bad.toml"), "[[export]]\nsise = \"1M\"\n");
+  const std::string said = refusal({"--config", "bad.toml"});
+  EXPECT_TRUE(mentions(said, "bad.toml:2:1"));
+  EXPECT_TRUE(mentions(said, "\"size\""));
+}
+
+TEST_F(command_line, broken_file_is_refused_with_the_place) {
+  write_file(path("bad.toml"), "[[export]]\nsize = = 3\n");
+  EXPECT_TRUE(mentions(refusal({"--config", "bad.toml"}), "bad.toml:2:"));
+}
+
+TEST_F(command_line, bad_value_in_a_file_is_refused_with_its_place) {
+  write_file(path("bad.toml"),
+             "[[export]]\n[export.sink]\npath = \"output\"\n"
+             "reader-timeout = \"soon\"\n");
+  const std::string said = refusal({"--config", "bad.toml", "-U", "sock"});
+  EXPECT_TRUE(mentions(said, "bad.toml:4:"));
+  EXPECT_TRUE(mentions(said, "soon"));
+}
+
+TEST_F(command_line, missing_file_is_refused) {
+  EXPECT_TRUE(mentions(refusal({"--config", "missing.toml"}), "missing.toml"));
+}
+
+TEST_F(command_line, bad_size_is_refused) {
+  EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "--size", "huge", "-U", "sock"}), "huge"));
+}
+
+TEST_F(command_line, reading_is_refused_and_nbdcopy_is_named) {
+  EXPECT_TRUE(mentions(refusal({"-U", "sock", "read=output"}), "nbdcopy"));
+  EXPECT_TRUE(mentions(refusal({"-U", "sock", "-r", "pipe=output"}), "nbdcopy"));
+}
+
+TEST_F(command_line, order_that_is_not_built_yet_is_refused) {
+  EXPECT_TRUE(
+      mentions(refusal({"--sink", "fifo:output", "-U", "sock", "--order", "spool"}), "strict"));
+}
+
+TEST_F(command_line, port_that_is_taken_is_an_error_that_names_it) {
+  const listener taken = listener::tcp();
+  const std::string port = std::to_string(taken.port());
+  const result ended = nbdstream({"--sink", "fifo:output", "-p", port});
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, port));
+}
+
+TEST_F(command_line, pidfile_holds_the_process_id) {
+  process server = start_listening({"--sink", "fifo:output", "-f"});
+  EXPECT_EQ(read_file(path("pid")), std::to_string(server.pid()) + "\n");
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+TEST_F(command_line, log_can_be_json) {
+  const result ended =
+      nbdstream({"--sink", "fifo:output", "--run", "true", "--log-format", "json"});
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_EQ(ended.err.rfind("{\"", 0), 0U) << ended.err;
+  EXPECT_TRUE(mentions(ended.err, "\"level\":\"error\""));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What counts as a whole stream: --size, --gaps, --no-pad, --max-stream.
+#include "support/integration_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+/// Names [0, 64K) and [128K, 192K), and says goodbye.
+const std::string with_a_hole =
+    "h.pwrite(b'a' * 65536, 0); h.pwrite(b'b' * 65536, 131072); h.shutdown()";
+const std::string what_it_makes =
+    std::string(65536, 'a') + std::string(65536, '\0') + std::string(65536, 'b');
+
+class coverage : public integration_test {
+ protected:
+  /// nbdstream with these arguments, a reader, and the client that runs `script`.
+  result streamed(arguments args, const std::string& script) {
+    args.insert(args.end(), {"--sink", "fifo:output"});
+    process server = start_listening(args);
+    process reader = start_reader();
+    const result wrote = client(script);
+    EXPECT_TRUE(ended_with(0, wrote));
+    result ended = server.wait();
+    EXPECT_TRUE(ended_with(0, reader.wait()));
+    return ended;
+  }
+};
+
+TEST_F(coverage, with_a_size_refuses_a_hole_and_names_it) {
+  const result ended = streamed({"--size", "192k"}, with_a_hole);
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "65536"));
+  EXPECT_TRUE(mentions(ended.err, "--gaps allow"));
+}
+
+TEST_F(coverage, with_a_size_refuses_a_missing_end) {
+  const result ended = streamed({"--size", "1M"}, "h.pwrite(b'a' * 65536, 0); h.shutdown()");
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "--gaps allow"));
+}
+
+TEST_F(coverage, allows_a_hole_where_told_to) {
+  EXPECT_TRUE(ended_with(0, streamed({"--size", "192k", "--gaps", "allow"}, with_a_hole)));
+  EXPECT_TRUE(holds(path("out.raw"), what_it_makes));
+}
+
+TEST_F(coverage, without_size_allows_a_hole) {
+  EXPECT_TRUE(ended_with(0, streamed({}, with_a_hole)));
+  EXPECT_TRUE(holds(path("out.raw"), what_it_makes));
+}
+
+TEST_F(coverage, without_size_refuses_a_hole_where_told_to) {
+  EXPECT_TRUE(ended_with(1, streamed({"--gaps", "refuse"}, with_a_hole)));
+}
+
+TEST_F(coverage, with_run_allows_a_hole) {
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, nbdstream({"--sink", "fifo:output", "--size", "192k", "--run",
+                                       client_command(with_a_hole)})));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), what_it_makes));
+}
+
+TEST_F(coverage, pads_to_the_size_where_gaps_are_allowed) {
+  EXPECT_TRUE(ended_with(0, streamed({"--size", "256k", "--gaps", "allow"}, with_a_hole)));
+  EXPECT_TRUE(holds(path("out.raw"), what_it_makes + std::string(65536, '\0')));
+}
+
+TEST_F(coverage, does_not_pad_where_told_not_to) {
+  EXPECT_TRUE(
+      ended_with(0, streamed({"--size", "256k", "--gaps", "allow", "--no-pad"}, with_a_hole)));
+  EXPECT_TRUE(holds(path("out.raw"), what_it_makes));
+}
+
+TEST_F(coverage, counts_zeroes_and_trims_as_named) {
+  const result ended = streamed({"--size", "192k"}, R"(
+h.pwrite(b'a' * 65536, 0)
+h.zero(65536, 65536)
+h.trim(65536, 131072)
+h.shutdown()
+)");
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(holds(path("out.raw"), std::string(65536, 'a') + std::string(131072, '\0')));
+}
+
+TEST_F(coverage, with_a_size_never_commits_half_a_source) {
+  process server = start_listening({"--sink", "fifo:output", "--size", "8M"});
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(1, start_shell(convert_broken_source("'" + unix_uri + "'")).wait()));
+  EXPECT_TRUE(ended_with(1, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+}
+
+TEST_F(coverage, ends_at_max_stream) {
+  const result ended = streamed({"--max-stream", "1M"}, R"(
+import errno
+h.pwrite(b'a' * 4096, 0)
+try:
+    h.pwrite(b'b' * 4096, 1048576 - 512)
+    raise SystemExit('a write beyond --max-stream has succeeded')
+except nbd.Error as e:
+    assert e.errnum == errno.ENOSPC, e
+h.shutdown()
+)");
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "--max-stream"));
+}
+
+TEST_F(coverage, writes_behind_the_cursor_fail_the_stream) {
+  const result ended = streamed({}, R"(
+import errno
+h.pwrite(b'a' * 4096, 4096)
+try:
+    h.pwrite(b'b' * 4096, 0)
+    raise SystemExit('a write behind the cursor has succeeded')
+except nbd.Error as e:
+    assert e.errnum == errno.EINVAL, e
+try:
+    h.pwrite(b'c' * 4096, 8192)
+    raise SystemExit('a write after a failed one has succeeded')
+except nbd.Error as e:
+    assert e.errnum == errno.EIO, e
+h.shutdown()
+)");
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "--order"));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

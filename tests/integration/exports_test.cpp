@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Several exports in one process, each with its own sink and stream, none in another's way.
+#include "support/integration_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+const std::string modules = NBDSTREAM_TEST_MODULES "/";
+
+std::string uri_of(const std::string& name) {
+  return "nbd+unix:///" + name + "?socket=sock";
+}
+
+class exports : public integration_test {
+ protected:
+  /// nbdstream with a file of two exports: vm1, which writes to `sink`, and vm2, to a FIFO.
+  process start_with(const std::string& sink, const arguments& more = {}) {
+    write_file(path("two.toml"), "[[export]]\nname = \"vm1\"\n[export.sink]\n" + sink +
+                                     "\n[[export]]\nname = \"vm2\"\n[export.sink]\n"
+                                     "module = \"fifo\"\npath = \"vm2.fifo\"\n");
+    arguments args{"--config", "two.toml"};
+    args.insert(args.end(), more.begin(), more.end());
+    return start_listening(args);
+  }
+
+  /// Begins a stream on vm1 that will not get anywhere.
+  process start_stuck_client() {
+    process stuck = start_client(R"(
+buffer = nbd.Buffer.from_bytearray(bytearray(b'stuck'))
+h.aio_pwrite(buffer, 0)
+touch('sent')
+while True:
+    h.poll(-1)
+)",
+                                 uri_of("vm1"));
+    wait_for("sent");
+    return stuck;
+  }
+
+  /// A whole stream goes through vm2, however vm1 is doing.
+  void expect_vm2_works() {
+    process reader = start_reader("vm2.fifo", "vm2.raw");
+    const result wrote = client("h.pwrite(b'to vm2', 0); h.shutdown()", uri_of("vm2"));
+    EXPECT_TRUE(ended_with(0, wrote));
+    EXPECT_TRUE(ended_with(0, reader.wait()));
+    EXPECT_TRUE(holds(path("vm2.raw"), "to vm2"));
+  }
+};
+
+TEST_F(exports, have_a_sink_and_a_stream_each) {
+  process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
+  process reader = start_reader("vm1.fifo", "vm1.raw");
+  expect_vm2_works();
+  EXPECT_TRUE(server.running());
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'to vm1', 0); h.shutdown()", uri_of("vm1"))));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(holds(path("vm1.raw"), "to vm1"));
+}
+
+TEST_F(exports, are_listed) {
+  process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
+  const result listed = start({"nbdinfo", "--list", "nbd+unix:///?socket=sock"}).wait();
+  EXPECT_TRUE(ended_with(0, listed));
+  EXPECT_TRUE(mentions(listed.out, "vm1"));
+  EXPECT_TRUE(mentions(listed.out, "vm2"));
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+TEST_F(exports, fail_alone_but_the_exit_status_tells) {
+  process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
+  process reader = start_reader("vm1.fifo", "vm1.raw");
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'no goodbye', 0)", uri_of("vm1"))));
+  expect_vm2_works();
+  EXPECT_TRUE(ended_with(1, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+}
+
+TEST_F(exports, do_not_wait_for_another_ones_reader) {
+  process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
+  process stuck = start_stuck_client();
+  expect_vm2_works();
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
+}
+
+/// Each write takes longer than the test may: only SIGTERM can end it.
+TEST_F(exports, do_not_wait_for_another_ones_slow_sink_nor_does_sigterm) {
+  process server = start_with("module = \"" + modules + "slow.so\"\ndelay = \"1h\"\nlog = \"log\"");
+  process stuck = start_stuck_client();
+  EXPECT_TRUE(
+      eventually([&] { return read_file(path("log")).find("write") != std::string::npos; }));
+  expect_vm2_works();
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
+  const std::string log = read_file(path("log"));
+  EXPECT_TRUE(mentions(log, "interrupted\nabort\ndestroy\n"));
+}
+
+TEST_F(exports, do_not_wait_for_another_ones_stuck_sink_and_sigterm_only_for_its_grace) {
+  process server =
+      start_with("module = \"" + modules + "stubborn.so\"\nlog = \"log\"", {"--grace", "200ms"});
+  process stuck = start_stuck_client();
+  EXPECT_TRUE(
+      eventually([&] { return read_file(path("log")).find("write") != std::string::npos; }));
+  expect_vm2_works();
+  server.signal(SIGTERM);
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(128 + SIGTERM, ended));
+  EXPECT_TRUE(mentions(ended.err, "stubborn"));
+  EXPECT_TRUE(mentions(read_file(path("log")), "interrupt ignored"));
+}
+
+TEST_F(exports, listen_where_the_file_says) {
+  const std::string port = std::to_string(free_port());
+  write_file(path("one.toml"), "[server]\nlisten = [\"unix:sock\", \"tcp:127.0.0.1:" + port +
+                                   "\"]\npidfile = \"pid\"\n[[export]]\nstreams = 2\n"
+                                   "[export.sink]\nmodule = \"fifo\"\npath = \"output\"\n");
+  process server = start_nbdstream({"--config", "one.toml"});
+  wait_for("pid");
+  for (const std::string& uri : {unix_uri, "nbd://127.0.0.1:" + port}) {
+    process reader = start_reader();
+    EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0); h.shutdown()", uri)));
+    EXPECT_TRUE(ended_with(0, reader.wait()));
+    EXPECT_TRUE(holds(path("out.raw"), "hello"));
+  }
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+TEST_F(exports, yield_to_the_command_line) {
+  write_file(path("one.toml"),
+             "[[export]]\nsize = \"1M\"\n[export.sink]\nmodule = \"fifo\"\npath = \"output\"\n");
+  process server = start_listening({"--config", "one.toml", "--size", "2M"});
+  EXPECT_EQ(start({"nbdinfo", "--size", unix_uri}).wait().out, "2097152\n");
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Readers of the FIFO that come late, read slowly, or leave.
+#include "support/integration_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+class fifo_reader : public integration_test {
+ protected:
+  /// Sends one request without waiting for its answer, then stays until it is killed.
+  process start_client_that_waits() const {
+    process waiting = start_client(R"(
+buffer = nbd.Buffer.from_bytearray(bytearray(b'\x01' * 512))
+h.aio_pwrite(buffer, 0)
+touch('sent')
+while True:
+    h.poll(-1)
+)");
+    wait_for("sent");
+    return waiting;
+  }
+};
+
+TEST_F(fifo_reader, may_come_late_and_loses_nothing) {
+  make_disk();
+  process server = start_nbdstream({"--sink", "fifo:output", "--run",
+                                    R"(touch begun; qemu-img convert -n in.qcow2 -O raw "$uri")"});
+  wait_for("begun");
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(fifo_reader, need_not_be_there_for_clients_to_negotiate) {
+  process server = start_listening({"--sink", "fifo:output"});
+  process first = start_client_that_waits();
+  EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'\\x02' * 512, 512); h.shutdown()")));
+  first.signal(SIGKILL);
+  EXPECT_TRUE(ended_with(1, server.wait()));  // the first client's end
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), std::string(512, '\x01') + std::string(512, '\x02')));
+}
+
+TEST_F(fifo_reader, may_be_slow) {
+  make_disk(4 * MiB);
+  process server = start_nbdstream({"--sink", "fifo:output", "--run", convert});
+  wait_for("output");
+  peer reader = open_fifo(path("output"));
+  for (int i = 0; i < 500; ++i) reader.take(1000);
+  EXPECT_EQ(reader.drain(), ending::end_of_file);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(reader.received() == read_file(path("in.raw")));
+}
+
+TEST_F(fifo_reader, that_leaves_in_the_middle_fails_the_stream_and_the_client) {
+  make_raw(path("in.raw"), 16 * MiB);
+  process server = start_listening({"--sink", "fifo:output", "--size", "16M"});
+  process writer = start_client("send(file('in.raw')); h.shutdown()");
+  peer reader = open_fifo(path("output"));
+  reader.take(MiB);
+  reader.leave();
+  const result failed = writer.wait();
+  EXPECT_NE(failed.status, 0);
+  EXPECT_TRUE(mentions(failed.err, "Input/output error"));
+  EXPECT_TRUE(ended_with(1, server.wait()));
+}
+
+TEST_F(fifo_reader, that_leaves_in_the_middle_fails_the_command_of_run) {
+  make_raw(path("in.raw"), 16 * MiB);
+  process server =
+      start_nbdstream({"--sink", "fifo:output", "--run", R"(nbdcopy --synchronous in.raw "$uri")"});
+  wait_for("output");
+  peer reader = open_fifo(path("output"));
+  reader.take(MiB);
+  reader.leave();
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "Input/output error"));
+}
+
+TEST_F(fifo_reader, that_leaves_before_the_last_byte_fails_the_stream) {
+  process server = start_nbdstream({"--sink", "fifo:output", "--run",
+                                    client_command("h.pwrite(b'never read', 0)") + "; touch done"});
+  wait_for("output");
+  peer reader = open_fifo(path("output"));
+  wait_for("done");
+  reader.leave();
+  EXPECT_TRUE(ended_with(1, server.wait()));
+}
+
+TEST_F(fifo_reader, takes_the_last_byte_before_the_stream_is_committed) {
+  process server = start_nbdstream(
+      {"--sink", "fifo:output", "--run", client_command("h.pwrite(b'taken late', 0)")});
+  wait_for("output");
+  peer reader = open_fifo(path("output"));
+  EXPECT_EQ(reader.take(9), "taken lat");
+  EXPECT_TRUE(server.running());
+  EXPECT_EQ(reader.drain(), ending::end_of_file);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+TEST_F(fifo_reader, that_never_comes_does_not_keep_a_stream_whose_client_was_killed) {
+  process server = start_listening({"--sink", "fifo:output"});
+  process writer = start_client_that_waits();
+  writer.signal(SIGKILL);
+  EXPECT_TRUE(ended_with(1, server.wait()));
+}
+
+TEST_F(fifo_reader, that_never_comes_fails_the_stream_after_reader_timeout) {
+  const result ended = nbdstream({"--sink", "fifo:output", "-o", "reader-timeout=100ms", "--run",
+                                  client_command("h.pwrite(b'hello', 0)")});
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "output"));
+  EXPECT_TRUE(mentions(ended.err, "reader"));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

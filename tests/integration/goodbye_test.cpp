@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// How a stream ends where no command vouches for it: by what its connections say last.
+#include "support/integration_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+class goodbye : public integration_test {
+ protected:
+  /// A server and a reader; the client's writes have no size to be measured against.
+  void serve(const arguments& more = {}) {
+    arguments args{"--sink", "fifo:output"};
+    args.insert(args.end(), more.begin(), more.end());
+    server_.push_back(start_listening(args));
+    server_.push_back(start_reader());
+  }
+
+  /// The server's end, and with it the reader's.
+  result wait_for_end() {
+    result ended = server_.front().wait();
+    EXPECT_TRUE(ended_with(0, server_.back().wait()));
+    server_.clear();
+    return ended;
+  }
+
+ private:
+  std::vector<process> server_;  ///< and its reader
+};
+
+TEST_F(goodbye, commits_the_stream) {
+  serve();
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0); h.shutdown()")));
+  EXPECT_TRUE(ended_with(0, wait_for_end()));
+  EXPECT_TRUE(holds(path("out.raw"), "hello"));
+}
+
+TEST_F(goodbye, missing_aborts_the_stream_and_the_log_names_run) {
+  serve();
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0)")));
+  const result ended = wait_for_end();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "--run"));
+}
+
+TEST_F(goodbye, of_a_killed_client_is_missing) {
+  serve();
+  process writer = start_client("h.pwrite(b'hello', 0)\ntouch('written')\nwhile True: h.poll(-1)");
+  wait_for("written");
+  writer.signal(SIGKILL);
+  EXPECT_TRUE(ended_with(1, wait_for_end()));
+}
+
+/// The one request does not fit into the pipe, so that qemu-img cannot have come to its end.
+TEST_F(goodbye, of_a_killed_qemu_img_is_missing) {
+  make_raw(path("in.raw"), 16 * MiB);
+  process server = start_listening({"--sink", "fifo:output"});
+  process writer =
+      start({"qemu-img", "convert", "-n", "-f", "raw", "in.raw", "-O", "raw", unix_uri});
+  peer reader = open_fifo(path("output"));
+  reader.take(MiB);
+  writer.signal(SIGKILL);
+  EXPECT_EQ(reader.drain(), ending::end_of_file);
+  EXPECT_TRUE(ended_with(1, server.wait()));
+}
+
+TEST_F(goodbye, of_one_connection_does_not_end_what_another_still_writes) {
+  serve();
+  EXPECT_TRUE(ended_with(0, client(R"(
+other = nbd.NBD()
+other.connect_uri('nbd+unix:///?socket=sock')
+h.pwrite(b'first', 0)
+other.pwrite(b'second', 5)
+h.shutdown()
+other.pwrite(b'third', 11)
+other.shutdown()
+)")));
+  EXPECT_TRUE(ended_with(0, wait_for_end()));
+  EXPECT_TRUE(holds(path("out.raw"), "firstsecondthird"));
+}
+
+TEST_F(goodbye, missing_on_one_of_two_connections_aborts) {
+  serve();
+  EXPECT_TRUE(ended_with(0, client(R"(
+other = nbd.NBD()
+other.connect_uri('nbd+unix:///?socket=sock')
+h.pwrite(b'first', 0)
+other.pwrite(b'second', 5)
+del other
+h.shutdown()
+)")));
+  EXPECT_TRUE(ended_with(1, wait_for_end()));
+}
+
+TEST_F(goodbye, is_not_waited_for_on_a_connection_that_never_wrote) {
+  serve();
+  process idle = start_client("touch('connected')\nwhile True: h.poll(-1)");
+  wait_for("connected");
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0); h.shutdown()")));
+  EXPECT_TRUE(ended_with(0, wait_for_end()));
+}
+
+TEST_F(goodbye, of_a_probe_neither_begins_nor_ends_a_stream) {
+  serve();
+  EXPECT_TRUE(ended_with(0, start({"nbdinfo", unix_uri}).wait()));
+  EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--list", unix_uri}).wait()));
+  EXPECT_TRUE(ended_with(0, client(R"(
+h.pwrite(b'hello', 0)
+import os
+assert os.system('nbdinfo --size "nbd+unix:///?socket=sock" >/dev/null') == 0
+h.pwrite(b', world', 5)
+h.shutdown()
+)")));
+  EXPECT_TRUE(ended_with(0, wait_for_end()));
+  EXPECT_TRUE(holds(path("out.raw"), "hello, world"));
+}
+
+TEST_F(goodbye, of_a_port_scan_neither_begins_nor_ends_a_stream) {
+  const auto port = free_port();
+  serve({"-p", std::to_string(port)});
+  for (int i = 0; i < 3; ++i) connect_tcp(port).leave();
+  peer silent = connect_tcp(port);
+  peer babbling = connect_tcp(port);
+  checked(::write(babbling.fd(), "GET / HTTP/1.0\r\n\r\n", 18), "write");
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0); h.shutdown()")));
+  EXPECT_TRUE(ended_with(0, wait_for_end()));
+  EXPECT_TRUE(holds(path("out.raw"), "hello"));
+}
+
+/// As `qemu-img convert` without -n does: it zeroes the first sector on a connection of its own.
+TEST_F(goodbye, after_nothing_but_zeroes_lets_another_connection_join) {
+  serve({"--settle", "60s"});
+  EXPECT_TRUE(ended_with(0, client("h.zero(512, 0); h.shutdown()")));
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 512); h.shutdown()")));
+  EXPECT_TRUE(ended_with(0, wait_for_end()));
+  EXPECT_TRUE(holds(path("out.raw"), std::string(512, '\0') + "hello"));
+}
+
+TEST_F(goodbye, after_nothing_but_zeroes_commits_once_settled) {
+  serve({"--settle", "50ms"});
+  EXPECT_TRUE(ended_with(0, client("h.zero(65536, 0); h.shutdown()")));
+  EXPECT_TRUE(ended_with(0, wait_for_end()));
+  EXPECT_TRUE(holds(path("out.raw"), std::string(65536, '\0')));
+}
+
+TEST_F(goodbye, is_all_there_is_without_size_and_run_and_a_warning_says_so) {
+  serve();
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0); h.shutdown()")));
+  EXPECT_TRUE(mentions(wait_for_end().err, "warning"));
+}
+
+TEST_F(goodbye, over_stdin_commits_with_single) {
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", R"(
+h.connect_command(["nbdstream", "--single", "--sink", "fifo:output"])
+h.pwrite(b'hello', 0)
+h.shutdown()
+)"})
+                                .wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), "hello"));
+}
+
+TEST_F(goodbye, without_a_write_fails_single) {
+  const result ended = start({"/usr/bin/python3", "-c", R"(
+import nbd, socket, subprocess
+ours, theirs = socket.socketpair()
+server = subprocess.Popen(["nbdstream", "--single", "--sink", "fifo:output"],
+                          stdin=theirs, stdout=theirs)
+theirs.close()
+h = nbd.NBD()
+h.connect_socket(ours.detach())
+h.shutdown()
+raise SystemExit(server.wait())
+)"})
+                           .wait();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "nothing was written"));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

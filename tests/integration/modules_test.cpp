@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Sinks that others wrote: those that load, and those that are refused in one sentence.
+#include "support/integration_test.hpp"
+
+#include <algorithm>
+
+namespace nbdstream::test {
+namespace {
+
+class modules : public integration_test {
+ protected:
+  /// The one line that refuses to load `module`.
+  std::string refusal(const std::string& module) {
+    const result ended = nbdstream({"--sink", module, "-U", "sock"});
+    EXPECT_TRUE(ended_with(2, ended));
+    EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1) << ended.err;
+    EXPECT_TRUE(mentions(ended.err, module));
+    EXPECT_FALSE(std::filesystem::exists(path("sock")));
+    return ended.err;
+  }
+};
+
+struct broken_module {
+  const char* name;
+  const char* found;  ///< what the refusal must say
+};
+
+class broken_modules : public modules, public ::testing::WithParamInterface<broken_module> {};
+
+TEST_P(broken_modules, are_refused_in_one_sentence) {
+  const std::string file = std::string(NBDSTREAM_TEST_MODULES "/") + GetParam().name + ".so";
+  EXPECT_TRUE(mentions(refusal(file), GetParam().found));
+}
+
+INSTANTIATE_TEST_SUITE_P(modules, broken_modules,
+                         ::testing::Values(broken_module{"wrong_major", "nbdstream_sink_v"},
+                                           broken_module{"missing_callback", "commit"},
+                                           broken_module{"short_table", "bytes"},
+                                           broken_module{"no_entry", "nbdstream_sink_v1"},
+                                           broken_module{"null_table", "table"}));
+
+TEST_F(modules, text_file_is_refused) {
+  write_file(path("text.so"), "I am no module.\n");
+  refusal("./text.so");
+}
+
+TEST_F(modules, missing_file_is_refused) {
+  EXPECT_TRUE(mentions(refusal("./missing.so"), "No such file"));
+}
+
+TEST_F(modules, directory_is_refused) {
+  std::filesystem::create_directory(path("directory.so"));
+  refusal("./directory.so");
+}
+
+/// As its first lines tell whoever copies it.
+TEST_F(modules, template_is_built_with_the_header_alone_and_loaded_by_its_path) {
+  make_disk();
+  EXPECT_TRUE(ended_with(0, start({"cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared",
+                                   "-fPIC", "-I", NBDSTREAM_SOURCE "/core/include", "-o", "mine.so",
+                                   NBDSTREAM_SOURCE "/sinks/template/template.c"})
+                                .wait()));
+  EXPECT_TRUE(ended_with(0, nbdstream({"--sink", "./mine.so:out.raw", "--run", convert})));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+class recorder : public integration_test {
+ protected:
+  /// A stream into the recorder with more of its settings, and the journal it leaves.
+  result streamed(const std::string& command, const arguments& settings = {}) {
+    arguments args{
+        "--sink", NBDSTREAM_TEST_MODULES "/recorder.so:out.raw", "-o", "log=log", "--run", command};
+    for (const auto& setting : settings) args.insert(args.end(), {"-o", setting});
+    return nbdstream(args);
+  }
+};
+
+TEST_F(recorder, sees_one_commit_with_the_exact_length) {
+  make_disk();
+  EXPECT_TRUE(ended_with(0, streamed(convert)));
+  EXPECT_TRUE(holds(path("log"), "create\nopen 1\ncommit 8388608\ndestroy\n"));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(recorder, may_be_not_ready_and_take_half) {
+  make_disk(2 * MiB);
+  EXPECT_TRUE(ended_with(0, streamed(convert, {"again-every=3", "short-writes=true"})));
+  EXPECT_TRUE(holds(path("log"), "create\nopen 1\ncommit 2097152\ndestroy\n"));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(recorder, is_not_opened_by_a_client_that_only_looks) {
+  EXPECT_TRUE(ended_with(1, streamed(R"(nbdinfo "$uri")")));
+  EXPECT_TRUE(holds(path("log"), "create\ndestroy\n"));
+}
+
+TEST_F(recorder, sees_an_abort_when_the_command_fails) {
+  EXPECT_TRUE(ended_with(7, streamed(client_command("h.pwrite(b'hello', 0)") + "; exit 7")));
+  EXPECT_TRUE(holds(path("log"), "create\nopen 1\nabort\ndestroy\n"));
+}
+
+struct failure {
+  const char* setting;
+  const char* said;
+};
+
+class failing_recorder : public recorder, public ::testing::WithParamInterface<failure> {};
+
+TEST_P(failing_recorder, aborts_the_stream_and_its_words_reach_the_user) {
+  make_disk();
+  const result ended = streamed(convert, {GetParam().setting});
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, GetParam().said));
+  EXPECT_TRUE(holds(path("log"), "create\nopen 1\nabort\ndestroy\n"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    modules, failing_recorder,
+    ::testing::Values(failure{"fail-open=true", "the recorder was told to fail its open"},
+                      failure{"fail-write-after=100000",
+                              "the recorder was told to fail this write"},
+                      failure{"fail-write-after=0", "the recorder was told to fail this write"},
+                      failure{"fail-commit=true", "the recorder was told to fail its commit"}));
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// --run: the exit status of its command is what vouches for the stream.
+#include "support/integration_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+class run : public integration_test {
+ protected:
+  arguments running(const std::string& command, const arguments& more = {}) {
+    arguments args{"--sink", "fifo:output", "--run", command};
+    args.insert(args.end(), more.begin(), more.end());
+    return args;
+  }
+
+  /// nbdstream with a reader, and what the reader got.
+  result streamed(const std::string& command, const arguments& more = {}) {
+    process reader = start_reader();
+    result ended = nbdstream(running(command, more));
+    EXPECT_TRUE(ended_with(0, reader.wait()));
+    return ended;
+  }
+};
+
+TEST_F(run, passes_the_commands_exit_status_on) {
+  EXPECT_TRUE(ended_with(7, nbdstream(running("exit 7"))));
+}
+
+TEST_F(run, passes_it_on_when_a_whole_stream_was_written) {
+  const std::string hello = client_command("h.pwrite(b'hello', 0); h.shutdown()");
+  EXPECT_TRUE(ended_with(7, streamed(hello + "; exit 7")));
+}
+
+TEST_F(run, says_128_and_the_signal_that_killed_the_command) {
+  EXPECT_TRUE(ended_with(128 + SIGKILL, nbdstream(running("kill -KILL $$"))));
+}
+
+TEST_F(run, fails_when_the_client_is_killed) {
+  const std::string killed = client_command(R"(
+h.pwrite(b'hello', 0)
+import os
+os.kill(os.getpid(), 9)
+)");
+  EXPECT_TRUE(ended_with(128 + SIGKILL, streamed(killed)));
+}
+
+TEST_F(run, fails_when_nothing_was_written) {
+  const result ended = nbdstream(running("true"));
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "nothing was written"));
+}
+
+TEST_F(run, fails_when_the_command_only_looked) {
+  const result ended = nbdstream(running(R"(nbdinfo "$uri")"));
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "nothing was written"));
+}
+
+TEST_F(run, makes_one_stream_of_zeroes_of_a_disk_that_was_skipped) {
+  EXPECT_TRUE(ended_with(0, start({"qemu-img", "create", "-f", "qcow2", "in.qcow2", "1M"}).wait()));
+  const result ended =
+      streamed(R"(qemu-img convert -n --target-is-zero in.qcow2 -O raw "$uri")", {"--size", "1M"});
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(holds(path("out.raw"), std::string(MiB, '\0')));
+}
+
+TEST_F(run, needs_no_goodbye_from_the_client) {
+  EXPECT_TRUE(ended_with(0, streamed(client_command("h.pwrite(b'hello', 0)"))));
+  EXPECT_TRUE(holds(path("out.raw"), "hello"));
+}
+
+TEST_F(run, fails_when_a_write_failed_that_the_command_ignored) {
+  const result ended = streamed(client_command(R"(
+h.pwrite(b'hello', 0)
+try:
+    h.pwrite(b'again', 0)
+except nbd.Error:
+    touch('refused')
+h.shutdown()
+)"));
+  EXPECT_TRUE(std::filesystem::exists(path("refused")));
+  EXPECT_TRUE(ended_with(1, ended));
+}
+
+/// `nbdcopy … | tee log`, where the shell sees tee's exit status only. The one request cannot be
+/// answered, as it does not fit into the pipe.
+TEST_F(run, fails_when_a_client_dies_whose_status_the_shell_does_not_see) {
+  make_raw(path("in.raw"), 16 * MiB);
+  process server =
+      start_nbdstream(running(R"({ nbdcopy --synchronous --request-size=16777216 in.raw "$uri" &)"
+                              " echo $! > nbdcopy.pid; wait $!; } | tee log"));
+  wait_for("output");
+  peer reader = open_fifo(path("output"));
+  reader.take(65536);
+  ASSERT_EQ(::kill(std::stoi(read_file(path("nbdcopy.pid"))), SIGKILL), 0);
+  EXPECT_EQ(reader.drain(), ending::end_of_file);
+  EXPECT_TRUE(ended_with(1, server.wait()));
+}
+
+TEST_F(run, commits_what_a_background_child_still_sends) {
+  const std::string late = client_command(R"(
+import os, time
+h.pwrite(b'hello', 0)
+touch('begun')
+while os.getppid() == int(os.environ['shell']):
+    time.sleep(0.005)
+h.pwrite(b', world', 5)
+)");
+  const result ended =
+      streamed("export shell=$$; " + late + " & until [ -e begun ]; do sleep 0.01; done");
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(holds(path("out.raw"), "hello, world"));
+}
+
+TEST_F(run, aborts_when_a_background_child_keeps_its_connection_beyond_the_grace) {
+  const std::string stays = client_command(R"(
+h.pwrite(b'hello', 0)
+touch('begun')
+while True:
+    h.poll(-1)
+)");
+  const result ended =
+      streamed(stays + " & until [ -e begun ]; do sleep 0.01; done", {"--run-grace", "100ms"});
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "--run-grace"));
+}
+
+TEST_F(run, fails_when_qemu_img_cannot_read_the_second_half_of_its_source) {
+  const result ended = streamed(convert_broken_source(R"("$uri")"), {"--size", "8M"});
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "error while reading"));
+}
+
+TEST_F(run, lets_the_commands_output_through) {
+  const result ended = streamed("echo said; " + client_command("h.pwrite(b'hello', 0)"));
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_EQ(ended.out, "said\n");
+  EXPECT_TRUE(holds(path("out.raw"), "hello"));
+}
+
+/// The listing names what the shell has open; ls has nothing to do with it.
+TEST_F(run, gives_the_command_no_descriptor_of_ours) {
+  EXPECT_TRUE(ended_with(1, nbdstream(running("ls /proc/$$/fd > descriptors; true"))));
+  EXPECT_EQ(read_file(path("descriptors")), "0\n1\n2\n");
+}
+
+TEST_F(run, gives_the_command_the_signals_as_it_should_find_them) {
+  const std::string ignored = "grep -E 'Sig(Blk|Ign)' /proc/self/status > signals; true";
+  EXPECT_TRUE(ended_with(1, nbdstream(running(ignored))));
+  EXPECT_EQ(read_file(path("signals")), "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+TEST_F(run, takes_one_stream_only) {
+  const result ended = nbdstream(running("true", {"--streams", "2"}));
+  EXPECT_TRUE(ended_with(2, ended));
+  EXPECT_TRUE(mentions(ended.err, "streams"));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "support/integration_test.hpp"
+
+#include <fcntl.h>
+
+namespace nbdstream::test {
+namespace {
+
+class stdout_sink : public integration_test {
+ protected:
+  /// Runs a bash script in which nbdstream is part of a pipeline.
+  result bash(const std::string& script) {
+    write_file(path("client.sh"), convert);
+    return start({"bash", "-c", "set -o pipefail; " + script}).wait();
+  }
+
+  static bool nonblocking(const file_descriptor& fd) {
+    return (::fcntl(fd.get(), F_GETFL) & O_NONBLOCK) != 0;
+  }
+
+  /// Its arguments with a client that writes `text` and goes.
+  arguments writing(const std::string& text) {
+    return {"--sink", "stdout", "--run", client_command("h.pwrite(b'" + text + "', 0)")};
+  }
+};
+
+TEST_F(stdout_sink, feeds_a_pipeline) {
+  make_disk();
+  EXPECT_TRUE(ended_with(0, bash("nbdstream --sink stdout --run 'sh client.sh' | cat > out.raw")));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(stdout_sink, writes_a_regular_file) {
+  make_disk();
+  EXPECT_TRUE(ended_with(0, bash("nbdstream --sink stdout --run 'sh client.sh' > out.raw")));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(stdout_sink, appends_to_a_regular_file) {
+  make_disk();
+  write_file(path("out.raw"), "before");
+  EXPECT_TRUE(ended_with(0, bash("nbdstream --sink stdout --run 'sh client.sh' >> out.raw")));
+  EXPECT_TRUE(holds(path("out.raw"), "before" + read_file(path("in.raw"))));
+}
+
+TEST_F(stdout_sink, writes_to_dev_null) {
+  make_disk();
+  EXPECT_TRUE(ended_with(0, bash("nbdstream --sink stdout --run 'sh client.sh' > /dev/null")));
+}
+
+TEST_F(stdout_sink, writes_to_a_socket) {
+  make_disk();
+  listener server = listener::unix_socket(path("out.sock"));
+  process ended = start({"/usr/bin/python3", "-c", R"(
+import os, socket
+s = socket.socket(socket.AF_UNIX)
+s.connect("out.sock")
+os.dup2(s.fileno(), 1)
+os.execvp("nbdstream", ["nbdstream", "--sink", "stdout", "--run",
+                        'qemu-img convert -n in.qcow2 -O raw "$uri"'])
+)"});
+  peer reader = server.accept();
+  EXPECT_EQ(reader.drain(), ending::end_of_file);
+  EXPECT_TRUE(ended_with(0, ended.wait()));
+  EXPECT_TRUE(reader.received() == read_file(path("in.raw")));
+}
+
+TEST_F(stdout_sink, writes_to_a_terminal) {
+  terminal screen = make_terminal();
+  process::options how;
+  how.out = screen.slave.get();
+  process server = start_nbdstream(writing("hello, screen"), how);
+  EXPECT_EQ(screen.master.take(13), "hello, screen");
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_FALSE(nonblocking(screen.slave));
+}
+
+TEST_F(stdout_sink, fails_when_the_reader_leaves_in_the_middle) {
+  make_disk();
+  const result ended = bash(
+      "nbdstream --sink stdout --run 'sh client.sh' | head -c 1M > out.raw;"
+      "exit ${PIPESTATUS[0]}");
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(holds(path("out.raw"), read_file(path("in.raw")).substr(0, MiB)));
+}
+
+TEST_F(stdout_sink, fails_when_the_reader_leaves_before_the_last_byte) {
+  pipe_pair pipe = make_pipe();
+  process::options how;
+  how.out = pipe.write.get();
+  process server = start_nbdstream(
+      {"--sink", "stdout", "--run", client_command("h.pwrite(b'never read', 0)") + "; touch done"},
+      how);
+  pipe.write.reset();
+  wait_for("done");
+  pipe.read.leave();
+  EXPECT_TRUE(ended_with(1, server.wait()));
+}
+
+TEST_F(stdout_sink, waits_for_the_reader_to_take_the_last_byte) {
+  pipe_pair pipe = make_pipe();
+  process::options how;
+  how.out = pipe.write.get();
+  process server = start_nbdstream(writing("taken late"), how);
+  EXPECT_EQ(pipe.read.take(9), "taken lat");
+  EXPECT_TRUE(server.running());
+  EXPECT_EQ(pipe.read.take(1), "e");
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+TEST_F(stdout_sink, leaves_a_shared_stdout_blocking) {
+  make_disk();
+  pipe_pair pipe = make_pipe();
+  process::options how;
+  how.out = pipe.write.get();
+  process server = start_nbdstream({"--sink", "stdout", "--run", convert}, how);
+  pipe.read.take(2 * MiB);
+  EXPECT_FALSE(nonblocking(pipe.write)) << "in the middle of the stream";
+  pipe.read.take(6 * MiB);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_FALSE(nonblocking(pipe.write)) << "at the end";
+  EXPECT_TRUE(pipe.read.received() == read_file(path("in.raw")));
+}
+
+TEST_F(stdout_sink, keeps_the_commands_own_output_out_of_the_stream) {
+  make_disk();
+  const result ended = bash(
+      "nbdstream --sink stdout"
+      " --run 'qemu-img convert -p -n in.qcow2 -O raw \"$uri\"; echo said' > out.raw");
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+  EXPECT_TRUE(mentions(ended.err, "100/100%"));
+  EXPECT_TRUE(mentions(ended.err, "said\n"));
+}
+
+TEST_F(stdout_sink, refuses_a_closed_stdout) {
+  process::options how;
+  how.close_out = true;
+  const result ended = nbdstream(writing("lost"), how);
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "stdout"));
+}
+
+TEST_F(stdout_sink, refuses_single) {
+  const result ended = nbdstream({"--sink", "stdout", "--single"});
+  EXPECT_TRUE(ended_with(2, ended));
+  EXPECT_TRUE(mentions(ended.err, "--single"));
+}
+
+TEST_F(stdout_sink, refuses_a_second_stream) {
+  const result ended = nbdstream({"--sink", "stdout", "-U", "sock", "--streams", "2"});
+  EXPECT_TRUE(ended_with(2, ended));
+  EXPECT_TRUE(mentions(ended.err, "streams"));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// --streams: one stream after another through the same sink, none of them merged.
+#include "support/integration_test.hpp"
+
+#include <sys/stat.h>
+
+namespace nbdstream::test {
+namespace {
+
+/// Streams back to back, each of another length and content.
+const std::string writes_streams = R"(
+def write_stream(i):
+    h = nbd.NBD()
+    h.connect_uri('nbd+unix:///?socket=sock')
+    h.pwrite(bytes([i % 255 + 1]) * (i * 7 + 1), 0)
+    h.shutdown()
+)";
+
+class streams : public integration_test {
+ protected:
+  /// Readers one after another, each into a file of its own.
+  process start_readers(int count) {
+    return start_shell("i=0; while [ $i -lt " + std::to_string(count) +
+                       " ]; do cat output > out.$i || exit; i=$((i+1)); done");
+  }
+
+  ::testing::AssertionResult is_stream(int i) {
+    return holds(path("out." + std::to_string(i)),
+                 std::string(static_cast<std::size_t>(i) * 7 + 1, static_cast<char>(i % 255 + 1)));
+  }
+
+  void expect_200_streams_apart() {
+    process server = start_listening({"--sink", "fifo:output", "--streams", "200"});
+    process readers = start_readers(200);
+    const std::string script = writes_streams + "for i in range(200): write_stream(i)";
+    EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", script}).wait()));
+    EXPECT_TRUE(ended_with(0, server.wait()));
+    EXPECT_TRUE(ended_with(0, readers.wait()));
+    for (int i = 0; i < 200; ++i) ASSERT_TRUE(is_stream(i));
+  }
+};
+
+TEST_F(streams, never_merge_in_a_fifo_that_we_made) {
+  expect_200_streams_apart();
+}
+
+TEST_F(streams, never_merge_in_a_fifo_that_was_there) {
+  checked(::mkfifo(path("output").c_str(), 0600), "mkfifo");
+  expect_200_streams_apart();
+}
+
+TEST_F(streams, never_merge_when_a_reader_keeps_the_fifo_open_for_a_while) {
+  checked(::mkfifo(path("output").c_str(), 0600), "mkfifo");
+  process server = start_listening({"--sink", "fifo:output", "--streams", "2"});
+  peer slow = open_fifo(path("output"));
+  const std::string script = writes_streams + "write_stream(0); touch('first'); write_stream(1)";
+  process writer = start_client("h.shutdown()" + script);
+  EXPECT_EQ(slow.drain(), ending::end_of_file);
+  wait_for("first");
+  // The second stream is on its way, and the reader of the first one is still there.
+  EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
+  EXPECT_EQ(slow.drain(), ending::end_of_file);
+  EXPECT_EQ(slow.received(), std::string(1, '\x01'));
+  slow.leave();
+  process reader = start_reader("output", "out.1");
+  EXPECT_TRUE(ended_with(0, writer.wait()));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(is_stream(1));
+}
+
+TEST_F(streams, go_on_after_an_aborted_one_and_the_exit_status_tells) {
+  process server = start_listening({"--sink", "fifo:output", "--streams", "3"});
+  process readers = start_readers(3);
+  const std::string first = writes_streams + "write_stream(0); h.shutdown()";
+  const std::string third = writes_streams + "write_stream(2); h.shutdown()";
+  EXPECT_TRUE(ended_with(0, client(first)));
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'no goodbye', 0)")));
+  EXPECT_TRUE(ended_with(0, client(third)));
+  EXPECT_TRUE(ended_with(1, server.wait()));
+  EXPECT_TRUE(ended_with(0, readers.wait()));
+  EXPECT_TRUE(is_stream(0));
+  EXPECT_TRUE(is_stream(2));
+}
+
+TEST_F(streams, without_end_go_on_until_a_signal) {
+  process server = start_listening({"--sink", "fifo:output", "--streams", "0"});
+  process readers = start_readers(3);
+  const std::string script = writes_streams + "for i in range(3): write_stream(i)";
+  EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", script}).wait()));
+  EXPECT_TRUE(ended_with(0, readers.wait()));
+  EXPECT_TRUE(server.running());
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_stream(i));
+}
+
+/// The first stream's reader has not yet taken the last byte when the second client writes.
+TEST_F(streams, wait_for_the_commit_of_the_one_before) {
+  process server = start_listening({"--sink", "fifo:output", "--streams", "2"});
+  peer first = open_fifo(path("output"));
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'first', 0); h.shutdown()")));
+  process second = start_client("touch('begun'); h.pwrite(b'second', 0); h.shutdown()");
+  wait_for("begun");
+  EXPECT_EQ(first.drain(), ending::end_of_file);
+  EXPECT_EQ(first.received(), "first");
+  first.leave();
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, second.wait()));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), "second"));
+}
+
+TEST_F(streams, beyond_the_last_one_are_refused) {
+  process server = start_listening({"--sink", "fifo:output"});
+  peer reader = open_fifo(path("output"));
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'the only one', 0); h.shutdown()")));
+  const result refused = client(R"(
+import errno
+try:
+    h.pwrite(b'one too many', 0)
+    raise SystemExit('a write into a stream that will not be has succeeded')
+except nbd.Error as e:
+    assert e.errnum == errno.ESHUTDOWN, e
+)");
+  EXPECT_TRUE(ended_with(0, refused));
+  EXPECT_EQ(reader.drain(), ending::end_of_file);
+  EXPECT_EQ(reader.received(), "the only one");
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "support/integration_test.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+namespace nbdstream::test {
+namespace {
+
+const char* const client_prelude = R"(
+def send(data, offset=0, step=65536):
+    for i in range(0, len(data), step):
+        h.pwrite(data[i:i+step], offset + i)
+def file(name):
+    with open(name, 'rb') as f:
+        return f.read()
+def touch(name):
+    open(name, 'w').close()
+)";
+
+arguments with(arguments args, const arguments& more) {
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+}  // namespace
+
+::testing::AssertionResult ended_with(int status, const result& ended) {
+  if (ended.status == status) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure()
+         << "exit status " << ended.status << ", expected " << status << "; stderr:\n"
+         << ended.err;
+}
+
+::testing::AssertionResult mentions(std::string_view text, std::string_view part) {
+  if (text.find(part) != text.npos) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << "no \"" << part << "\" in:\n" << text;
+}
+
+integration_test::integration_test() : temporary_(path("tmp")) {
+  adopt_orphans();
+  std::filesystem::create_directory(temporary_);
+}
+
+void integration_test::TearDown() {
+  EXPECT_EQ(end_leftovers(), std::vector<std::string>()) << "still running after the test";
+  EXPECT_TRUE(std::filesystem::is_empty(temporary_))
+      << std::filesystem::directory_iterator(temporary_)->path() << " was left";
+}
+
+process integration_test::start(arguments argv, process::options how) const {
+  how.directory = directory_.path();
+  how.environment.insert(
+      how.environment.end(),
+      {"PATH=" NBDSTREAM_BIN ":/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR=" + temporary_.string(),
+       // A sanitizer's report must not pass for an exit status of nbdstream's own.
+       "ASAN_OPTIONS=exitcode=99", "LSAN_OPTIONS=exitcode=99", "UBSAN_OPTIONS=exitcode=99"});
+  return {std::move(argv), how};
+}
+
+process integration_test::start_shell(const std::string& script) const {
+  return start({"/bin/sh", "-c", script});
+}
+
+process integration_test::start_nbdstream(arguments args, process::options how) const {
+  return start(with({"nbdstream"}, args), std::move(how));
+}
+
+result integration_test::nbdstream(arguments args, process::options how) const {
+  return start_nbdstream(std::move(args), std::move(how)).wait();
+}
+
+process integration_test::start_listening(arguments args) const {
+  process server = start_nbdstream(with({"-U", "sock", "-P", "pid"}, args));
+  const bool ready =
+      eventually([&] { return std::filesystem::exists(path("pid")) || !server.running(); });
+  if (!ready || !server.running())
+    throw std::runtime_error("nbdstream did not begin to listen:\n" + server.err());
+  return server;
+}
+
+process integration_test::start_reader(const std::string& fifo, const std::string& file) const {
+  return start_shell("exec cat " + fifo + " > " + file);
+}
+
+process integration_test::start_client(const std::string& script, const std::string& uri) const {
+  return start({"nbdsh", "-u", uri, "-c", client_prelude + script});
+}
+
+result integration_test::client(const std::string& script, const std::string& uri) const {
+  return start_client(script, uri).wait();
+}
+
+std::string integration_test::client_command(const std::string& script) const {
+  write_file(path("client.py"), client_prelude + script);
+  return R"(nbdsh -u "$uri" -c - < client.py)";
+}
+
+void integration_test::wait_for(const std::string& name) const {
+  if (!eventually([&] { return std::filesystem::exists(path(name)); }))
+    throw std::runtime_error(name + " has not appeared");
+}
+
+void integration_test::make_disk(std::uint64_t size) const {
+  make_sparse(path("in.raw"), size);
+  make_qcow2(path("in.qcow2"), path("in.raw"));
+}
+
+std::string integration_test::convert_broken_source(const std::string& uri) const {
+  make_raw(path("in.raw"), 8 * MiB);
+  write_file(path("broken.conf"),
+             "[inject-error]\nevent = \"read_aio\"\nsector = \"8192\"\nerrno = \"5\"\n");
+  // One coroutine, so that what stands before the error was written before it is met.
+  return "qemu-img convert -n -m 1 -f raw blkdebug:broken.conf:in.raw -O raw " + uri;
+}
+
+}  // namespace nbdstream::test

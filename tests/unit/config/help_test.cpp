@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/command_options.hpp"
+#include "unit/config/config_support.hpp"
+
+#include <sstream>
+
+namespace nbdstream::config {
+namespace {
+
+TEST(Help, NamesEveryOption) {
+  const std::string text = help_text();
+  for (const auto& option : command_options()) {
+    EXPECT_TRUE(names(text, {"--" + std::string(option.name)}));
+    if (option.letter != 0) {
+      EXPECT_TRUE(names(text, {std::string("  -") + option.letter + ", --"}));
+    }
+  }
+  EXPECT_TRUE(names(text, {"--progress[=FD] ", "Usage:", "Exit status:", "Examples:"}));
+}
+
+TEST(Help, FitsAHundredColumns) {
+  std::istringstream text(help_text());
+  for (std::string line; std::getline(text, line);) {
+    EXPECT_LE(line.size(), 100U) << line;
+    EXPECT_FALSE(line.ends_with(' ')) << line;
+  }
+}
+
+TEST(Help, SaysWhatIsNotBuiltYet) {
+  const auto tls = find_option("tls-psk");
+  ASSERT_NE(tls, nullptr);
+  EXPECT_TRUE(names(std::string(tls->help), {"Not built yet"}));
+}
+
+TEST(Version, IsOneLine) {
+  EXPECT_TRUE(version_text().starts_with("nbdstream "));
+  EXPECT_EQ(version_text().find('\n'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace nbdstream::config

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/validate.hpp"
+
+#include "unit/config/config_support.hpp"
+
+#include <functional>
+
+namespace nbdstream::config {
+namespace {
+
+using kind = listen_address::kind;
+
+std::vector<std::string> complete(const std::vector<std::string>& words, configuration& config) {
+  config = parse(words).config;
+  return complete_and_validate(config);
+}
+
+std::vector<std::string> complete(const std::vector<std::string>& words) {
+  configuration config;
+  return complete(words, config);
+}
+
+std::string refusal(const std::vector<std::string>& words) {
+  return error_of([&] { static_cast<void>(complete(words)); });
+}
+
+std::string refusal(const std::function<void(configuration&)>& change) {
+  configuration config;
+  config.exports.emplace_back();
+  change(config);
+  return error_of([&] { static_cast<void>(complete_and_validate(config)); });
+}
+
+TEST(Validate, ListensOnLoopbackUnlessToldOtherwise) {
+  configuration config;
+  complete({}, config);
+  ASSERT_EQ(config.server.listen.size(), 1U);
+  EXPECT_EQ(config.server.listen[0], (listen_address{kind::tcp, "", "127.0.0.1", 10809}));
+  EXPECT_EQ(config.exports, std::vector<export_config>(1));
+}
+
+TEST(Validate, ListensOnAPrivateSocketWithRun) {
+  configuration config;
+  complete({"--run", "true"}, config);
+  ASSERT_EQ(config.server.listen.size(), 1U);
+  EXPECT_EQ(config.server.listen[0], listen_address());
+  complete({"--run", "true", "-p", "0"}, config);
+  EXPECT_EQ(config.server.listen.at(0).what, kind::tcp);
+}
+
+TEST(Validate, NeedsNoAddressWithSingleOrSocketActivation) {
+  configuration config;
+  complete({"--single"}, config);
+  EXPECT_TRUE(config.server.listen.empty());
+  configuration activated;
+  static_cast<void>(complete_and_validate(activated, true));
+  EXPECT_TRUE(activated.server.listen.empty());
+}
+
+TEST(Validate, RefusesWhatExcludesEachOther) {
+  EXPECT_TRUE(names(refusal({"--single", "-U", "x"}), {"--single", "\"unix:x\""}));
+  EXPECT_TRUE(names(refusal({"--single", "--run", "x"}), {"--single", "--run"}));
+  EXPECT_TRUE(names(refusal({"--single", "--progress=1"}), {"--progress", "descriptor 1"}));
+  EXPECT_TRUE(names(refusal({"--run", "x", "--streams", "2"}), {"--run", "--streams 2"}));
+  EXPECT_TRUE(names(refusal({"--run", "x", "--streams", "0", "-e", "vm"}), {"\"vm\"", "--run"}));
+  EXPECT_TRUE(names(refusal({"--size", "1", "--max-stream", "1"}), {"--max-stream", "--size"}));
+  configuration config = parse({"--single"}).config;
+  EXPECT_TRUE(names(error_of([&] { static_cast<void>(complete_and_validate(config, true)); }),
+                    {"LISTEN_FDS"}));
+}
+
+TEST(Validate, RefusesSizesThatNoClientOpens) {
+  EXPECT_NO_THROW(complete({"--size", "0"}));
+  EXPECT_NO_THROW(complete({"--size", "8589934591G"}));
+  EXPECT_TRUE(names(refusal({"--size", "9223372035781033985"}), {"9223372035781033985", "QEMU"}));
+  EXPECT_TRUE(names(refusal({"--max-stream", "0"}), {"--max-stream 0"}));
+  EXPECT_TRUE(names(refusal({"--max-stream", "9223372036854775807"}), {"--max-stream"}));
+}
+
+TEST(Validate, RefusesTimesOfNothingForClients) {
+  EXPECT_NO_THROW(complete({"--settle", "0", "--grace", "0", "--run-grace", "0"}));
+  EXPECT_TRUE(names(refusal({"--payload-timeout", "0"}), {"--payload-timeout"}));
+  EXPECT_TRUE(names(refusal({"--handshake-timeout", "0"}), {"--handshake-timeout"}));
+}
+
+TEST(Validate, RefusesStringsThatNbdCannotCarry) {
+  EXPECT_NO_THROW(complete({"-e", std::string(4096, 'x')}));
+  EXPECT_TRUE(
+      names(refusal({"-e", std::string(4097, 'x')}), {"export name", "4097 bytes", "4096"}));
+  EXPECT_TRUE(names(refusal({"-e", "a\xff"}), {"export name", "UTF-8"}));
+  EXPECT_TRUE(names(refusal({"--description", "\xc0\x80"}), {"description", "UTF-8"}));
+  EXPECT_TRUE(names(refusal([](auto& c) { c.exports[0].name = std::string("a\0b", 3); }), {"NUL"}));
+}
+
+TEST(Validate, RefusesTwoExportsOfOneName) {
+  EXPECT_TRUE(
+      names(refusal([](auto& c) { c.exports.push_back(c.exports[0]); }), {"two exports \"\""}));
+}
+
+TEST(Validate, RefusesAnAddressThatCannotBeBound) {
+  EXPECT_NO_THROW(complete({"-U", std::string(107, 'x')}));
+  EXPECT_TRUE(names(refusal({"-U", std::string(108, 'x')}), {"108", "107 bytes"}));
+  const auto twice = [](const char* text) {
+    return [text](configuration& c) {
+      const temporary_file file(std::string("[server]\nlisten = [\"") + text + "\",\"" + text +
+                                "\"]");
+      c = parse({"--config", file.path()}).config;
+    };
+  };
+  for (const auto text : {"unix:/a", "unix:-", "tcp:127.0.0.1:10809", "vsock:7"}) {
+    EXPECT_TRUE(names(refusal(twice(text)), {text, "given twice"}));
+  }
+  configuration config;
+  twice("tcp:127.0.0.1:0")(config);
+  EXPECT_NO_THROW(static_cast<void>(complete_and_validate(config)));
+}
+
+TEST(Validate, WarnsWhereOnlyTheGoodbyeTellsTheEnd) {
+  EXPECT_TRUE(complete({"--size", "1G"}).empty());
+  EXPECT_TRUE(complete({"--run", "x"}).empty());
+  EXPECT_TRUE(complete({"--run", "x", "--size", "1G", "--gaps", "allow"}).empty());
+  const auto none = complete({"-e", "vm"});
+  ASSERT_EQ(none.size(), 1U);
+  EXPECT_TRUE(names(none[0], {"\"vm\"", "--size", "--run", "goodbye"}));
+  EXPECT_EQ(complete({"--gaps", "refuse"}).size(), 1U);
+  const auto gaps = complete({"--size", "1G", "--gaps", "allow"});
+  ASSERT_EQ(gaps.size(), 1U);
+  EXPECT_TRUE(names(gaps[0], {"--gaps allow", "goodbye"}));
+}
+
+}  // namespace
+}  // namespace nbdstream::config
