@@ -5,6 +5,9 @@ function(nbdstream_add_sink name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES")
   add_library(sink_${name} MODULE ${arg_SOURCES})
   target_link_libraries(sink_${name} PRIVATE nbdstream::sink nbdstream_warnings)
+  # Hidden visibility alone leaves the standard library's templates in the symbol table.
+  target_link_options(sink_${name} PRIVATE
+    -Wl,--version-script=${CMAKE_CURRENT_FUNCTION_LIST_DIR}/sink_exports.map)
   set_target_properties(sink_${name} PROPERTIES
     OUTPUT_NAME ${name}
     PREFIX ""

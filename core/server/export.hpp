@@ -54,7 +54,7 @@ class nbd_export {
   void cancel_commit();
 
   [[nodiscard]] bool stream_open() const noexcept { return static_cast<bool>(current_); }
-  [[nodiscard]] bool committing() const noexcept { return finishing_; }
+  [[nodiscard]] bool committing() const noexcept { return current_ && current_->committing(); }
   /// The cursor of the stream that is open; 0 where none is.
   [[nodiscard]] std::uint64_t position() const noexcept {
     return current_ ? current_->position() : 0;

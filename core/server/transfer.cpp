@@ -142,17 +142,18 @@ awaitable<sink::failure> transfer::complete() {
   sink::failure failed;
   if (!opened_) failed = co_await open_sink();
   if (!failed && tail > 0) failed = co_await sink_.write_zeroes(tail);
-  if (!failed) {
-    failed = co_await sink_.commit(sequencer_.cursor());
-    if (failed) failed.why = "the sink's commit failed: " + failed.why;
-  }
+  if (failed) co_return failed;
+  if (state() == lifecycle::state::failed) co_return sink::failure{from_errno(ECANCELED), {}};
+  // From here on a signal lets it finish; all before this can be given up.
+  phase_ = phase::committing;
+  failed = co_await sink_.commit(sequencer_.cursor());
+  if (failed) failed.why = "the sink's commit failed: " + failed.why;
   co_return failed;
 }
 
 awaitable<bool> transfer::finish() {
   bool committed = false;
   if (state() == lifecycle::state::candidate) {
-    phase_ = phase::committing;
     const auto failed = co_await complete();
     committed = !failed;
     if (failed) life_.fail(failed.why);

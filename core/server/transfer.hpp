@@ -77,6 +77,7 @@ class transfer {
 
   [[nodiscard]] lifecycle::state state() const noexcept { return life_.current(); }
   [[nodiscard]] bool only_zeroes() const noexcept { return payload_bytes_ == 0; }
+  [[nodiscard]] bool committing() const noexcept { return phase_ == phase::committing; }
   [[nodiscard]] std::uint64_t position() const noexcept { return sequencer_.cursor(); }
   void vouch();
 

@@ -9,11 +9,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
+#include <utility>
 
 #include "host.hpp"
 
@@ -45,6 +48,7 @@ process::process(const std::function<int()>& body) : pid_(::fork()) {
 process process::running(const std::vector<std::string>& command) {
   return process([&command] {
     std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
     (void)::execvp(arguments[0], arguments.data());

@@ -25,7 +25,9 @@ struct way {
 };
 
 /// For the names of the cases.
-void PrintTo(const way& way, std::ostream* out) { *out << way.module << ':' << way.prefix; }
+void PrintTo(const way& way, std::ostream* out) {
+  *out << way.module << ':' << way.prefix;
+}
 
 struct UnixSocket : ::testing::TestWithParam<way> {
   directory here;

@@ -105,10 +105,10 @@ TEST_F(socket_sink, makes_a_connection_for_each_stream) {
   EXPECT_TRUE(ended_with(0, sender.wait()));
 }
 
-class bad_address : public integration_test, public ::testing::WithParamInterface<const char*> {};
+class bad_address : public integration_test, public ::testing::WithParamInterface<std::string> {};
 
 TEST_P(bad_address, is_a_configuration_error) {
-  const result ended = nbdstream({"--sink", std::string("socket:") + GetParam(), "-U", "sock"});
+  const result ended = nbdstream({"--sink", "socket:" + GetParam(), "-U", "sock"});
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, GetParam()));
   EXPECT_FALSE(std::filesystem::exists(path("sock")));

@@ -4,6 +4,7 @@
 #include "support/files.hpp"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -50,6 +51,7 @@ void reset_signals() {
 [[noreturn]] void become(const std::vector<std::string>& argv, const process::options& how, int out,
                          int err) {
   ::setpgid(0, 0);
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // what we inherited ourselves
   reset_signals();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::vector<char*> words;
