@@ -7,7 +7,9 @@
 
 namespace nbdstream::io {
 
-async_scope::~async_scope() { assert(tasks_ == 0 && "join() the scope before it goes"); }
+async_scope::~async_scope() {
+  assert(tasks_ == 0 && "join() the scope before it goes");
+}
 
 void async_scope::spawn(awaitable<void> task) {
   ++tasks_;

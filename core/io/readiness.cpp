@@ -16,8 +16,8 @@ namespace {
 itimerspec timer_setting(clock::time_point until) {
   itimerspec setting{};
   if (until == clock::time_point::max()) return setting;
-  const auto left = std::max(std::chrono::nanoseconds(until - clock::now()),
-                             std::chrono::nanoseconds(1));
+  const auto left =
+      std::max(std::chrono::nanoseconds(until - clock::now()), std::chrono::nanoseconds(1));
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
   setting.it_value.tv_sec = seconds.count();
   setting.it_value.tv_nsec = (left - seconds).count();

@@ -27,8 +27,8 @@ class worker {
   /// Runs `call` on the thread and returns its result. One run() at a time. If it has not returned
   /// at `give_up` (or at what interrupt_until() says later), returns -ETIMEDOUT while the call
   /// still runs: abandoned() is then true for good, and run() must not be called again.
-  [[nodiscard]] awaitable<std::int64_t> run(
-      job call, clock::time_point give_up = clock::time_point::max());
+  [[nodiscard]] awaitable<std::int64_t> run(job call,
+                                            clock::time_point give_up = clock::time_point::max());
 
   /// Asks the running call to end: `interrupt` is called on this thread now and every 100 ms until
   /// the call returns or `give_up` has come. Nothing where no call is running.

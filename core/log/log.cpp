@@ -44,7 +44,8 @@ void logger::line(level l, std::string_view text) noexcept try {
   if (!enabled(l)) return;
   std::string out;
   if (format_ == format::json) {
-    const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    const auto now =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     const auto ms = now.time_since_epoch().count() % 1000;
     out = fmt::format(R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}","message":")",
                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, name(l));

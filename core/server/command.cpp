@@ -19,7 +19,8 @@ std::vector<std::string> environment_with(const captive_command::variables& add)
   for (char** e = environ; *e; ++e) {
     const std::string_view entry(*e);
     const auto name = entry.substr(0, entry.find('='));
-    if (std::ranges::none_of(add, [&](auto& v) { return v.first == name; })) all.emplace_back(entry);
+    if (std::ranges::none_of(add, [&](auto& v) { return v.first == name; }))
+      all.emplace_back(entry);
   }
   for (const auto& [name, value] : add) all.push_back(name + '=' + value);
   return all;
@@ -45,8 +46,8 @@ void captive_command::start(const std::string& command, const variables& add) {
   auto environment = environment_with(add);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETSIGMASK);
+  ::posix_spawnattr_setflags(
+      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   ::posix_spawnattr_setpgroup(&attributes, 0);
   sigset_t signals;
   ::sigemptyset(&signals);

@@ -82,7 +82,7 @@ class nbd_export {
   io::condition changed_;
   std::shared_ptr<transfer> current_;
   bool finishing_ = false;
-  bool closed_ = false;          ///< no stream after the current one
+  bool closed_ = false;  ///< no stream after the current one
   bool last_client_left_ = false;
   bool ever_attached_ = false;
   bool ended_ = false;

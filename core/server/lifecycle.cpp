@@ -15,9 +15,10 @@ void lifecycle::left(departure how, std::string_view who) {
   if (how == departure::torn) {
     fail(fmt::format("{} went away inside a request", who));
   } else if (!vouched_ && how == departure::dropped) {
-    fail(fmt::format("{} wrote and went away without NBD_CMD_DISC; a client that never says it "
-                     "needs --run, whose exit status then tells",
-                     who));
+    fail(
+        fmt::format("{} wrote and went away without NBD_CMD_DISC; a client that never says it "
+                    "needs --run, whose exit status then tells",
+                    who));
   } else if (!vouched_ && writers_ == 0 && state_ == state::open) {
     state_ = state::candidate;
   }

@@ -50,13 +50,15 @@ void remove_stale_socket(const std::string& path, const sockaddr_un& address) {
   struct stat s {};
   if (::lstat(path.c_str(), &s) != 0) return;
   if (!S_ISSOCK(s.st_mode)) {
-    throw listen_error(fmt::format("{}: exists and is not a socket; give --unix another path", path));
+    throw listen_error(
+        fmt::format("{}: exists and is not a socket; give --unix another path", path));
   }
   const auto probe = open_socket(AF_UNIX, path);
   const int connected =
       ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   if (connected == 0 || errno != ECONNREFUSED) {
-    throw listen_error(fmt::format("{}: another server listens there; give --unix another path", path));
+    throw listen_error(
+        fmt::format("{}: another server listens there; give --unix another path", path));
   }
   if (::unlink(path.c_str()) != 0) fail(path, errno);
 }
@@ -77,7 +79,8 @@ listening_socket listen_unix(const std::string& path) {
 
 listening_socket listen_private_unix() {
   const char* const temporary = std::getenv("TMPDIR");
-  std::string directory = fmt::format("{}/nbdstream-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+  std::string directory =
+      fmt::format("{}/nbdstream-XXXXXX", temporary && *temporary ? temporary : "/tmp");
   if (!::mkdtemp(directory.data())) fail(directory, errno);  // mode 0700
   try {
     auto s = listen_unix(directory + "/nbd.sock");
@@ -172,7 +175,9 @@ std::vector<listening_socket> listen_on(const listen_address& address) {
   return sockets;
 }
 
-bool socket_activated() { return activated_count() > 0; }
+bool socket_activated() {
+  return activated_count() > 0;
+}
 
 std::vector<listening_socket> activated_sockets() {
   std::vector<listening_socket> sockets;

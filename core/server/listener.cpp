@@ -5,10 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/format.h>
 
 namespace nbdstream {
 namespace {
@@ -35,7 +35,8 @@ std::string percent_encode(std::string_view text) {
 
 std::string listening_socket::uri(std::string_view export_name) const {
   const auto name = percent_encode(export_name);
-  if (!unix_path.empty()) return fmt::format("nbd+unix:///{}?socket={}", name, percent_encode(unix_path));
+  if (!unix_path.empty())
+    return fmt::format("nbd+unix:///{}?socket={}", name, percent_encode(unix_path));
   return fmt::format("{}://{}:{}/{}", vsock ? "nbd+vsock" : "nbd", host, port, name);
 }
 
@@ -64,8 +65,8 @@ listener::listener(const asio::any_io_executor& executor, const listening_socket
 
 awaitable<void> listener::run() {
   while (!closed_) {
-    io::unique_fd connection(::accept4(socket_.native_handle(), nullptr, nullptr,
-                                       SOCK_CLOEXEC | SOCK_NONBLOCK));
+    io::unique_fd connection(
+        ::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (connection) {
       accepted_(std::move(connection));
       // However many are waiting, others have their turn in between.

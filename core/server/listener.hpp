@@ -38,7 +38,7 @@ class listening_socket {
   std::string host;       ///< TCP: numeric, IPv6 in brackets; vsock: the CID
   std::string port;       ///< TCP, vsock
   bool vsock = false;
-  bool remove_path = false;    ///< unix_path is ours to remove
+  bool remove_path = false;      ///< unix_path is ours to remove
   std::string remove_directory;  ///< the private directory around it
 
   /// The URI of an export here (NetworkBlockDevice/nbd, doc/uri.md).

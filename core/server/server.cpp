@@ -2,15 +2,17 @@
 #include "server/server.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 
 namespace nbdstream {
 namespace {
@@ -20,9 +22,6 @@ constexpr std::size_t max_negotiating = 100;
 
 /// How long clients whose stream has failed may take to hear it and leave, once all is over.
 constexpr auto farewell = std::chrono::seconds(1);
-
-/// How often the end of a process group is looked for: there is no event for it.
-constexpr auto group_interval = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -64,8 +63,7 @@ std::optional<protocol::negotiator::refusal> server::gate() const {
 }
 
 std::size_t server::negotiated() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(sessions_, &session::transmitting));
+  return static_cast<std::size_t>(std::ranges::count_if(sessions_, &session::transmitting));
 }
 
 void server::make_room() {
@@ -81,6 +79,11 @@ void server::make_room() {
 void server::accept(io::unique_fd socket) {
   if (stopping_) return;
   make_room();
+  // Replies are small and wait for nothing; a peer that vanished is noticed in the end. Neither
+  // means anything to a Unix socket, which refuses the first and ignores the second.
+  const int on = 1;
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   serve(io::socket_transport(executor_, std::move(socket)));
 }
 
@@ -90,6 +93,16 @@ void server::serve(std::unique_ptr<io::transport> transport) {
   const auto place =
       sessions_.emplace(sessions_.end(), executor_, s, std::move(transport), self, log_);
   scope_.spawn(serve_connection(place));
+}
+
+void server::serve_standard_streams() {
+  io::unique_fd in(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  io::unique_fd out(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  // The client sees the end when the session closes, and nothing else reads or writes there.
+  const io::unique_fd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  ::dup2(nothing.get(), STDIN_FILENO);
+  ::dup2(STDERR_FILENO, STDOUT_FILENO);
+  serve(io::stdio_transport(executor_, std::move(in), std::move(out)));
 }
 
 awaitable<void> server::serve_connection(std::list<session>::iterator place) {
@@ -126,7 +139,8 @@ void server::write_pidfile() const {
       ::rename(temporary.c_str(), config_.pidfile.c_str()) != 0) {
     const auto error = from_errno();
     ::unlink(temporary.c_str());
-    throw listen_error(fmt::format("{}: cannot write the pidfile: {}", config_.pidfile, error.message()));
+    throw listen_error(
+        fmt::format("{}: cannot write the pidfile: {}", config_.pidfile, error.message()));
   }
 }
 
@@ -148,10 +162,7 @@ awaitable<int> server::run() {
   scope_.spawn(handle_signals());
   for (auto& e : exports_) scope_.spawn(run_export(*e));
   start_listeners();
-  if (config_.single) {
-    serve(io::stdio_transport(executor_, io::unique_fd(::fcntl(0, F_DUPFD_CLOEXEC, 3)),
-                              io::unique_fd(::fcntl(1, F_DUPFD_CLOEXEC, 3))));
-  }
+  if (config_.single) serve_standard_streams();
   if (config_.progress_fd) scope_.spawn(report_progress());
   try {
     write_pidfile();
@@ -209,76 +220,6 @@ awaitable<void> server::close_sessions() {
   while (!sessions_.empty() && !stuck()) co_await changed_.wait();
 }
 
-awaitable<void> server::handle_signals() {
-  for (;;) {
-    const auto [error, number] = co_await signals_.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (error || finished_) co_return;
-    log_.debug("signal {}", number);
-    if (signal_ != 0) {
-      for (auto& e : exports_) e->cancel_commit();
-      continue;
-    }
-    signal_ = number;
-    const bool commanded = command_.running();
-    signal_interrupted_ = commanded;
-    close_listeners();
-    for (auto& e : exports_) {
-      e->stop(fmt::format("ended by signal {} ({})", number, ::sigdescr_np(number)));
-      signal_interrupted_ |= e->stream_open() && !e->committing();
-    }
-    if (commanded) command_.signal(number);
-    command_.wake();
-    changed_.notify_all();
-  }
-}
-
-// The command of --run: its exit status vouches for its clients, or not.
-awaitable<void> server::attend_command() {
-  auto kill_at = io::clock::time_point::max();
-  for (;;) {
-    const bool exited = co_await command_.wait(kill_at);
-    if (exited) break;
-    if (signal_ == 0) continue;
-    if (kill_at == io::clock::time_point::max()) {
-      kill_at = io::clock::now() + config_.grace;
-    } else if (io::clock::now() >= kill_at) {
-      command_.signal(SIGKILL);
-      kill_at = io::clock::time_point::max() - std::chrono::seconds(1);
-    }
-  }
-  close_listeners();
-  close_negotiating();
-  if (command_.status() == 0) {
-    co_await command_succeeded();
-  } else {
-    stop_exports(fmt::format("the command of --run failed with status {}", command_.status()));
-  }
-  command_status_ = command_.status();
-  changed_.notify_all();
-}
-
-awaitable<void> server::command_succeeded() {
-  const auto until = io::clock::now() + config_.run_grace;
-  while (!sessions_.empty() && signal_ == 0 && io::clock::now() < until) {
-    co_await changed_.wait(until);
-  }
-  if (!sessions_.empty()) {
-    stop_exports("the command of --run has exited, but a client of it is still connected");
-  } else {
-    for (auto& e : exports_) e->vouch();
-  }
-}
-
-awaitable<void> server::end_command() {
-  if (signal_ == 0) co_return;
-  // The shell may be gone and its children not.
-  const auto kill_at = io::clock::now() + config_.grace;
-  while (command_.group_exists() && io::clock::now() < kill_at) {
-    co_await changed_.wait(io::clock::now() + group_interval);
-  }
-  if (command_.group_exists()) command_.signal(SIGKILL);
-}
-
 awaitable<void> server::report_progress() {
   while (!finished_) {
     co_await changed_.wait(io::clock::now() + std::chrono::seconds(1));
@@ -289,31 +230,6 @@ awaitable<void> server::report_progress() {
     line += '\n';
     [[maybe_unused]] const auto written = ::write(*config_.progress_fd, line.data(), line.size());
   }
-}
-
-void server::give_up_on_stuck_sink() {
-  ++stuck_sinks_;
-  stuck_deadline_ = io::clock::now() + config_.grace;
-  stop_exports("another sink does not respond");
-  changed_.notify_all();
-}
-
-int server::exit_status() {
-  std::uint64_t committed = 0;
-  std::uint64_t aborted = stuck_sinks_;
-  for (const auto& e : exports_) {
-    committed += e->committed();
-    aborted += e->aborted();
-  }
-  if (signal_interrupted_) return 128 + signal_;
-  if (command_status_.value_or(0) != 0) return *command_status_;
-  if (aborted > 0) return 1;
-  const bool must_write = !config_.run.empty() || config_.single;
-  if (must_write && committed == 0) {
-    log_.error("nothing was written");
-    return 1;
-  }
-  return 0;
 }
 
 }  // namespace nbdstream

@@ -49,6 +49,7 @@ class server final : private session_host {
 
   void accept(io::unique_fd socket);
   void serve(std::unique_ptr<io::transport> transport);
+  void serve_standard_streams();
   [[nodiscard]] awaitable<void> serve_connection(std::list<session>::iterator place);
   void make_room();
   [[nodiscard]] std::size_t negotiated() const;
@@ -85,11 +86,11 @@ class server final : private session_host {
   asio::signal_set signals_;
   io::condition changed_;
   io::async_scope scope_;
-  int signal_ = 0;               ///< the first that arrived
+  int signal_ = 0;                   ///< the first that arrived
   bool signal_interrupted_ = false;  ///< it ended a stream or the command
-  bool stopping_ = false;        ///< no new clients
-  bool finished_ = false;        ///< run() is on its way out
-  std::size_t stuck_sinks_ = 0;  ///< each means an export that never ends
+  bool stopping_ = false;            ///< no new clients
+  bool finished_ = false;            ///< run() is on its way out
+  std::size_t stuck_sinks_ = 0;      ///< each means an export that never ends
   io::clock::time_point stuck_deadline_ = io::clock::time_point::max();
 };
 

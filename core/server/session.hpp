@@ -90,6 +90,7 @@ class session final : public client {
   std::vector<std::byte> replies_;
   nbd_export* export_ = nullptr;  ///< once it has been chosen
   bool closed_ = false;
+  bool refused_before_ = false;
   bool in_request_ = false;
   bool gone_ = false;  ///< the client could not even receive an answer any more
   io::watchdog watchdog_;

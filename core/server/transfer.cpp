@@ -162,11 +162,12 @@ awaitable<bool> transfer::finish() {
   if (committed) {
     const auto bytes = sequencer_.cursor();
     const std::chrono::duration<double> took = io::clock::now() - began_;
-    log_.info("{}: committed, {} bytes ({} of them zeroes by reference) in {:.2f} s", settings_.label, bytes,
-              bytes - payload_bytes_, took.count());
+    log_.info("{}: committed, {} bytes, {} of them zeroes that no payload carried, in {:.2f} s",
+              settings_.label, bytes, bytes - payload_bytes_, took.count());
   } else {
     if (opened_) co_await sink_.abort();
-    log_.error("{}: aborted after {} bytes: {}", settings_.label, sequencer_.cursor(), life_.reason());
+    log_.error("{}: aborted after {} bytes: {}", settings_.label, sequencer_.cursor(),
+               life_.reason());
   }
   phase_ = phase::ended;
   co_return committed;

@@ -5,8 +5,8 @@
 
 #include <dlfcn.h>
 
-#include <boost/dll/shared_library.hpp>
 #include <fmt/format.h>
+#include <boost/dll/shared_library.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -24,17 +24,19 @@ constexpr std::size_t option_size_1_0 = sizeof(nbdstream_option);
 
 constexpr int newest_major_guessed = 9;
 
-std::string entry_name(int major) { return fmt::format("nbdstream_sink_v{}", major); }
+std::string entry_name(int major) {
+  return fmt::format("nbdstream_sink_v{}", major);
+}
 
 boost::dll::shared_library load_library(const std::string& path) {
   namespace dll = boost::dll;
   if (!std::filesystem::exists(path)) {
-    throw load_error(fmt::format("{}: there is no such file; --list-sinks shows what there is",
-                                 path));
+    throw load_error(
+        fmt::format("{}: there is no such file; --list-sinks shows what there is", path));
   }
   // RTLD_NODELETE: threads and descriptors of a module may outlive every handle to it.
-  const auto mode = static_cast<dll::load_mode::type>(
-      dll::load_mode::rtld_now | dll::load_mode::rtld_local | RTLD_NODELETE);
+  const auto mode = static_cast<dll::load_mode::type>(dll::load_mode::rtld_now |
+                                                      dll::load_mode::rtld_local | RTLD_NODELETE);
   boost::dll::fs::error_code error;
   dll::shared_library library;
   library.load(path, error, mode);
@@ -62,7 +64,8 @@ entry_point& find_entry(const boost::dll::shared_library& library, const std::st
 
 void check_table(const nbdstream_sink_table& table, const std::string& path) {
   const auto require = [&](bool there, const char* what) {
-    if (!there) throw load_error(fmt::format("{}: its table lacks {}, which a sink must have", path, what));
+    if (!there)
+      throw load_error(fmt::format("{}: its table lacks {}, which a sink must have", path, what));
   };
   require(table.name && *table.name, "a name");
   require(table.description, "a description");

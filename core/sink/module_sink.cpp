@@ -57,7 +57,8 @@ module_sink::~module_sink() {
 
 void module_sink::log_line(const nbdstream_host* host, int level, const char* text) {
   auto& self = *static_cast<module_sink*>(host->context);
-  const auto clamped = std::clamp(level, static_cast<int>(NBDSTREAM_LOG_ERROR), static_cast<int>(NBDSTREAM_LOG_DEBUG));
+  const auto clamped = std::clamp(level, static_cast<int>(NBDSTREAM_LOG_ERROR),
+                                  static_cast<int>(NBDSTREAM_LOG_DEBUG));
   self.log_.line(static_cast<log::level>(clamped),
                  fmt::format("sink {}: {}", self.module_.table.name, text));
 }
@@ -108,7 +109,8 @@ awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, cons
     if (result != -EAGAIN) co_return result;
     if (cancelled_ && until == io::clock::time_point::max()) co_return -ECANCELED;
     auto wake = until;
-    if (wait.timeout_ns >= 0) wake = std::min(wake, io::clock::now() + std::chrono::nanoseconds(wait.timeout_ns));
+    if (wait.timeout_ns >= 0)
+      wake = std::min(wake, io::clock::now() + std::chrono::nanoseconds(wait.timeout_ns));
     if (before_wait) before_wait();
     co_await ready_.wait(wait.fd, wait.events, wake);
     if (io::clock::now() >= until) co_return -ETIMEDOUT;
@@ -146,7 +148,8 @@ void module_sink::borrow_descriptor() {
   if (!module_.table.native_fd) return;
   std::uint32_t flags = 0;
   const int fd = module_.table.native_fd(self_, &flags);
-  if (fd >= 0) lent_.emplace(fd, flags & NBDSTREAM_FD_SHARED, ready_, thread_, cancelled_, before_wait);
+  if (fd >= 0)
+    lent_.emplace(fd, flags & NBDSTREAM_FD_SHARED, ready_, thread_, cancelled_, before_wait);
 }
 
 awaitable<failure> module_sink::write(std::span<const std::byte> data) {

@@ -3,9 +3,9 @@
 
 #include "config/text.hpp"
 
-#include <boost/dll/runtime_symbol_info.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <boost/dll/runtime_symbol_info.hpp>
 
 #include <cstdlib>
 #include <set>

@@ -24,7 +24,10 @@ std::string coverage::describe() const {
   const auto shown = std::min<std::uint64_t>(count_, remembered);
   for (std::uint64_t i = 0; i < shown; ++i) {
     const bool last = i + 1 == count_;
-    fmt::format_to(std::back_inserter(text), "{}{} bytes at {}", i == 0 ? "" : last ? " and " : ", ",
+    fmt::format_to(std::back_inserter(text), "{}{} bytes at {}",
+                   i == 0 ? ""
+                   : last ? " and "
+                          : ", ",
                    first_[i].end - first_[i].begin, first_[i].begin);
   }
   if (count_ > shown) {

@@ -183,17 +183,19 @@ constexpr nbdstream_sink_table make_table() noexcept {
   table.open = c::open;
   table.commit = c::commit;
   table.abort = c::abort;
-  if constexpr (requires(Sink& s) { s.write(std::span<const std::byte>()); }) table.write = c::write;
-  if constexpr (requires(Sink& s) { s.zero(std::uint64_t{}); }) table.zero = c::zero;
-  if constexpr (requires(Sink& s) { s.flush(); }) table.flush = c::flush;
-  if constexpr (requires(Sink& s, std::uint32_t& f) { s.native_fd(f); })
+  if constexpr (requires(Sink & s) { s.write(std::span<const std::byte>()); })
+    table.write = c::write;
+  if constexpr (requires(Sink & s) { s.zero(std::uint64_t{}); }) table.zero = c::zero;
+  if constexpr (requires(Sink & s) { s.flush(); }) table.flush = c::flush;
+  if constexpr (requires(Sink & s, std::uint32_t & f) { s.native_fd(f); })
     table.native_fd = c::native_fd;
-  if constexpr (requires(Sink& s, nbdstream_wait& w) { s.wait_for(w); })
+  if constexpr (requires(Sink & s, nbdstream_wait & w) { s.wait_for(w); })
     table.wait_for = c::wait_for;
-  if constexpr (requires(Sink& s) { s.interrupt(); }) table.interrupt = c::interrupt;
-  static_assert(requires(Sink& s) { s.write(std::span<const std::byte>()); } ||
-                    requires(Sink& s, std::uint32_t& f) { s.native_fd(f); },
-                "a sink has write, or native_fd, or both");
+  if constexpr (requires(Sink & s) { s.interrupt(); }) table.interrupt = c::interrupt;
+  static_assert(
+      requires(Sink & s) { s.write(std::span<const std::byte>()); } ||
+          requires(Sink & s, std::uint32_t & f) { s.native_fd(f); },
+      "a sink has write, or native_fd, or both");
   return table;
 }
 
@@ -201,10 +203,10 @@ constexpr nbdstream_sink_table make_table() noexcept {
 }  // namespace nbdstream
 
 /// Defines the module's entry point for `Sink`; once in a module, at namespace scope.
-#define NBDSTREAM_EXPORT_SINK(Sink)                                                        \
-  extern "C" NBDSTREAM_SINK_PUBLIC const nbdstream_sink_table* NBDSTREAM_SINK_ENTRY() {    \
-    static constexpr nbdstream_sink_table table = nbdstream::detail::make_table<Sink>();   \
-    return &table;                                                                         \
+#define NBDSTREAM_EXPORT_SINK(Sink)                                                      \
+  extern "C" NBDSTREAM_SINK_PUBLIC const nbdstream_sink_table* NBDSTREAM_SINK_ENTRY() {  \
+    static constexpr nbdstream_sink_table table = nbdstream::detail::make_table<Sink>(); \
+    return &table;                                                                       \
   }
 
 #endif

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A sink in memory: keeps what it got, fails or waits where it is told to, and complains when the
+// server breaks the contract of sink/sink.hpp.
+#ifndef NBDSTREAM_TESTS_SUPPORT_FAKE_SINK_HPP
+#define NBDSTREAM_TESTS_SUPPORT_FAKE_SINK_HPP
+
+#include "io/condition.hpp"
+#include "sink/sink.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/error.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nbdstream::test {
+
+/// What a fake_sink remembers and is told; outlives it.
+struct sink_tape {
+  struct stream {
+    sink::stream_info info;
+    std::string data;
+    int commits = 0;  ///< successful ones
+    int aborts = 0;
+    std::uint64_t length = 0;  ///< as the commit said
+  };
+  std::vector<stream> streams;
+  std::vector<std::string> calls;  ///< "open", "write", "zeroes", "flush", "commit", "abort"
+
+  std::optional<std::size_t> fail_at;  ///< the index in `calls` that fails
+  int fail_with = EIO;
+  bool cancelled_by_itself = false;  ///< that failure says operation_aborted
+
+  std::string hold;     ///< this call waits until it is empty, or it is cancelled
+  bool waiting = false;  ///< in such a call
+  bool flushes = true;
+
+  [[nodiscard]] std::string data() const {
+    return streams.empty() ? std::string() : streams.back().data;
+  }
+  /// Whether each stream that was opened ended in exactly one of commit and abort.
+  [[nodiscard]] bool all_ended_once() const {
+    for (const auto& s : streams) {
+      if (s.commits + s.aborts != 1) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] std::size_t commits() const {
+    std::size_t count = 0;
+    for (const auto& s : streams) count += s.commits == 1 ? 1 : 0;
+    return count;
+  }
+};
+
+class fake_sink final : public sink::sink {
+ public:
+  fake_sink(const asio::any_io_executor& executor, sink_tape& tape)
+      : tape_(tape), changed_(executor) {}
+
+  awaitable<nbdstream::sink::failure> open(const nbdstream::sink::stream_info& info) override {
+    EXPECT_FALSE(open_) << "open of a sink that is open";
+    tape_.streams.push_back({info, {}, 0, 0, 0});
+    open_ = true;
+    co_return co_await step("open");
+  }
+  awaitable<nbdstream::sink::failure> write(std::span<const std::byte> data) override {
+    EXPECT_FALSE(data.empty());
+    auto failed = co_await step("write");
+    if (!failed) tape_.streams.back().data.append(reinterpret_cast<const char*>(data.data()), data.size());
+    co_return failed;
+  }
+  awaitable<nbdstream::sink::failure> write_zeroes(std::uint64_t count) override {
+    EXPECT_GT(count, 0u);
+    auto failed = co_await step("zeroes");
+    if (!failed) tape_.streams.back().data.append(count, '\0');
+    co_return failed;
+  }
+  awaitable<nbdstream::sink::failure> flush() override { co_return co_await step("flush"); }
+
+  awaitable<nbdstream::sink::failure> commit(std::uint64_t length) override {
+    auto failed = co_await step("commit");
+    if (!failed) {
+      EXPECT_EQ(length, tape_.streams.back().data.size()) << "the length is not what was sent";
+      ++tape_.streams.back().commits;
+      tape_.streams.back().length = length;
+      open_ = false;
+    }
+    co_return failed;
+  }
+  awaitable<void> abort() override {
+    EXPECT_TRUE(open_) << "abort of a sink that is not open";
+    cancel();
+    while (busy_) co_await changed_.wait();
+    tape_.calls.emplace_back("abort");
+    if (!tape_.streams.empty()) ++tape_.streams.back().aborts;
+    open_ = false;
+    cancelled_ = false;
+  }
+  void cancel() override {
+    cancelled_ = true;
+    changed_.notify_all();
+  }
+  [[nodiscard]] bool flushes() const noexcept override { return tape_.flushes; }
+
+  /// Lets go a call that waits.
+  void release() {
+    tape_.hold.clear();
+    changed_.notify_all();
+  }
+
+ private:
+  awaitable<nbdstream::sink::failure> step(std::string what) {
+    EXPECT_TRUE(open_) << what << " of a sink that is not open";
+    EXPECT_FALSE(busy_) << what << " while another call is under way";
+    busy_ = true;
+    const auto index = tape_.calls.size();
+    tape_.calls.push_back(what);
+    while (tape_.hold == what && !cancelled_) {
+      tape_.waiting = true;
+      if (before_wait) before_wait();
+      co_await changed_.wait();
+    }
+    tape_.waiting = false;
+    busy_ = false;
+    changed_.notify_all();
+    nbdstream::sink::failure result;
+    if (cancelled_) {
+      result = {asio::error::operation_aborted, "cancelled"};
+    } else if (tape_.fail_at == index) {
+      result = {from_errno(tape_.fail_with), "told to fail"};
+      if (tape_.cancelled_by_itself) result.code = asio::error::operation_aborted;
+    }
+    co_return result;
+  }
+
+  sink_tape& tape_;
+  io::condition changed_;
+  bool open_ = false;
+  bool busy_ = false;
+  bool cancelled_ = false;
+};
+
+}  // namespace nbdstream::test
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A connection in memory, whose Nth call fails as it is told.
+#ifndef NBDSTREAM_TESTS_SUPPORT_FAKE_TRANSPORT_HPP
+#define NBDSTREAM_TESTS_SUPPORT_FAKE_TRANSPORT_HPP
+
+#include "io/condition.hpp"
+#include "io/transport.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nbdstream::test {
+
+enum class fault { reset, end, one_byte, cancel };
+
+/// What a client sends and gets; outlives its fake_transport.
+struct connection_tape {
+  explicit connection_tape(const asio::any_io_executor& executor) : changed(executor) {}
+
+  std::string to_server;
+  std::vector<std::size_t> splits;  ///< rising positions at which a read ends
+  bool stays = false;               ///< does not end the stream behind to_server
+  bool reads = true;                ///< else no answer is ever taken
+  std::optional<std::size_t> fail_at;
+  fault fail_how = fault::reset;
+
+  std::string from_server;
+  std::size_t calls = 0;
+  std::size_t sent = 0;        ///< of to_server
+  bool failed = false;         ///< the fault has happened
+  bool closed = false;         ///< by the server
+  bool hung_up = false;        ///< by the client
+  std::size_t most_offered = 0;  ///< the longest write
+  io::condition changed;
+
+  void send(std::string_view more) {
+    to_server += more;
+    changed.notify_all();
+  }
+  void hang_up() {
+    stays = false;
+    hung_up = true;
+    changed.notify_all();
+  }
+};
+
+class fake_transport final : public io::transport {
+ public:
+  explicit fake_transport(connection_tape& tape) : tape_(tape) {}
+
+  awaitable<io_result<std::size_t>> read_some(std::span<std::byte> into) override {
+    EXPECT_FALSE(into.empty());
+    EXPECT_FALSE(reading_) << "two reads at a time";
+    reading_ = true;
+    // So that everything else goes on between two calls, as it does in life.
+    co_await asio::post(asio::use_awaitable);
+    while (!tape_.closed && tape_.sent == tape_.to_server.size() && tape_.stays) {
+      co_await tape_.changed.wait();
+    }
+    reading_ = false;
+    if (tape_.closed) co_return aborted();
+    if (fails()) {
+      if (tape_.fail_how == fault::reset) co_return from_errno(ECONNRESET);
+      if (tape_.fail_how == fault::end) co_return std::size_t{0};
+      if (tape_.fail_how == fault::cancel) {
+        close();
+        co_return aborted();
+      }
+      into = into.first(1);
+    }
+    if (broken()) co_return from_errno(ECONNRESET);
+    auto count = std::min(into.size(), tape_.to_server.size() - tape_.sent);
+    const auto split = std::ranges::upper_bound(tape_.splits, tape_.sent);
+    if (split != tape_.splits.end()) count = std::min(count, *split - tape_.sent);
+    std::memcpy(into.data(), tape_.to_server.data() + tape_.sent, count);
+    tape_.sent += count;
+    co_return count;
+  }
+
+  awaitable<error_code> write(std::span<const std::byte> data) override {
+    EXPECT_FALSE(writing_) << "two writes at a time";
+    writing_ = true;
+    tape_.most_offered = std::max(tape_.most_offered, data.size());
+    co_await asio::post(asio::use_awaitable);
+    while (!tape_.reads && !tape_.closed && !tape_.hung_up) co_await tape_.changed.wait();
+    writing_ = false;
+    if (tape_.closed) co_return aborted();
+    if (tape_.hung_up) co_return from_errno(EPIPE);
+    if (fails()) {
+      if (tape_.fail_how == fault::one_byte && !data.empty()) take(data.first(1));
+      if (tape_.fail_how == fault::cancel) {
+        close();
+        co_return aborted();
+      }
+      co_return from_errno(tape_.fail_how == fault::reset ? ECONNRESET : EPIPE);
+    }
+    if (broken()) co_return from_errno(EPIPE);
+    take(data);
+    co_return error_code{};
+  }
+
+  std::size_t try_write(std::span<const std::byte> data) noexcept override {
+    EXPECT_FALSE(writing_) << "a try_write inside a write";
+    tape_.most_offered = std::max(tape_.most_offered, data.size());
+    if (tape_.closed || tape_.hung_up || !tape_.reads) return 0;
+    if (fails()) {
+      if (tape_.fail_how == fault::cancel) close();
+      if (tape_.fail_how != fault::one_byte || data.empty()) return 0;
+      data = data.first(1);
+    }
+    if (broken()) return 0;
+    take(data);
+    return data.size();
+  }
+
+  awaitable<bool> hung_up() override {
+    while (!tape_.closed && !tape_.hung_up) co_await tape_.changed.wait();
+    co_return !tape_.closed;
+  }
+
+  void close() noexcept override {
+    tape_.closed = true;
+    tape_.changed.notify_all();
+  }
+
+ private:
+  [[nodiscard]] static error_code aborted() { return asio::error::operation_aborted; }
+  void take(std::span<const std::byte> data) {
+    tape_.from_server.append(reinterpret_cast<const char*>(data.data()), data.size());
+  }
+  /// Whether it is this call that fails.
+  bool fails() noexcept {
+    const bool now = tape_.fail_at == tape_.calls++;
+    tape_.failed = tape_.failed || now;
+    return now;
+  }
+  /// After such a failure nothing works any more.
+  [[nodiscard]] bool broken() const noexcept {
+    return tape_.failed && (tape_.fail_how == fault::reset || tape_.fail_how == fault::end);
+  }
+
+  connection_tape& tape_;
+  bool reading_ = false;
+  bool writing_ = false;
+};
+
+}  // namespace nbdstream::test
+#endif
