@@ -195,7 +195,7 @@ int main(int argc, char** argv) {
     return exit_usage;
   } catch (const sink::create_error& e) {
     log.error("{}", e.what());
-    return e.error_number() == EINVAL ? exit_usage : exit_failure;
+    return exit_usage;
   } catch (const std::exception& e) {
     log.error("{}", e.what());
     return exit_failure;

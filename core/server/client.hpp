@@ -24,6 +24,9 @@ class client {
   /// The stream that it joined with its first write, for as long as it is connected.
   std::shared_ptr<transfer> joined;
 
+  /// It has hung up, and could not even receive an answer.
+  bool gone = false;
+
   /// It came while a finished stream of nothing but zeroes was waiting for another connection.
   bool newcomer = false;
 };

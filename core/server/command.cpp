@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,6 +43,8 @@ captive_command::~captive_command() {
 }
 
 void captive_command::start(const std::string& command, const variables& add) {
+  // What the command leaves behind becomes our child, so that its end can be known.
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   std::vector<std::string> arguments{"/bin/sh", "-c", command};
   auto environment = environment_with(add);
   posix_spawnattr_t attributes;
@@ -80,7 +83,10 @@ void captive_command::signal(int number) const noexcept {
 }
 
 bool captive_command::group_exists() const noexcept {
-  return group_ > 0 && ::kill(-group_, 0) == 0;
+  if (group_ <= 0) return false;
+  while (::waitpid(-group_, nullptr, WNOHANG) > 0) {
+  }
+  return ::kill(-group_, 0) == 0;
 }
 
 }  // namespace nbdstream

@@ -40,6 +40,11 @@ void nbd_export::detach(client& who, departure how) {
   changed_.notify_all();
 }
 
+void nbd_export::hung_up(client& who) {
+  if (who.joined) who.joined->fail(who.name() + " went away inside a request");
+  changed_.notify_all();
+}
+
 bool nbd_export::last_stream() const noexcept {
   const auto limit = settings_.config.streams;
   return limit > 0 && committed_ + aborted_ + (current_ ? 1 : 0) >= limit;
@@ -65,6 +70,7 @@ awaitable<std::shared_ptr<transfer>> nbd_export::join(client& who) {
     if (closed_ || last_stream()) co_return nullptr;
     who.before_wait();
     co_await changed_.wait();
+    if (who.gone) co_return nullptr;
   }
   if (!current_) {
     if (closed_) co_return nullptr;

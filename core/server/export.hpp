@@ -30,10 +30,12 @@ class nbd_export {
   /// A connection has chosen this export, or leaves it.
   void attach(client& who);
   void detach(client& who, departure how);
+  /// `who` has hung up inside a request: nobody is left to answer.
+  void hung_up(client& who);
 
   /// The stream that `who` writes to: the one that it joined, or, with its first write, the one
   /// that is open, or a new one, after waiting for a commit that is under way. Null where no
-  /// further stream will be served.
+  /// further stream will be served, or `who` has hung up.
   [[nodiscard]] awaitable<std::shared_ptr<transfer>> join(client& who);
 
   /// The answer to a READ of `who`: none (zeroes), or an error.

@@ -189,6 +189,7 @@ std::vector<listening_socket> activated_sockets() {
       throw listen_error(fmt::format("LISTEN_FDS: descriptor {} is not a listening socket", fd));
     }
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
     listening_socket s;
     s.fd.reset(fd);
     sockaddr_storage bound{};

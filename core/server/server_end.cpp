@@ -24,7 +24,10 @@ awaitable<void> server::handle_signals() {
     if (error || finished_) co_return;
     log_.debug("signal {}", number);
     if (signal_ != 0) {
-      for (auto& e : exports_) e->cancel_commit();
+      for (auto& e : exports_) {
+        signal_interrupted_ |= e->committing();
+        e->cancel_commit();
+      }
       continue;
     }
     signal_ = number;
@@ -72,7 +75,7 @@ awaitable<void> server::command_succeeded() {
     co_await changed_.wait(until);
   }
   if (!sessions_.empty()) {
-    stop_exports("the command of --run has exited, but a client of it is still connected");
+    stop_exports("the command of --run has exited, but after --run-grace a client is still connected");
   } else {
     for (auto& e : exports_) e->vouch();
   }

@@ -86,7 +86,7 @@ awaitable<departure> session::transmit() {
     request r;
     auto ended = co_await next_request(r);
     if (ended) co_return *ended;
-    if (gone_ && r.type != command::disconnect) co_return departure::torn;
+    if (gone && r.type != command::disconnect) co_return departure::torn;
     in_request_ = true;
     ended = co_await serve(r);
     in_request_ = false;
@@ -154,8 +154,8 @@ awaitable<void> session::watch_for_hang_up() {
   if (!hung_up) co_return;
   // Between requests, reading finds out. In one, nobody reads while it waits for the sink, and
   // with nobody left to answer the stream cannot be completed any more.
-  gone_ = true;
-  if (in_request_ && joined) joined->fail(name_ + " went away inside a request");
+  gone = true;
+  if (in_request_) export_->hung_up(*this);
 }
 
 }  // namespace nbdstream

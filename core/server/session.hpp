@@ -92,7 +92,6 @@ class session final : public client {
   bool closed_ = false;
   bool refused_before_ = false;
   bool in_request_ = false;
-  bool gone_ = false;  ///< the client could not even receive an answer any more
   io::watchdog watchdog_;
   io::async_scope scope_;
 };

@@ -121,8 +121,7 @@ wire_error transfer::refuse(const client& who, const protocol::request& r, int e
 
 wire_error transfer::failed_in_sink(const client& who, const protocol::request& r,
                                     const sink::failure& failed) {
-  // What was cancelled was cancelled because the stream has failed already.
-  if (failed.code == asio::error::operation_aborted) return wire_error::io;
+  // What we cancelled, we cancelled because the stream has failed already: the reason stands.
   fail(fmt::format("{}: {} of {} bytes at {}: {}", who.name(), protocol::name_of(r.type), r.length,
                    r.offset, failed.why));
   return protocol::to_wire_error(failed.code.value());

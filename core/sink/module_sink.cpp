@@ -48,7 +48,7 @@ module_sink::module_sink(const asio::any_io_executor& executor, module m, settin
   const int result = module_.table.create(&host_, &self_);
   if (result >= 0) return;
   const auto why = to_failure(result).why;
-  throw create_error(-result, fmt::format("sink {}: {}", module_.table.name, why));
+  throw create_error(fmt::format("sink {}: {}", module_.table.name, why));
 }
 
 module_sink::~module_sink() {

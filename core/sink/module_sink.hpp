@@ -20,13 +20,7 @@ namespace nbdstream::sink {
 /// A module refuses to create its sink; one line with its explanation.
 class create_error : public std::runtime_error {
  public:
-  create_error(int error_number, const std::string& what)
-      : std::runtime_error(what), error_number_(error_number) {}
-  /// EINVAL where the settings are at fault, not the system.
-  [[nodiscard]] int error_number() const noexcept { return error_number_; }
-
- private:
-  int error_number_;
+  using std::runtime_error::runtime_error;
 };
 
 /// A sink whose work a loaded module does (sink.h). Phases that the module says may block run on

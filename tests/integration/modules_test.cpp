@@ -50,7 +50,7 @@ TEST_F(modules, text_file_is_refused) {
 }
 
 TEST_F(modules, missing_file_is_refused) {
-  EXPECT_TRUE(mentions(refusal("./missing.so"), "No such file"));
+  EXPECT_TRUE(mentions(refusal("./missing.so"), "no such file"));
 }
 
 TEST_F(modules, directory_is_refused) {

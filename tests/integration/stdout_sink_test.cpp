@@ -129,7 +129,7 @@ TEST_F(stdout_sink, keeps_the_commands_own_output_out_of_the_stream) {
       " --run 'qemu-img convert -p -n in.qcow2 -O raw \"$uri\"; echo said' > out.raw");
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
-  EXPECT_TRUE(mentions(ended.err, "100/100%"));
+  EXPECT_TRUE(mentions(ended.err, "100.00/100%"));
   EXPECT_TRUE(mentions(ended.err, "said\n"));
 }
 
@@ -137,7 +137,7 @@ TEST_F(stdout_sink, refuses_a_closed_stdout) {
   process::options how;
   how.close_out = true;
   const result ended = nbdstream(writing("lost"), how);
-  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "stdout"));
 }
 

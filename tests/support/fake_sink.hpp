@@ -105,9 +105,9 @@ class fake_sink final : public sink::sink {
   }
   [[nodiscard]] bool flushes() const noexcept override { return tape_.flushes; }
 
-  /// Lets go a call that waits.
-  void release() {
-    tape_.hold.clear();
+  /// Lets go a call that waits; from now on `next` does.
+  void release(std::string next = {}) {
+    tape_.hold = std::move(next);
     changed_.notify_all();
   }
 

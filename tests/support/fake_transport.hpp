@@ -38,6 +38,7 @@ struct connection_tape {
   std::size_t calls = 0;
   std::size_t sent = 0;        ///< of to_server
   bool failed = false;         ///< the fault has happened
+  bool failed_harmlessly = false;  ///< it was a short read or a short try_write
   bool closed = false;         ///< by the server
   bool hung_up = false;        ///< by the client
   std::size_t most_offered = 0;  ///< the longest write
@@ -76,6 +77,7 @@ class fake_transport final : public io::transport {
         close();
         co_return aborted();
       }
+      tape_.failed_harmlessly = true;
       into = into.first(1);
     }
     if (broken()) co_return from_errno(ECONNRESET);
@@ -97,12 +99,13 @@ class fake_transport final : public io::transport {
     if (tape_.closed) co_return aborted();
     if (tape_.hung_up) co_return from_errno(EPIPE);
     if (fails()) {
-      if (tape_.fail_how == fault::one_byte && !data.empty()) take(data.first(1));
       if (tape_.fail_how == fault::cancel) {
         close();
         co_return aborted();
       }
-      co_return from_errno(tape_.fail_how == fault::reset ? ECONNRESET : EPIPE);
+      if (tape_.fail_how == fault::one_byte && !data.empty()) take(data.first(1));
+      tape_.fail_how = fault::reset;
+      co_return from_errno(ECONNRESET);
     }
     if (broken()) co_return from_errno(EPIPE);
     take(data);
@@ -116,6 +119,7 @@ class fake_transport final : public io::transport {
     if (fails()) {
       if (tape_.fail_how == fault::cancel) close();
       if (tape_.fail_how != fault::one_byte || data.empty()) return 0;
+      tape_.failed_harmlessly = true;
       data = data.first(1);
     }
     if (broken()) return 0;

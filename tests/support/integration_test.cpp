@@ -80,7 +80,8 @@ process integration_test::start_listening(arguments args) const {
 }
 
 process integration_test::start_reader(const std::string& fifo, const std::string& file) const {
-  return start_shell("exec cat " + fifo + " > " + file);
+  return start_shell("until [ -p " + fifo + " ]; do sleep 0.01; done; exec cat " + fifo + " > " +
+                     file);
 }
 
 process integration_test::start_client(const std::string& script, const std::string& uri) const {

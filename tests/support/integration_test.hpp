@@ -58,7 +58,7 @@ class integration_test : public ::testing::Test {
   /// nbdstream on the Unix socket `sock`, once it says that it is ready: for clients of our own.
   [[nodiscard]] process start_listening(arguments args) const;
 
-  /// `cat output > out.raw`.
+  /// `cat output > out.raw`, once there is a FIFO of that name.
   [[nodiscard]] process start_reader(const std::string& fifo = "output",
                                      const std::string& file = "out.raw") const;
 

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "io/fd_writer.hpp"
+
+#include "loop.hpp"
+#include "support/temp_directory.hpp"
+
+#include <fstream>
+#include <iterator>
+#include <memory>
+
+namespace nbdstream::test {
+namespace {
+
+struct rig {
+  loop l;
+  io::readiness ready{l.executor()};
+  io::worker thread{l.executor()};
+  std::atomic<bool> stop = false;
+  int waits = 0;
+  std::function<void()> before_wait = [this] { ++waits; };
+  bool done = false;
+  error_code error;
+
+  std::unique_ptr<io::fd_writer> writer(int fd, bool shared) {
+    return std::make_unique<io::fd_writer>(fd, shared, ready, thread, stop, before_wait);
+  }
+};
+
+awaitable<void> write_all(rig& r, io::fd_writer& w, const std::string& data) {
+  r.done = false;
+  r.error = co_await w.write(std::as_bytes(std::span(data)));
+  r.done = true;
+}
+
+awaitable<void> write_zeroes(rig& r, io::fd_writer& w, std::uint64_t count) {
+  r.done = false;
+  r.error = co_await w.write_zeroes(count);
+  r.done = true;
+}
+
+constexpr std::size_t much = 3'000'001;
+
+/// Writes much to `write`, while a slow reader takes it from `read`.
+void expect_intact(int read, int write, bool shared) {
+  rig r;
+  const auto w = r.writer(write, shared);
+  const auto flags = ::fcntl(write, F_GETFL);
+  const auto data = numbered(much);
+  r.l.spawn(write_all(r, *w, data));
+  EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+  EXPECT_FALSE(r.done) << "nobody has read yet";
+  std::string got;
+  EXPECT_TRUE(r.l.until([&] {
+    got += drain(read);
+    return r.done && got.size() >= data.size();
+  }));
+  EXPECT_FALSE(r.error) << r.error.message();
+  EXPECT_TRUE(got == data);
+  if (shared) {
+    EXPECT_EQ(::fcntl(write, F_GETFL), flags) << "flags of others";
+  }
+}
+
+TEST(FdWriter, WritesAPipeOfOursThroughBackpressure) {
+  auto p = make_pipe();
+  expect_intact(p.read.get(), p.write.get(), false);
+}
+
+TEST(FdWriter, WritesASharedPipeWithoutTouchingItsFlags) {
+  auto p = make_pipe();
+  expect_intact(p.read.get(), p.write.get(), true);
+  EXPECT_FALSE(nonblocking(p.write.get()));
+}
+
+TEST(FdWriter, WritesASharedPipeThatIsNonblockingAlready) {
+  auto p = make_pipe();
+  ::fcntl(p.write.get(), F_SETFL, O_NONBLOCK);
+  expect_intact(p.read.get(), p.write.get(), true);
+}
+
+TEST(FdWriter, WritesASocketWithoutTouchingItsFlags) {
+  for (const bool shared : {false, true}) {
+    auto s = make_socketpair();
+    expect_intact(s.read.get(), s.write.get(), shared);
+    EXPECT_FALSE(nonblocking(s.write.get()));
+  }
+}
+
+TEST(FdWriter, WritesAFileOnTheThread) {
+  const temp_directory t;
+  const io::unique_fd file(::open((t / "f").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  rig r;
+  const auto w = r.writer(file.get(), false);
+  EXPECT_TRUE(w->blocking());
+  const auto data = numbered(much);
+  r.l.spawn(write_all(r, *w, data));
+  r.l.finish();
+  r.l.spawn(write_zeroes(r, *w, 1'000'000));
+  r.l.finish();
+  EXPECT_FALSE(r.error);
+  std::ifstream in(t / "f", std::ios::binary);
+  const std::string got(std::istreambuf_iterator<char>(in), {});
+  EXPECT_TRUE(got == data + std::string(1'000'000, '\0'));
+}
+
+TEST(FdWriter, WritesZeroesOfAnyCount) {
+  for (const std::uint64_t count : {0, 1, 262'143, 262'144, 262'145, 1'000'000}) {
+    auto p = make_pipe();
+    rig r;
+    const auto w = r.writer(p.write.get(), false);
+    r.l.spawn(write_zeroes(r, *w, count));
+    std::string got;
+    EXPECT_TRUE(r.l.until([&] {
+      got += drain(p.read.get());
+      return r.done && got.size() >= count;
+    }));
+    EXPECT_TRUE(got == std::string(count, '\0')) << count;
+  }
+}
+
+TEST(FdWriter, ADeviceThatTakesEverythingIsWritten) {
+  const io::unique_fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  rig r;
+  const auto w = r.writer(null.get(), true);
+  r.l.spawn(write_all(r, *w, numbered(much)));
+  r.l.finish();
+  EXPECT_FALSE(r.error);
+}
+
+TEST(FdWriter, AFullDeviceIsAnError) {
+  const io::unique_fd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  rig r;
+  const auto w = r.writer(full.get(), false);
+  r.l.spawn(write_all(r, *w, "data"));
+  r.l.finish();
+  EXPECT_EQ(r.error.value(), ENOSPC);
+}
+
+TEST(FdWriter, AReaderThatIsGoneIsAnErrorAndNoSignal) {
+  for (const bool shared : {false, true}) {
+    for (const bool sockets : {false, true}) {
+      auto p = sockets ? make_socketpair() : make_pipe();
+      rig r;
+      const auto w = r.writer(p.write.get(), shared);
+      r.l.spawn(write_all(r, *w, numbered(much)));
+      EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+      p.read.reset();
+      r.l.finish();
+      EXPECT_EQ(r.error.value(), EPIPE) << shared << sockets;
+    }
+  }
+}
+
+TEST(FdWriter, StopsWhereItWaitsForASlowReader) {
+  for (const bool shared : {false, true}) {
+    auto p = make_pipe();
+    rig r;
+    const auto w = r.writer(p.write.get(), shared);
+    EXPECT_EQ(w->blocking(), shared);
+    r.l.spawn(write_all(r, *w, numbered(much)));
+    EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+    r.stop = true;
+    r.ready.cancel();
+    r.l.finish();
+    EXPECT_EQ(r.error, asio::error::operation_aborted);
+  }
+}
+
+}  // namespace
+}  // namespace nbdstream::test

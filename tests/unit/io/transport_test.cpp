@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The transports over real sockets and pipes.
+#include "io/transport.hpp"
+
+#include "loop.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+struct outcome {
+  bool done = false;
+  error_code error;
+  std::size_t count = 0;
+  bool answer = false;
+};
+
+awaitable<void> read_into(io::transport& t, std::string& into, outcome& o) {
+  const auto n = co_await t.read_some(std::as_writable_bytes(std::span(into)));
+  if (n.has_error()) {
+    o.error = n.error();
+  } else {
+    o.count = *n;
+  }
+  o.done = true;
+}
+
+awaitable<void> write_from(io::transport& t, const std::string& data, outcome& o) {
+  o.error = co_await t.write(std::as_bytes(std::span(data)));
+  o.done = true;
+}
+
+awaitable<void> watch(io::transport& t, outcome& o) {
+  o.answer = co_await t.hung_up();
+  o.done = true;
+}
+
+struct pair {
+  explicit pair(loop& l) {
+    auto s = make_socketpair();
+    peer = std::move(s.read);
+    ours = s.write.get();
+    transport = io::socket_transport(l.executor(), std::move(s.write));
+  }
+  io::unique_fd peer;
+  int ours = -1;
+  std::unique_ptr<io::transport> transport;
+};
+
+TEST(SocketTransport, ReadsWhatThereIsAndThenTheEnd) {
+  loop l;
+  pair p(l);
+  std::string buffer(100, '\0');
+  outcome o;
+  l.spawn(read_into(*p.transport, buffer, o));
+  l.poll();
+  EXPECT_FALSE(o.done);
+  ASSERT_EQ(::write(p.peer.get(), "abc", 3), 3);
+  l.finish();
+  EXPECT_EQ(buffer.substr(0, o.count), "abc");
+  p.peer.reset();
+  outcome end;
+  end.count = 99;
+  l.spawn(read_into(*p.transport, buffer, end));
+  l.finish();
+  EXPECT_FALSE(end.error);
+  EXPECT_EQ(end.count, 0u);
+}
+
+TEST(SocketTransport, WritesEverythingThroughBackpressure) {
+  loop l;
+  pair p(l);
+  const auto data = numbered(3'000'000);
+  outcome o;
+  l.spawn(write_from(*p.transport, data, o));
+  l.poll();
+  EXPECT_FALSE(o.done);
+  std::string got;
+  EXPECT_TRUE(l.until([&] {
+    got += drain(p.peer.get());
+    return o.done && got.size() >= data.size();
+  }));
+  EXPECT_TRUE(got == data);
+}
+
+TEST(SocketTransport, TriesToWriteWithoutWaiting) {
+  loop l;
+  pair p(l);
+  const auto data = numbered(3'000'000);
+  const auto sent = p.transport->try_write(std::as_bytes(std::span(data)));
+  EXPECT_GT(sent, 0u);
+  EXPECT_LT(sent, data.size());
+  EXPECT_EQ(p.transport->try_write(std::as_bytes(std::span(data))), 0u) << "it is full";
+  p.peer.reset();
+  EXPECT_EQ(p.transport->try_write(std::as_bytes(std::span(data))), 0u) << "errors are left";
+}
+
+TEST(SocketTransport, ClosingEndsAReadAndAWatchAndWhatComesAfter) {
+  loop l;
+  pair p(l);
+  std::string buffer(100, '\0');
+  outcome reading;
+  outcome watching;
+  l.spawn(read_into(*p.transport, buffer, reading));
+  l.spawn(watch(*p.transport, watching));
+  l.poll();
+  EXPECT_FALSE(reading.done || watching.done);
+  p.transport->close();
+  l.finish();
+  EXPECT_EQ(reading.error, asio::error::operation_aborted);
+  EXPECT_FALSE(watching.answer);
+  outcome late;
+  l.spawn(write_from(*p.transport, "x", late));
+  l.finish();
+  EXPECT_EQ(late.error, asio::error::operation_aborted);
+  EXPECT_EQ(p.transport->try_write(std::as_bytes(std::span("x", 1))), 0u);
+}
+
+TEST(SocketTransport, ClosingEndsAWrite) {
+  loop l;
+  pair p(l);
+  outcome o;
+  const auto data = numbered(3'000'000);
+  l.spawn(write_from(*p.transport, data, o));
+  l.poll();
+  p.transport->close();
+  l.finish();
+  EXPECT_EQ(o.error, asio::error::operation_aborted);
+}
+
+TEST(SocketTransport, SeesAPeerHangUpBesideAReadThatWaits) {
+  loop l;
+  pair p(l);
+  std::string buffer(100, '\0');
+  outcome reading;
+  outcome watching;
+  l.spawn(watch(*p.transport, watching));
+  l.poll();
+  // Data, and an end of its sending alone, are no hang-up.
+  ASSERT_EQ(::write(p.peer.get(), "abc", 3), 3);
+  ::shutdown(p.peer.get(), SHUT_WR);
+  l.spawn(read_into(*p.transport, buffer, reading));
+  EXPECT_TRUE(l.until([&] { return reading.done; }));
+  EXPECT_FALSE(watching.done);
+  p.peer.reset();
+  l.finish();
+  EXPECT_TRUE(watching.answer);
+}
+
+TEST(SocketTransport, SeesThatAPeerHadHungUpBeforeItLooked) {
+  loop l;
+  pair p(l);
+  p.peer.reset();
+  outcome watching;
+  l.spawn(watch(*p.transport, watching));
+  l.finish();
+  EXPECT_TRUE(watching.answer);
+}
+
+TEST(SocketTransport, AWriteToAPeerThatIsGoneIsAnErrorAndNoSignal) {
+  loop l;
+  pair p(l);
+  p.peer.reset();
+  outcome o;
+  l.spawn(write_from(*p.transport, "x", o));
+  l.finish();
+  EXPECT_EQ(o.error.value(), EPIPE);
+}
+
+TEST(StdioTransport, MovesBytesThroughPipesAndLeavesTheirFlagsAlone) {
+  loop l;
+  auto in = make_pipe();
+  auto out = make_pipe();
+  const int in_fd = in.read.get();
+  const int out_fd = out.write.get();
+  const auto t = io::stdio_transport(l.executor(), std::move(in.read), std::move(out.write));
+  std::string buffer(100, '\0');
+  outcome reading;
+  l.spawn(read_into(*t, buffer, reading));
+  l.poll();
+  EXPECT_FALSE(reading.done);
+  ASSERT_EQ(::write(in.write.get(), "abc", 3), 3);
+  l.finish();
+  EXPECT_EQ(buffer.substr(0, reading.count), "abc");
+
+  const auto data = numbered(500'000);
+  outcome writing;
+  l.spawn(write_from(*t, data, writing));
+  l.poll();
+  EXPECT_FALSE(writing.done);
+  EXPECT_FALSE(nonblocking(in_fd) || nonblocking(out_fd));
+  std::string got;
+  EXPECT_TRUE(l.until([&] {
+    got += drain(out.read.get());
+    return writing.done && got.size() >= data.size();
+  }));
+  EXPECT_TRUE(got == data);
+  in.write.reset();
+  outcome end;
+  l.spawn(read_into(*t, buffer, end));
+  l.finish();
+  EXPECT_EQ(end.count, 0u);
+}
+
+TEST(StdioTransport, ClosingEndsWhatIsUnderWay) {
+  loop l;
+  auto in = make_pipe();
+  auto out = make_pipe();
+  const auto t = io::stdio_transport(l.executor(), std::move(in.read), std::move(out.write));
+  std::string buffer(100, '\0');
+  const auto data = numbered(500'000);
+  outcome reading;
+  outcome writing;
+  l.spawn(read_into(*t, buffer, reading));
+  l.spawn(write_from(*t, data, writing));
+  l.poll();
+  t->close();
+  l.finish();
+  EXPECT_EQ(reading.error, asio::error::operation_aborted);
+  EXPECT_EQ(writing.error, asio::error::operation_aborted);
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The end of a stream: settling, stopping, a commit under way, and who comes meanwhile.
+#include "server/export.hpp"
+
+#include "writer_client.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+using protocol::wire_error;
+
+nbd_export::settings streams(std::uint64_t count) {
+  auto s = rig::plain();
+  s.config.streams = count;
+  return s;
+}
+
+nbd_export::settings settling(std::chrono::milliseconds time) {
+  auto s = rig::plain();
+  s.config.settle = time;
+  return s;
+}
+
+constexpr std::chrono::hours for_ever{1};
+
+TEST(ExportEnd, ZeroesAloneWaitForAnotherConnection) {
+  rig r(settling(for_ever));
+  writer_client preamble(r, "preamble");
+  preamble.zero(0, 512);
+  preamble.leave(departure::goodbye);
+  EXPECT_EQ(r.exported.committed(), 0u);
+  writer_client data(r, "data");
+  EXPECT_EQ(data.write(512, "abc").error, wire_error::none);
+  data.leave(departure::goodbye);
+  EXPECT_EQ(r.exported.committed(), 1u) << "now there are data";
+  EXPECT_EQ(r.tape.data(), std::string(512, '\0') + "abc");
+}
+
+TEST(ExportEnd, DataDoNotWait) {
+  rig r(settling(for_ever));
+  writer_client c(r, "c");
+  c.write(0, "abc");
+  c.leave(departure::goodbye);
+  EXPECT_EQ(r.exported.committed(), 1u);
+}
+
+TEST(ExportEnd, ZeroesAloneCommitWhenNobodyComes) {
+  rig r(settling(std::chrono::milliseconds(20)));
+  writer_client c(r, "c");
+  c.zero(0, 512);
+  c.leave(departure::goodbye);
+  EXPECT_EQ(r.exported.committed(), 0u);
+  EXPECT_TRUE(run_until(r.loop, [&] { return r.exported.committed() == 1; }));
+}
+
+TEST(ExportEnd, ZeroesAloneWaitForANewcomerHoweverLongItTakesToWrite) {
+  rig r(settling(std::chrono::milliseconds(10)));
+  writer_client preamble(r, "preamble");
+  preamble.zero(0, 512);
+  preamble.leave(departure::goodbye);
+  writer_client newcomer(r, "newcomer");
+  const auto end = io::clock::now() + std::chrono::milliseconds(40);
+  EXPECT_TRUE(run_until(r.loop, [&] { return io::clock::now() >= end; }));
+  EXPECT_EQ(r.exported.committed(), 0u);
+  newcomer.write(512, "abc");
+  newcomer.leave(departure::goodbye);
+  EXPECT_EQ(r.exported.committed(), 1u);
+}
+
+TEST(ExportEnd, ZeroesAloneCommitWhenTheNewcomerLeavesWithoutAWrite) {
+  rig r(settling(std::chrono::milliseconds(10)));
+  writer_client preamble(r, "preamble");
+  preamble.zero(0, 512);
+  preamble.leave(departure::goodbye);
+  writer_client newcomer(r, "newcomer");
+  newcomer.leave(departure::dropped);
+  EXPECT_TRUE(run_until(r.loop, [&] { return r.exported.committed() == 1; }));
+}
+
+TEST(ExportEnd, ANewcomerOfOneStreamDoesNotHoldUpTheNext) {
+  auto s = settling(std::chrono::milliseconds(10));
+  s.config.streams = 2;
+  rig r(s);
+  writer_client first(r, "first");
+  first.zero(0, 512);
+  first.leave(departure::goodbye);
+  writer_client idle(r, "idle");
+  writer_client data(r, "data");
+  data.write(512, "abc");
+  data.leave(departure::goodbye);
+  ASSERT_EQ(r.exported.committed(), 1u);
+  writer_client second(r, "second");
+  second.zero(0, 512);
+  second.leave(departure::goodbye);
+  const auto end = io::clock::now() + std::chrono::milliseconds(300);
+  const bool waited = run_until(
+      r.loop, [&] { return r.exported.committed() == 2 || io::clock::now() > end; });
+  EXPECT_TRUE(waited);
+  EXPECT_EQ(r.exported.committed(), 2u) << "it came during the first stream, not this one";
+}
+
+TEST(ExportEnd, WhoComesDuringTheLastCommitGetsNothing) {
+  rig r;
+  r.tape.hold = "commit";
+  writer_client a(r, "a");
+  a.write(0, "abc");
+  a.leave(departure::goodbye);
+  ASSERT_TRUE(r.exported.committing());
+  writer_client b(r, "b");
+  EXPECT_TRUE(b.write(0, "abc").refused);
+  r.sink->release();
+  r.settle();
+  EXPECT_EQ(r.exported.committed(), 1u);
+}
+
+TEST(ExportEnd, WhoComesDuringACommitStartsTheNextStreamTogether) {
+  rig r(streams(2));
+  r.tape.hold = "commit";
+  writer_client a(r, "a");
+  a.write(0, "abc");
+  a.leave(departure::goodbye);
+  writer_client b(r, "b");
+  writer_client c(r, "c");
+  b.begin_write(0, "bb");
+  r.settle();
+  c.begin_write(2, "cc");
+  r.settle();
+  EXPECT_FALSE(b.last.done);
+  EXPECT_GT(b.who().waits, 0) << "what it was owed is sent before it waits";
+  r.sink->release();
+  r.settle();
+  EXPECT_TRUE(b.last.done);
+  EXPECT_TRUE(c.last.done);
+  EXPECT_EQ(r.tape.data(), "bbcc");
+  b.leave(departure::goodbye);
+  EXPECT_EQ(r.exported.committed(), 1u);
+  c.leave(departure::goodbye);
+  EXPECT_EQ(r.exported.committed(), 2u);
+}
+
+TEST(ExportEnd, WhoWaitsForACommitGetsNothingWhenItIsStopped) {
+  rig r(streams(0));
+  r.tape.hold = "commit";
+  writer_client a(r, "a");
+  a.write(0, "abc");
+  a.leave(departure::goodbye);
+  writer_client b(r, "b");
+  b.begin_write(0, "bb");
+  r.settle();
+  r.exported.stop("signal");
+  r.settle();
+  EXPECT_TRUE(b.last.refused);
+  EXPECT_FALSE(r.export_done) << "a commit under way is finished";
+  r.sink->release();
+  r.settle();
+  EXPECT_EQ(r.exported.committed(), 1u);
+  EXPECT_TRUE(r.export_done);
+}
+
+TEST(ExportEnd, CancellingACommitAborts) {
+  rig r;
+  r.tape.hold = "commit";
+  writer_client a(r, "a");
+  a.write(0, "abc");
+  a.leave(departure::goodbye);
+  r.exported.stop("signal");
+  r.exported.cancel_commit();
+  r.settle();
+  EXPECT_EQ(r.exported.committed(), 0u);
+  EXPECT_EQ(r.exported.aborted(), 1u);
+  EXPECT_TRUE(r.tape.all_ended_once());
+  EXPECT_TRUE(r.export_done);
+}
+
+TEST(ExportEnd, StoppedInAnyCallOfTheSinkAborts) {
+  for (const char* call : {"open", "zeroes", "write"}) {
+    rig r;
+    r.tape.hold = call;
+    writer_client a(r, "a");
+    a.begin_write(100, "abc");
+    r.settle();
+    ASSERT_TRUE(r.tape.waiting) << call;
+    r.exported.stop("signal 15");
+    r.settle();
+    EXPECT_TRUE(a.last.done) << call;
+    EXPECT_EQ(a.last.error, wire_error::io);
+    EXPECT_EQ(r.exported.aborted(), 1u) << call;
+    EXPECT_TRUE(r.export_done);
+    EXPECT_TRUE(r.tape.all_ended_once());
+    EXPECT_TRUE(r.log.says("signal 15"));
+    EXPECT_EQ(a.write(103, "more").error, wire_error::io) << "it touches the sink no more";
+    a.leave(departure::goodbye);
+  }
+}
+
+TEST(ExportEnd, StoppedWhileIdleEndsAtOnce) {
+  rig r;
+  r.exported.stop("signal");
+  r.settle();
+  EXPECT_TRUE(r.export_done);
+  EXPECT_EQ(r.exported.aborted(), 0u);
+  EXPECT_TRUE(r.tape.calls.empty());
+  writer_client late(r, "late");
+  EXPECT_TRUE(late.write(0, "x").refused);
+}
+
+TEST(ExportEnd, AFailedCommitIsAnAbort) {
+  rig r;
+  r.tape.fail_at = 2;  // open, write, commit
+  writer_client a(r, "a");
+  a.write(0, "abc");
+  a.leave(departure::goodbye);
+  EXPECT_EQ(r.exported.aborted(), 1u);
+  EXPECT_TRUE(r.tape.all_ended_once());
+  EXPECT_TRUE(r.log.says("commit failed"));
+}
+
+TEST(ExportEnd, AFailedStreamAnswersErrorsWhileTheNextOneGoesOn) {
+  rig r(streams(2));
+  writer_client a(r, "a");
+  a.write(10, "abc");
+  EXPECT_EQ(a.write(0, "behind").error, wire_error::inval);
+  EXPECT_EQ(r.exported.aborted(), 1u);
+  writer_client b(r, "b");
+  EXPECT_EQ(b.write(0, "bb").error, wire_error::none);
+  EXPECT_EQ(a.write(13, "more").error, wire_error::io);
+  a.leave(departure::goodbye);
+  EXPECT_TRUE(r.exported.stream_open()) << "its leaving does not end the stream of another";
+  b.leave(departure::goodbye);
+  EXPECT_EQ(r.exported.committed(), 1u);
+  EXPECT_EQ(r.tape.data(), "bb");
+}
+
+}  // namespace
+}  // namespace nbdstream::test

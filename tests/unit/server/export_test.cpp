@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "server/export.hpp"
+
+#include "writer_client.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+using protocol::wire_error;
+
+nbd_export::settings streams(std::uint64_t count) {
+  auto s = rig::plain();
+  s.config.streams = count;
+  return s;
+}
+
+nbd_export::settings vouched() {
+  auto s = rig::plain();
+  s.vouched = true;
+  return s;
+}
+
+TEST(Export, ShowsClientsWhatItIs) {
+  auto s = rig::sized(12345);
+  s.config.name = "n";
+  s.config.description = "d";
+  rig r(s);
+  EXPECT_EQ(r.exported.info().name, "n");
+  EXPECT_EQ(r.exported.info().description, "d");
+  EXPECT_EQ(r.exported.info().size, 12345u);
+  EXPECT_EQ(rig().exported.info().size, config::unknown_size);
+}
+
+TEST(Export, TellsTheSinkAboutTheStream) {
+  auto s = rig::sized(100);
+  s.config.name = "vm1";
+  s.config.streams = 2;
+  rig r(s);
+  for (int i = 0; i < 2; ++i) {
+    writer_client c(r, "c");
+    c.write(0, "x");
+    c.leave(departure::goodbye);
+  }
+  ASSERT_EQ(r.tape.streams.size(), 2u);
+  EXPECT_EQ(r.tape.streams[1].info.id, 2u);
+  EXPECT_EQ(r.tape.streams[1].info.size, 100u);
+  EXPECT_EQ(r.tape.streams[1].info.export_name, "vm1");
+  EXPECT_EQ(r.tape.streams[1].length, 100u);
+}
+
+TEST(Export, EndsAfterAsManyStreamsAsItWasTold) {
+  rig r(streams(3));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(r.export_done);
+    writer_client c(r, "c");
+    EXPECT_EQ(c.write(0, "abc").error, wire_error::none);
+    c.leave(i == 1 ? departure::dropped : departure::goodbye);
+  }
+  EXPECT_TRUE(r.export_done);
+  EXPECT_EQ(r.exported.committed(), 2u);
+  EXPECT_EQ(r.exported.aborted(), 1u) << "an aborted stream counts too";
+  writer_client late(r, "late");
+  EXPECT_TRUE(late.write(0, "abc").refused);
+}
+
+TEST(Export, ServesForEverIfToldSo) {
+  rig r(streams(0));
+  for (int i = 0; i < 50; ++i) {
+    writer_client c(r, "c");
+    c.write(0, "abc");
+    c.leave(departure::goodbye);
+  }
+  EXPECT_EQ(r.exported.committed(), 50u);
+  EXPECT_FALSE(r.export_done);
+  r.exported.stop("enough");
+  r.settle();
+  EXPECT_TRUE(r.export_done);
+}
+
+TEST(Export, LetsOneWhoWroteNothingComeAndGo) {
+  rig r;
+  writer_client writer(r, "writer");
+  writer.write(0, "abc");
+  for (const auto how : {departure::goodbye, departure::dropped, departure::torn}) {
+    writer_client probe(r, "probe");
+    probe.leave(how);
+  }
+  EXPECT_TRUE(r.exported.stream_open());
+  writer.leave(departure::goodbye);
+  EXPECT_EQ(r.exported.committed(), 1u);
+}
+
+TEST(Export, AbortsAStreamWithHolesWhereGapsAreRefused) {
+  auto s = rig::sized(100);
+  s.refuse_gaps = true;
+  {
+    rig r(s);
+    writer_client c(r, "c");
+    c.write(50, "abc");
+    c.leave(departure::goodbye);
+    EXPECT_EQ(r.exported.aborted(), 1u);
+    EXPECT_TRUE(r.tape.all_ended_once());
+    EXPECT_TRUE(r.log.says("97 bytes were never named"));
+    EXPECT_TRUE(r.log.says("--gaps allow"));
+  }
+  rig whole(s);
+  writer_client c(whole, "c");
+  c.write(0, "abc");
+  c.zero(3, 97);
+  c.leave(departure::goodbye);
+  EXPECT_EQ(whole.exported.committed(), 1u);
+}
+
+TEST(Export, PadsOrNotAsItIsTold) {
+  for (const bool pad : {true, false}) {
+    auto s = rig::sized(100);
+    s.config.pad = pad;
+    rig r(s);
+    writer_client c(r, "c");
+    c.write(0, "abc");
+    c.leave(departure::goodbye);
+    EXPECT_EQ(r.exported.committed(), 1u);
+    EXPECT_EQ(r.tape.data(), "abc" + std::string(pad ? 97 : 0, '\0'));
+  }
+}
+
+TEST(Export, WithACommandCommitsWhenItVouches) {
+  rig r(vouched());
+  writer_client c(r, "c");
+  c.write(0, "abc");
+  c.leave(departure::dropped);
+  EXPECT_EQ(r.exported.committed(), 0u);
+  r.exported.vouch();
+  r.settle();
+  EXPECT_EQ(r.exported.committed(), 1u);
+  EXPECT_TRUE(r.export_done);
+}
+
+TEST(Export, WithACommandATornClientCannotBeVouchedFor) {
+  rig r(vouched());
+  writer_client c(r, "c");
+  c.write(0, "abc");
+  c.leave(departure::torn);
+  r.exported.vouch();
+  r.settle();
+  EXPECT_EQ(r.exported.committed(), 0u);
+  EXPECT_EQ(r.exported.aborted(), 1u);
+  EXPECT_TRUE(r.export_done);
+}
+
+TEST(Export, AClientThatSkippedEveryZeroIsAStreamOnlyWithSizeAndGaps) {
+  for (const bool size : {true, false}) {
+    for (const bool refuse : {true, false}) {
+      for (const bool came : {true, false}) {
+        auto s = size ? rig::sized(1000) : rig::plain();
+        s.vouched = true;
+        s.refuse_gaps = refuse;
+        rig r(s);
+        if (came) {
+          writer_client c(r, "c");
+          c.leave(departure::goodbye);
+        }
+        r.exported.vouch();
+        r.settle();
+        EXPECT_TRUE(r.export_done);
+        const bool stream = size && !refuse && came;
+        EXPECT_EQ(r.exported.committed(), stream ? 1u : 0u) << size << refuse << came;
+        EXPECT_EQ(r.exported.aborted(), 0u);
+        EXPECT_EQ(r.tape.data().size(), stream ? 1000u : 0u);
+      }
+    }
+  }
+}
+
+TEST(Export, WithoutFurtherClientsDecidesByHowTheyLeft) {
+  rig r;
+  writer_client c(r, "c");
+  c.zero(0, 100);
+  r.exported.no_more_clients();
+  r.settle();
+  EXPECT_FALSE(r.export_done) << "it is still connected";
+  c.leave(departure::goodbye);
+  EXPECT_TRUE(r.export_done);
+  EXPECT_EQ(r.exported.committed(), 1u);
+}
+
+TEST(Export, ReadsZeroesAheadAndErrorsBehind) {
+  rig r;
+  writer_client writer(r, "w");
+  writer_client probe(r, "p");
+  EXPECT_EQ(r.exported.read(probe.who(), 0), wire_error::none);
+  writer.write(0, "abc");
+  EXPECT_EQ(r.exported.read(probe.who(), 2), wire_error::io);
+  EXPECT_EQ(r.exported.read(writer.who(), 3), wire_error::none);
+  EXPECT_EQ(r.exported.position(), 3u);
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// One export with a sink in memory, and sessions with scripted clients. No time passes: the loop
+// runs until nobody can go on, so what hangs is found at once.
+#ifndef NBDSTREAM_TESTS_UNIT_SERVER_RIG_HPP
+#define NBDSTREAM_TESTS_UNIT_SERVER_RIG_HPP
+
+#include "server/session.hpp"
+#include "support/fake_log.hpp"
+#include "support/fake_sink.hpp"
+#include "support/fake_transport.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <list>
+#include <memory>
+
+namespace nbdstream::test {
+
+/// Runs everything that can run. What keeps itself busy for ever is a failure.
+inline void run_dry(asio::io_context& loop) {
+  constexpr int far_too_many = 3'000'000;
+  for (int i = 0; i < far_too_many; ++i) {
+    loop.restart();
+    if (loop.poll_one() == 0) return;
+  }
+  ADD_FAILURE() << "the loop spins";
+}
+
+/// Runs until `done`, at most `patience`; for what needs time to pass.
+template <class Done>
+[[nodiscard]] bool run_until(asio::io_context& loop, Done done) {
+  const auto patience = std::chrono::seconds(20);
+  const auto end = io::clock::now() + patience;
+  while (!done() && io::clock::now() < end) {
+    loop.restart();
+    loop.run_one_for(std::chrono::milliseconds(5));
+  }
+  return done();
+}
+
+inline void spawn(asio::io_context& loop, awaitable<void> task, bool* done = nullptr) {
+  asio::co_spawn(loop, std::move(task), [done](std::exception_ptr failed) {
+    if (failed) ADD_FAILURE() << "an exception left a coroutine";
+    if (done) *done = true;
+  });
+}
+
+/// A connection without one.
+class fake_client final : public client {
+ public:
+  explicit fake_client(std::string name) : name_(std::move(name)) {}
+  [[nodiscard]] const std::string& name() const noexcept override { return name_; }
+  void before_wait() noexcept override { ++waits; }
+  int waits = 0;
+
+ private:
+  std::string name_;
+};
+
+class rig : private session_host {
+ public:
+  /// settle is 0 unless the settings say otherwise.
+  explicit rig(nbd_export::settings s = plain())
+      : sink(new fake_sink(loop.get_executor(), tape)),
+        exported(loop.get_executor(), std::move(s), std::unique_ptr<sink::sink>(sink), log),
+        infos_{exported.info()} {
+    spawn(loop, exported.run(), &export_done);
+  }
+  ~rig() override {
+    // What a failed test has left must not outlive what it refers to.
+    tape.hold.clear();
+    for (auto& c : connections) {
+      c.tape.closed = true;
+      c.tape.changed.notify_all();
+    }
+    exported.stop("the test is over");
+    exported.cancel_commit();
+    sink->release();
+    run_dry(loop);
+  }
+
+  static nbd_export::settings plain() {
+    nbd_export::settings s;
+    s.config.settle = std::chrono::seconds(0);
+    return s;
+  }
+  static nbd_export::settings sized(std::uint64_t size) {
+    auto s = plain();
+    s.config.size = size;
+    return s;
+  }
+
+  struct connection {
+    explicit connection(const asio::any_io_executor& executor) : tape(executor) {}
+    connection_tape tape;
+    std::unique_ptr<session> served;
+    bool done = false;
+  };
+
+  /// A client that sends `script`; it does nothing before go().
+  connection& connect(std::string script) {
+    auto& c = connections.emplace_back(loop.get_executor());
+    c.tape.to_server = std::move(script);
+    return c;
+  }
+  void go(connection& c) {
+    settings.id = connections.size();
+    session_host& host = *this;
+    c.served = std::make_unique<session>(loop.get_executor(), settings,
+                                         std::make_unique<fake_transport>(c.tape), host, log);
+    spawn(loop, c.served->run(), &c.done);
+  }
+  void settle() { run_dry(loop); }
+
+  asio::io_context loop{1};
+  fake_log log;
+  sink_tape tape;
+  fake_sink* sink;
+  bool export_done = false;
+  session::settings settings;
+  std::optional<protocol::negotiator::refusal> closed_gate;
+  std::list<connection> connections;
+  nbd_export exported;
+
+ private:
+  [[nodiscard]] std::span<const protocol::export_info> export_infos() const override {
+    return infos_;
+  }
+  [[nodiscard]] nbd_export& export_at(std::size_t) override { return exported; }
+  [[nodiscard]] std::optional<protocol::negotiator::refusal> gate() const override {
+    return closed_gate;
+  }
+
+  std::vector<protocol::export_info> infos_;
+};
+
+}  // namespace nbdstream::test
+#endif

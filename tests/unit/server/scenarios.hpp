@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The scripted sessions that are run again and again, and what must hold whatever goes wrong.
+#ifndef NBDSTREAM_TESTS_UNIT_SERVER_SCENARIOS_HPP
+#define NBDSTREAM_TESTS_UNIT_SERVER_SCENARIOS_HPP
+
+#include "rig.hpp"
+#include "support/scripted_client.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace nbdstream::test {
+
+struct scenario {
+  std::string name;
+  nbd_export::settings settings;
+  scripted_client client;
+  std::string meant;    ///< the stream, where all goes well
+  bool commits = true;  ///< where all goes well
+};
+
+/// `length` bytes that differ from one another and from zero.
+inline std::string pattern(std::size_t length, unsigned seed = 1) {
+  std::string text(length, '\0');
+  unsigned x = seed * 2654435761U + 1;
+  for (auto& c : text) {
+    x = x * 1664525U + 1013904223U;
+    c = static_cast<char>((x >> 24) | 1U);
+  }
+  return text;
+}
+
+inline scenario every_command() {
+  scenario s{"every command", rig::plain(), {}, {}, true};
+  const auto a = pattern(20, 1);
+  const auto b = pattern(30, 2);
+  const auto c = pattern(10, 3);
+  const auto d = pattern(7, 4);
+  s.client.flags().go().write(0, a).write(20, b).write(50, c).zeroes(60, 25).trim(85, 15).flush();
+  s.client.write(105, d, scripted_client::fua).read(200, 16).disc();
+  s.meant = a + b + c + std::string(45, '\0') + d;
+  return s;
+}
+
+inline scenario by_export_name() {
+  scenario s{"EXPORT_NAME, with a size", rig::sized(100), {}, {}, true};
+  const auto a = pattern(40);
+  s.client.flags(1).export_name().write(0, a).zeroes(40, 20);
+  s.client.write(60, pattern(30, 2) + std::string(100, '\0')).disc();
+  // The tail beyond the size is dropped, and 90 to 100 was named as zeroes.
+  s.meant = a + std::string(20, '\0') + pattern(30, 2) + std::string(10, '\0');
+  return s;
+}
+
+inline scenario pipelined() {
+  constexpr int requests = 280;
+  scenario s{"280 writes at once", rig::plain(), {}, {}, true};
+  s.client.flags().go();
+  for (int i = 0; i < requests; ++i) {
+    const auto data = pattern(16, static_cast<unsigned>(i));
+    s.client.write(s.meant.size(), data);
+    s.meant += data;
+  }
+  s.client.disc();
+  return s;
+}
+
+inline scenario big_write() {
+  scenario s{"a write of 1 MiB", rig::plain(), {}, pattern(1 << 20), true};
+  s.client.flags().go().write(0, s.meant, scripted_client::fua).disc();
+  return s;
+}
+
+inline scenario refused() {
+  scenario s{"refused writes", rig::plain(), {}, pattern(50), false};
+  s.client.flags().go().write(0, s.meant).write(10, pattern(10));  // behind the cursor
+  s.client.write(50, pattern(10)).zeroes(60, 10).flush().write(70, pattern(5), 0x80).disc();
+  return s;
+}
+
+inline std::vector<scenario> scenarios() {
+  return {every_command(), by_export_name(), pipelined(), big_write(), refused()};
+}
+
+/// Runs `s` on a rig that `prepare` has tuned, to its end, and checks what must always hold.
+inline void play(const scenario& s, const std::string& what,
+                 const std::function<void(rig&, rig::connection&)>& prepare,
+                 const std::function<void(rig&, rig::connection&, const transcript&)>& check) {
+  SCOPED_TRACE(s.name + ", " + what);
+  rig r(s.settings);
+  auto& c = r.connect(s.client.script());
+  prepare(r, c);
+  r.go(c);
+  r.settle();
+  ASSERT_TRUE(c.done) << "the session hangs\n" << r.log.all();
+  r.exported.no_more_clients();
+  r.settle();
+  ASSERT_TRUE(r.export_done) << "the export hangs\n" << r.log.all();
+
+  EXPECT_TRUE(r.tape.all_ended_once());
+  EXPECT_LE(r.tape.streams.size(), 1u);
+  EXPECT_TRUE(s.meant.starts_with(r.tape.data())) << "the sink got other bytes than were meant";
+  if (r.tape.commits() > 0) {
+    EXPECT_EQ(r.tape.data(), s.meant);
+    EXPECT_EQ(c.tape.sent, s.client.script().size()) << "committed without the goodbye";
+    EXPECT_TRUE(s.commits);
+  }
+  EXPECT_EQ(r.exported.committed(), r.tape.commits());
+  const auto said = s.client.parse(c.tape.from_server);
+  EXPECT_EQ(said.wrong, "");
+  std::uint64_t last = 0;
+  for (const auto& a : said.answers) {
+    EXPECT_EQ(a.cookie, ++last) << "answers are in order and complete";
+    const auto end = s.client.ends().find(a.cookie);
+    ASSERT_NE(end, s.client.ends().end());
+    EXPECT_LE(end->second, c.tape.sent) << "answered before the request was there";
+  }
+  check(r, c, said);
+}
+
+}  // namespace nbdstream::test
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Fail at every step: each scripted session again and again, with the 0th, 1st, 2nd ... call of
+// the transport or the sink failing.
+#include "scenarios.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+constexpr std::size_t no_end_in_sight = 20'000;
+
+/// How many requests got no answer though they were received whole.
+std::size_t unanswered(const scenario& s, const rig::connection& c, const transcript& said) {
+  std::size_t whole = 0;
+  for (const auto& [cookie, end] : s.client.ends()) whole += end <= c.tape.sent ? 1 : 0;
+  return whole - said.answers.size();
+}
+
+void check_undisturbed(const scenario& s, rig& r, const rig::connection& c,
+                       const transcript& said) {
+  EXPECT_EQ(r.exported.committed(), s.commits ? 1u : 0u) << r.log.all();
+  EXPECT_EQ(unanswered(s, c, said), 0u);
+  EXPECT_EQ(said.leftover, "");
+}
+
+TEST(SessionFaults, WithoutAFaultEverySessionEndsAsItWasMeant) {
+  for (const auto& s : scenarios()) {
+    play(s, "no fault", [](rig&, rig::connection&) {},
+         [&s](rig& r, rig::connection& c, const transcript& said) {
+           check_undisturbed(s, r, c, said);
+           if (!s.commits) return;
+           EXPECT_EQ(r.tape.data(), s.meant);
+           for (const auto& a : said.answers) EXPECT_EQ(a.error, 0u) << a.cookie;
+         });
+  }
+}
+
+/// Fails each call of the transport in turn, until a run has fewer calls than that.
+void fail_every_transport_call(fault how) {
+  for (const auto& s : scenarios()) {
+    bool reached = true;
+    for (std::size_t n = 0; reached; ++n) {
+      ASSERT_LT(n, no_end_in_sight);
+      play(s, "transport call " + std::to_string(n),
+           [&](rig&, rig::connection& c) {
+             c.tape.fail_at = n;
+             c.tape.fail_how = how;
+           },
+           [&](rig& r, rig::connection& c, const transcript& said) {
+             reached = c.tape.failed;
+             if (!reached || c.tape.failed_harmlessly) check_undisturbed(s, r, c, said);
+           });
+      if (::testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+TEST(SessionFaults, AConnectionResetAtAnyCallLeavesNothingBehind) {
+  fail_every_transport_call(fault::reset);
+}
+
+TEST(SessionFaults, AnEndOfTheStreamAtAnyCallLeavesNothingBehind) {
+  fail_every_transport_call(fault::end);
+}
+
+TEST(SessionFaults, AShortReadAtAnyCallChangesNothing) {
+  fail_every_transport_call(fault::one_byte);
+}
+
+TEST(SessionFaults, AnOperationCancelledAtAnyCallLeavesNothingBehind) {
+  fail_every_transport_call(fault::cancel);
+}
+
+/// Fails each call of the sink in turn; everybody still gets an answer.
+void fail_every_sink_call(int error_number, std::uint32_t answered, bool flushes) {
+  for (const auto& s : scenarios()) {
+    bool reached = true;
+    for (std::size_t n = 0; reached; ++n) {
+      ASSERT_LT(n, no_end_in_sight);
+      play(s, "sink call " + std::to_string(n),
+           [&](rig& r, rig::connection&) {
+             r.tape.fail_at = n;
+             r.tape.fail_with = error_number;
+             r.tape.flushes = flushes;
+           },
+           [&](rig& r, rig::connection& c, const transcript& said) {
+             reached = n < r.tape.calls.size() && r.tape.calls[n] != "abort";
+             EXPECT_EQ(unanswered(s, c, said), 0u);
+             if (!reached) return check_undisturbed(s, r, c, said);
+             EXPECT_EQ(r.tape.commits(), 0u);
+             EXPECT_EQ(r.exported.aborted(), 1u);
+             if (r.tape.calls[n] == "commit" || !s.commits) return;
+             bool found = false;
+             for (const auto& a : said.answers) {
+               if (!found && a.error != 0) {
+                 found = true;
+                 EXPECT_EQ(a.error, answered);
+               }
+             }
+             EXPECT_TRUE(found) << "nobody was told";
+           });
+      if (::testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+TEST(SessionFaults, AnIoErrorOfTheSinkAtAnyCallAbortsAndTellsTheClient) {
+  fail_every_sink_call(EIO, 5, true);
+}
+
+TEST(SessionFaults, AFullSinkAtAnyCallAbortsAndTellsTheClient) {
+  fail_every_sink_call(ENOSPC, 28, false);
+}
+
+TEST(SessionFaults, AReaderThatGoesAwayAtAnyCallAbortsAndIsAnIoErrorToTheClient) {
+  fail_every_sink_call(EPIPE, 5, true);
+}
+
+TEST(SessionFaults, ASinkThatSaysCancelledOfItsOwnAccordAbortsTheStream) {
+  for (const auto& s : scenarios()) {
+    bool reached = true;
+    for (std::size_t n = 0; reached; ++n) {
+      ASSERT_LT(n, no_end_in_sight);
+      play(s, "sink call " + std::to_string(n),
+           [&](rig& r, rig::connection&) {
+             r.tape.fail_at = n;
+             r.tape.cancelled_by_itself = true;
+           },
+           [&](rig& r, rig::connection&, const transcript&) {
+             reached = n < r.tape.calls.size() && r.tape.calls[n] != "abort";
+             if (reached) {
+               EXPECT_EQ(r.tape.commits(), 0u);
+             }
+           });
+      if (::testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Several connections at once.
+#include "scenarios.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+using client = scripted_client;
+
+nbd_export::settings streams(std::uint64_t count) {
+  auto s = rig::plain();
+  s.config.streams = count;
+  return s;
+}
+
+TEST(SessionOthers, TwoConnectionsMakeOneStreamInOffsetOrder) {
+  rig r;
+  client a;
+  a.flags().go().write(0, "aaaa");
+  client b;
+  b.flags().go().write(4, "bbbb").disc();
+  auto& first = r.connect(a.script());
+  first.tape.stays = true;
+  r.go(first);
+  r.settle();
+  auto& second = r.connect(b.script());
+  r.go(second);
+  r.settle();
+  EXPECT_TRUE(second.done);
+  EXPECT_EQ(r.exported.committed(), 0u) << "the first has not said goodbye";
+  client rest;
+  rest.disc();
+  first.tape.send(rest.script());
+  r.settle();
+  EXPECT_EQ(r.exported.committed(), 1u);
+  EXPECT_EQ(r.tape.data(), "aaaabbbb");
+}
+
+TEST(SessionOthers, AProbeThatDropsDoesNotHarmTheStreamOfAnother) {
+  rig r;
+  client a;
+  a.flags().go().write(0, "aaaa");
+  client probe;
+  probe.flags().go().read(0, 1);
+  auto& first = r.connect(a.script());
+  first.tape.stays = true;
+  r.go(first);
+  r.settle();
+  r.go(r.connect(probe.script()));
+  r.settle();
+  client rest;
+  rest.disc();
+  first.tape.send(rest.script());
+  r.settle();
+  EXPECT_EQ(r.exported.committed(), 1u);
+}
+
+TEST(SessionOthers, AWriteDuringTheCommitOfTheLastStreamGetsShutdown) {
+  rig r;
+  r.tape.hold = "commit";
+  client a;
+  a.flags().go().write(0, "aaaa").disc();
+  r.go(r.connect(a.script()));
+  r.settle();
+  ASSERT_TRUE(r.tape.waiting);
+  auto& late = r.connect(a.script());
+  r.go(late);
+  r.settle();
+  EXPECT_TRUE(late.done);
+  const auto said = a.parse(late.tape.from_server);
+  ASSERT_EQ(said.answers.size(), 1u);
+  EXPECT_EQ(said.answers[0].error, 108u);
+  r.sink->release();
+  r.settle();
+  EXPECT_EQ(r.exported.committed(), 1u);
+  EXPECT_EQ(r.tape.streams.size(), 1u);
+}
+
+TEST(SessionOthers, AWriteDuringACommitWaitsForTheNextStream) {
+  rig r(streams(2));
+  r.tape.hold = "commit";
+  client a;
+  a.flags().go().write(0, "aaaa").disc();
+  client b;
+  b.flags().go().write(0, "bb").disc();
+  r.go(r.connect(a.script()));
+  r.settle();
+  auto& next = r.connect(b.script());
+  r.go(next);
+  r.settle();
+  EXPECT_FALSE(next.done);
+  r.sink->release();
+  r.settle();
+  EXPECT_TRUE(next.done);
+  EXPECT_TRUE(r.export_done);
+  ASSERT_EQ(r.tape.streams.size(), 2u);
+  EXPECT_EQ(r.tape.streams[0].data, "aaaa");
+  EXPECT_EQ(r.tape.streams[1].data, "bb");
+  EXPECT_EQ(r.exported.committed(), 2u);
+}
+
+TEST(SessionOthers, AClientThatHungUpWhileItWaitedForACommitDoesNotHoldTheNextStream) {
+  rig r(streams(0));
+  r.tape.hold = "commit";
+  client a;
+  a.flags().go().write(0, "aaaa").disc();
+  r.go(r.connect(a.script()));
+  r.settle();
+  client b;
+  b.flags().go().write(0, "bb");
+  auto& gone = r.connect(b.script());
+  gone.tape.stays = true;
+  r.go(gone);
+  r.settle();
+  gone.tape.hang_up();
+  r.settle();
+  // The commit ends, and the sink has no reader yet for the next stream.
+  r.sink->release("open");
+  r.settle();
+  ASSERT_EQ(r.exported.committed(), 1u);
+  EXPECT_TRUE(gone.done) << "a client that is long gone waits for a reader";
+  EXPECT_FALSE(r.exported.stream_open());
+}
+
+TEST(SessionOthers, ATornClientFailsTheStreamForAllThatJoinedIt) {
+  rig r(streams(0));
+  client a;
+  a.flags().go().write(0, "aaaa");
+  auto& first = r.connect(a.script());
+  first.tape.stays = true;
+  r.go(first);
+  r.settle();
+  client b;
+  b.flags().go().request(client::write_command, 4, 1000, 0, "only the beginning");
+  r.go(r.connect(b.script()));
+  r.settle();
+  EXPECT_EQ(r.exported.aborted(), 0u) << "nothing of it had reached the stream";
+  EXPECT_EQ(r.tape.data(), "aaaa");
+}
+
+TEST(SessionOthers, OneThatWaitsForItsTurnGoesOnWhenTheOtherIsTorn) {
+  rig r(streams(0));
+  client a;
+  const std::string half(100'000, 'a');
+  a.flags().go().request(client::write_command, 0, 200'000, 0, half);
+  auto& first = r.connect(a.script());
+  first.tape.stays = true;
+  r.go(first);
+  r.settle();
+  client b;
+  b.flags().go().write(200'000, "bb").flush().disc();
+  auto& second = r.connect(b.script());
+  r.go(second);
+  r.settle();
+  EXPECT_FALSE(second.done);
+  first.tape.hang_up();
+  r.settle();
+  EXPECT_TRUE(first.done);
+  EXPECT_TRUE(second.done);
+  const auto said = b.parse(second.tape.from_server);
+  ASSERT_EQ(said.answers.size(), 2u);
+  EXPECT_EQ(said.answers[0].error, 5u);
+  EXPECT_EQ(said.answers[1].error, 5u);
+  EXPECT_EQ(r.exported.aborted(), 1u);
+  EXPECT_EQ(r.exported.committed(), 0u);
+  EXPECT_TRUE(r.tape.all_ended_once());
+}
+
+TEST(SessionOthers, WhoJoinedAFailedStreamGetsErrorsWhileANewConnectionStartsTheNext) {
+  rig r(streams(2));
+  client a;
+  a.flags().go().write(10, "aaaa").write(0, "behind").write(14, "more");
+  auto& first = r.connect(a.script());
+  first.tape.stays = true;
+  r.go(first);
+  r.settle();
+  EXPECT_EQ(r.exported.aborted(), 1u);
+  client b;
+  b.flags().go().write(0, "bb").disc();
+  r.go(r.connect(b.script()));
+  r.settle();
+  EXPECT_EQ(r.exported.committed(), 1u);
+  EXPECT_EQ(r.tape.data(), "bb");
+  const auto before = a.parse(first.tape.from_server);
+  ASSERT_EQ(before.answers.size(), 3u);
+  EXPECT_EQ(before.answers[1].error, 22u);
+  EXPECT_EQ(before.answers[2].error, 5u);
+  first.tape.hang_up();
+  r.settle();
+  EXPECT_TRUE(r.tape.all_ended_once());
+}
+
+}  // namespace
+}  // namespace nbdstream::test
