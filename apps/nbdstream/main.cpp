@@ -116,6 +116,20 @@ void exit_with_parent() {
   if (::getppid() != parent) std::raise(SIGTERM);  // it went away in between
 }
 
+/// Moves the descriptor of --progress to a place of our own, before anything else can get its
+/// number; and the command of --run must not inherit it.
+io::unique_fd claim_progress_fd(config::server_config& config) {
+  if (!config.progress_fd) return {};
+  const int given = *config.progress_fd;
+  io::unique_fd ours(::fcntl(given, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!ours) {
+    throw config::error(fmt::format("--progress={}: this descriptor is not open", given));
+  }
+  if (given > STDERR_FILENO) ::fcntl(given, F_SETFD, FD_CLOEXEC);
+  config.progress_fd = ours.get();
+  return ours;
+}
+
 /// Builds the exports, each with its sink.
 std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executor& executor,
                                                       const config::configuration& config,
@@ -173,6 +187,7 @@ int run(int argc, char** argv, log::logger& log) {
     command.warnings.push_back(std::move(w));
   }
   if (command.what == action::dump_config) return dump_config(registry, config), 0;
+  const auto progress = claim_progress_fd(config.server);
   auto chosen = choose_sinks(registry, config);
   for (const auto& warning : command.warnings) log.warning("{}", warning);
   return serve(config, std::move(chosen), log);

@@ -71,6 +71,9 @@ void check_server(const server_config& server, bool socket_activation) {
       throw error(fmt::format("{}: no client can be that fast; give more than 0", name));
     }
   }
+  if (server.grace <= nanoseconds::zero()) {
+    throw error("--grace: nothing can end in no time; give more than 0");
+  }
   check_addresses(server);
 }
 

@@ -5,6 +5,7 @@
 #include <sys/timerfd.h>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
@@ -40,7 +41,11 @@ readiness::readiness(const asio::any_io_executor& executor)
 awaitable<void> readiness::wait(int fd, std::uint32_t events, clock::time_point until) {
   epoll_event event{};
   event.events = events;  // EPOLLIN and so on have the values of POLLIN and so on
-  if (fd >= 0 && ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, fd, &event) != 0) co_return;
+  if (fd >= 0 && ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    // Ready; but who asks again and again must not keep the loop from others.
+    co_await asio::post(asio::use_awaitable);
+    co_return;
+  }
   const auto setting = timer_setting(until);
   ::timerfd_settime(timer_.get(), 0, &setting, nullptr);
   co_await epoll_.async_wait(asio::posix::descriptor_base::wait_read,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "io/transport.hpp"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -12,10 +14,18 @@ namespace {
 
 using asio::posix::descriptor_base;
 
+/// How often the acknowledgement of the last bytes is looked for: there is no event for it.
+constexpr auto acknowledgement_interval = std::chrono::milliseconds(10);
+
 /// Tries the system call first and waits only on EAGAIN: most calls succeed at once.
 class socket final : public transport {
  public:
-  socket(const asio::any_io_executor& executor, unique_fd fd) : socket_(executor) {
+  socket(const asio::any_io_executor& executor, unique_fd fd)
+      : socket_(executor), changed_(executor), gone_(executor) {
+    int domain = AF_UNIX;
+    socklen_t length = sizeof domain;
+    ::getsockopt(fd.get(), SOL_SOCKET, SO_DOMAIN, &domain, &length);
+    unix_ = domain == AF_UNIX;
     socket_.assign(fd.release());
   }
 
@@ -51,18 +61,42 @@ class socket final : public transport {
     return n > 0 ? static_cast<std::size_t>(n) : 0;
   }
 
-  awaitable<bool> hung_up() override {
-    co_await wait(descriptor_base::wait_error);
-    // Urgent data, which a peer may send as it likes, ends this wait too: then it is not repeated,
-    // since it would end again at once.
+  awaitable<absence> hung_up() override {
+    // A Unix socket hangs up only when its peer is closed altogether. TCP cannot tell a peer that
+    // was killed from one that has closed its sending side, until it answers.
+    if (!closed_) co_await gone_.wait(fd(), unix_ ? 0 : POLLRDHUP);
+    if (closed_) co_return absence::none;
     pollfd p{fd(), 0, 0};
-    co_return !closed_ && ::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+    const bool both = ::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+    co_return both ? absence::both : absence::sending;
+  }
+
+  awaitable<bool> all_delivered(clock::time_point until) override {
+    // On a Unix socket what the peer did not read made the last read fail.
+    if (unix_) co_return true;
+    while (!closed_ && clock::now() < until) {
+      int unacknowledged = 0;
+      pollfd p{fd(), 0, 0};
+      if (::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR))) co_return false;
+      if (::ioctl(fd(), SIOCOUTQ, &unacknowledged) != 0) co_return false;
+      if (unacknowledged == 0) co_return true;
+      co_await changed_.wait(clock::now() + acknowledgement_interval);
+    }
+    co_return false;
+  }
+
+  bool readable() noexcept override {
+    pollfd p{fd(), POLLIN, 0};
+    char byte = 0;
+    return ::poll(&p, 1, 0) == 1 && ::recv(fd(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0;
   }
 
   void close() noexcept override {
     closed_ = true;
     boost::system::error_code ignored;
     socket_.cancel(ignored);
+    gone_.cancel();
+    changed_.notify_all();
   }
 
  private:
@@ -73,6 +107,9 @@ class socket final : public transport {
   }
 
   asio::posix::stream_descriptor socket_;
+  condition changed_;
+  readiness gone_;
+  bool unix_ = true;
   bool closed_ = false;
 };
 

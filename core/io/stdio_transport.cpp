@@ -14,7 +14,11 @@ namespace {
 class stdio final : public transport {
  public:
   stdio(const asio::any_io_executor& executor, unique_fd in, unique_fd out)
-      : in_(std::move(in)), out_(std::move(out)), readable_(executor), writable_(executor) {}
+      : in_(std::move(in)),
+        out_(std::move(out)),
+        readable_(executor),
+        writable_(executor),
+        gone_(executor) {}
 
   awaitable<io_result<std::size_t>> read_some(std::span<std::byte> into) override {
     for (;;) {
@@ -52,12 +56,23 @@ class stdio final : public transport {
     return n > 0 ? static_cast<std::size_t>(n) : 0;
   }
 
-  awaitable<bool> hung_up() override { co_return false; }
+  awaitable<absence> hung_up() override {
+    if (!closed_) co_await gone_.wait(out_.get(), 0);
+    if (closed_) co_return absence::none;
+    pollfd p{out_.get(), 0, 0};
+    const bool both = ::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+    co_return both ? absence::both : absence::none;
+  }
+
+  awaitable<bool> all_delivered(clock::time_point) override { co_return true; }
+
+  bool readable() noexcept override { return ready(in_.get(), POLLIN); }
 
   void close() noexcept override {
     closed_ = true;
     readable_.cancel();
     writable_.cancel();
+    gone_.cancel();
   }
 
  private:
@@ -70,6 +85,7 @@ class stdio final : public transport {
   unique_fd out_;
   readiness readable_;
   readiness writable_;
+  readiness gone_;
   bool closed_ = false;
 };
 

@@ -29,9 +29,21 @@ class transport {
   /// Writes as much as goes without waiting, possibly nothing. Errors are left for write() to find.
   [[nodiscard]] virtual std::size_t try_write(std::span<const std::byte> data) noexcept = 0;
 
-  /// Until the peer has gone altogether, so that it could not even receive an answer (true); or
-  /// close(), or where that cannot be told (false). Beside a read or write under way.
-  [[nodiscard]] virtual awaitable<bool> hung_up() = 0;
+  /// How much of a peer has gone.
+  enum class absence {
+    none,     ///< close() was called
+    sending,  ///< it will send no more; whether it still receives cannot be told (TCP)
+    both      ///< it could not even receive an answer
+  };
+  /// Until the peer has gone, or close(). Beside a read or write under way.
+  [[nodiscard]] virtual awaitable<absence> hung_up() = 0;
+
+  /// After the end of the stream was read: whether all that was written has reached the peer's
+  /// system, waiting until `until` for that to turn out. A peer that was killed is known by it.
+  [[nodiscard]] virtual awaitable<bool> all_delivered(clock::time_point until) = 0;
+
+  /// Whether a read would find something right now.
+  [[nodiscard]] virtual bool readable() noexcept = 0;
 
   /// Ends everything under way with operation_aborted, and what comes after at once.
   virtual void close() noexcept = 0;

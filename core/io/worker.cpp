@@ -5,7 +5,9 @@
 
 #include <boost/asio/post.hpp>
 
+#include <cerrno>
 #include <csignal>
+#include <memory>
 #include <optional>
 
 namespace nbdstream::io {
@@ -46,6 +48,8 @@ void worker::start() {
   sigset_t before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const auto restore = [](const sigset_t* mask) { ::pthread_sigmask(SIG_SETMASK, mask, nullptr); };
+  const std::unique_ptr<sigset_t, decltype(restore)> guard(&before, restore);
   thread_ = std::thread([state = state_, changed = changed_, executor = executor_] {
     std::unique_lock lock(state->mutex);
     for (;;) {
@@ -59,11 +63,16 @@ void worker::start() {
       asio::post(executor, [changed] { changed->notify_all(); });
     }
   });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 awaitable<std::int64_t> worker::run(job call, clock::time_point give_up) {
-  if (!thread_.joinable()) start();
+  if (!thread_.joinable()) {
+    try {
+      start();
+    } catch (const std::system_error&) {
+      co_return -ENOMEM;  // EAGAIN, which means something else here
+    }
+  }
   busy_ = true;
   give_up_ = give_up;
   interrupt_ = nullptr;

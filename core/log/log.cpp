@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "log/log.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <fmt/chrono.h>
@@ -11,6 +12,8 @@
 
 namespace nbdstream::log {
 namespace {
+
+constexpr int patience_ms = 20;  // with a full pipe
 
 constexpr std::string_view name(level l) {
   switch (l) {
@@ -59,6 +62,9 @@ void logger::line(level l, std::string_view text) noexcept try {
     out += '\n';
   }
   // A log that cannot be written (a full disk, a closed terminal) must not end a stream.
+  // Nor may one that nobody reads stop the loop: then lines are lost.
+  pollfd ready{fd_, POLLOUT, 0};
+  if (::poll(&ready, 1, patience_ms) != 1) return;
   [[maybe_unused]] const auto written = ::write(fd_, out.data(), out.size());
 } catch (...) {
   // Only out of memory comes here, and then the line is lost.

@@ -106,8 +106,8 @@ enum class wire_error : std::uint32_t {
 // Our own limits.
 inline constexpr std::uint32_t max_string = 4096;              // "Strings": bytes in a name
 inline constexpr std::uint32_t max_option_payload = 64 << 10;  // bytes; larger ones are hung up on
-inline constexpr int max_options = 64;                         // in one handshake
-inline constexpr std::uint32_t min_block = 1;                  // bytes, as are those below
+inline constexpr std::size_t max_options = 64;  // in one handshake, and a few for each export
+inline constexpr std::uint32_t min_block = 1;   // bytes, as are those below
 inline constexpr std::uint32_t preferred_block = 256 << 10;
 inline constexpr std::uint32_t max_payload = 32 << 20;           // larger: EINVAL
 inline constexpr std::uint32_t max_skipped_payload = 128 << 20;  // larger: disconnected

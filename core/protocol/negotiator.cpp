@@ -49,7 +49,8 @@ void negotiator::receive_option_header(reader in) {
   if (in.take<std::uint64_t>() != option_magic) return violate("no option where one was due");
   option_ = in.take<std::uint32_t>();
   const auto length = in.take<std::uint32_t>();
-  if (++options_seen_ > max_options) return violate("too many options");
+  // A client that lists exports asks about each of them.
+  if (++options_seen_ > max_options + 4 * exports_.size()) return violate("too many options");
   if (length > max_option_payload) return violate("an option's data are far too long");
   // Without the flag, everything but EXPORT_NAME is a violation: see its description.
   if (!(client_flags_ & client_flag::fixed_newstyle) &&

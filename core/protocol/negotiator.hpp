@@ -91,7 +91,7 @@ class negotiator {
   std::uint32_t client_flags_ = 0;
   std::uint32_t option_ = 0;   ///< the one being received; raw, as replies repeat it
   std::uint32_t to_skip_ = 0;  ///< bytes of an oversized payload that are still to come
-  int options_seen_ = 0;
+  std::size_t options_seen_ = 0;
   std::size_t chosen_ = 0;
   std::string_view why_;
 };

@@ -26,9 +26,6 @@ class client {
 
   /// It has hung up, and could not even receive an answer.
   bool gone = false;
-
-  /// It came while a finished stream of nothing but zeroes was waiting for another connection.
-  bool newcomer = false;
 };
 
 }  // namespace nbdstream

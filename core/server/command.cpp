@@ -84,6 +84,7 @@ void captive_command::signal(int number) const noexcept {
 
 bool captive_command::group_exists() const noexcept {
   if (group_ <= 0) return false;
+  if (pid_ > 0) return true;  // wait() reaps the command itself
   while (::waitpid(-group_, nullptr, WNOHANG) > 0) {
   }
   return ::kill(-group_, 0) == 0;

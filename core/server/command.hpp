@@ -39,8 +39,7 @@ class captive_command {
 
   /// To every process of its group, also those that outlive the command itself.
   void signal(int number) const noexcept;
-  /// Whether any process of its group is left; reaps those that have ended. State: the command
-  /// itself has been waited for.
+  /// Whether any process of its group is left; reaps those that have ended.
   [[nodiscard]] bool group_exists() const noexcept;
 
  private:

@@ -14,6 +14,10 @@ constexpr std::uint16_t offered =
     protocol::transmission_flag::send_fua | protocol::transmission_flag::send_trim |
     protocol::transmission_flag::send_write_zeroes | protocol::transmission_flag::send_fast_zero;
 
+/// A stream of nothing but zeroes waits so many times --settle while a connection is there that has
+/// not written yet: it may be slow, or never write.
+constexpr int bystander_patience = 10;
+
 }  // namespace
 
 nbd_export::nbd_export(asio::any_io_executor executor, settings s, std::unique_ptr<sink::sink> sink,
@@ -28,15 +32,19 @@ nbd_export::nbd_export(asio::any_io_executor executor, settings s, std::unique_p
   if (!c.name.empty()) label_ = fmt::format("export \"{}\": ", c.name);
 }
 
-void nbd_export::attach(client& who) {
+void nbd_export::attach(client&) {
   ever_attached_ = true;
-  who.newcomer = current_ && current_->state() == lifecycle::state::candidate;
-  if (who.newcomer) ++newcomers_;
+  ++bystanders_;
+  last_movement_ = io::clock::now();
 }
 
 void nbd_export::detach(client& who, departure how) {
-  if (who.newcomer) --newcomers_;
-  if (who.joined) who.joined->leave(who, how);
+  if (who.joined) {
+    who.joined->leave(who, how);
+  } else {
+    --bystanders_;
+  }
+  last_movement_ = io::clock::now();
   changed_.notify_all();
 }
 
@@ -51,7 +59,7 @@ bool nbd_export::last_stream() const noexcept {
 }
 
 bool nbd_export::may_continue() const noexcept {
-  return !settings_.vouched && !last_client_left_ && !closed_ && current_->only_zeroes();
+  return !settings_.vouched && !last_client_left_ && current_->only_zeroes();
 }
 
 bool nbd_export::joinable() const noexcept {
@@ -76,7 +84,7 @@ awaitable<std::shared_ptr<transfer>> nbd_export::join(client& who) {
     if (closed_) co_return nullptr;
     begin_stream();
   }
-  if (std::exchange(who.newcomer, false)) --newcomers_;
+  --bystanders_;
   who.joined = current_;
   current_->join(who);
   co_return who.joined;
@@ -85,7 +93,7 @@ awaitable<std::shared_ptr<transfer>> nbd_export::join(client& who) {
 void nbd_export::begin_stream() {
   const auto& c = settings_.config;
   transfer::settings s;
-  s.id = committed_ + aborted_ + 1;
+  s.id = stream_id();
   s.label = fmt::format("{}stream {}", label_, s.id);
   s.export_name = c.name;
   s.limits = {c.size, c.max_stream};
@@ -101,25 +109,23 @@ protocol::wire_error nbd_export::read(const client& who, std::uint64_t offset) c
   return stream ? stream->read(offset) : protocol::wire_error::none;
 }
 
+io::clock::time_point nbd_export::settled_at() const noexcept {
+  const auto patience = bystanders_ > 0 ? bystander_patience : 1;
+  return last_movement_ + patience * settings_.config.settle;
+}
+
 awaitable<bool> nbd_export::stream_decided() {
-  auto settled = io::clock::time_point::max();
   for (;;) {
+    auto until = io::clock::time_point::max();
     if (!current_) {
       if (closed_) co_return false;
     } else if (current_->state() == lifecycle::state::failed) {
       co_return true;
     } else if (current_->state() == lifecycle::state::candidate) {
-      if (!may_continue()) co_return true;
-      if (newcomers_ > 0) {
-        settled = io::clock::time_point::max();
-      } else if (settled == io::clock::time_point::max()) {
-        settled = io::clock::now() + settings_.config.settle;
-      }
-      if (io::clock::now() >= settled) co_return true;
-    } else {
-      settled = io::clock::time_point::max();
+      until = settled_at();
+      if (!may_continue() || io::clock::now() >= until) co_return true;
     }
-    co_await changed_.wait(settled);
+    co_await changed_.wait(until);
   }
 }
 
@@ -157,6 +163,18 @@ void nbd_export::no_more_clients() {
 void nbd_export::stop(std::string_view reason) {
   closed_ = true;
   if (current_) current_->fail(reason);
+  changed_.notify_all();
+}
+
+void nbd_export::close() {
+  closed_ = true;
+  changed_.notify_all();
+}
+
+void nbd_export::broke() {
+  ++aborted_;
+  closed_ = ended_ = true;
+  current_.reset();
   changed_.notify_all();
 }
 

@@ -52,8 +52,14 @@ class nbd_export {
   void no_more_clients();
   /// Serve no further stream; one that is open fails for this reason, unless it is committing.
   void stop(std::string_view reason);
+  /// Serve no stream after the current one, which goes on.
+  void close();
+  /// run() has failed by a mistake of ours: what was open is lost.
+  void broke();
   /// Ends even a commit that is under way.
   void cancel_commit();
+
+  [[nodiscard]] bool vouched() const noexcept { return settings_.vouched; }
 
   [[nodiscard]] bool stream_open() const noexcept { return static_cast<bool>(current_); }
   [[nodiscard]] bool committing() const noexcept { return current_ && current_->committing(); }
@@ -67,6 +73,10 @@ class nbd_export {
 
  private:
   void begin_stream();
+  /// Of the current stream, or of the next where none is open.
+  [[nodiscard]] std::uint64_t stream_id() const noexcept { return committed_ + aborted_ + 1; }
+  /// When a candidate of nothing but zeroes has waited long enough for another connection.
+  [[nodiscard]] io::clock::time_point settled_at() const noexcept;
   /// Whether a connection's first write belongs to the stream that is open.
   [[nodiscard]] bool joinable() const noexcept;
   [[nodiscard]] bool last_stream() const noexcept;
@@ -88,7 +98,8 @@ class nbd_export {
   bool last_client_left_ = false;
   bool ever_attached_ = false;
   bool ended_ = false;
-  std::size_t newcomers_ = 0;
+  std::size_t bystanders_ = 0;  ///< attached connections that have not written
+  io::clock::time_point last_movement_ = io::clock::now();  ///< when one came or went
   std::uint64_t committed_ = 0;
   std::uint64_t aborted_ = 0;
 };

@@ -92,6 +92,26 @@ listening_socket listen_private_unix() {
   }
 }
 
+/// Fills in the address that a socket is bound to, for the URI.
+void describe(listening_socket& s) {
+  sockaddr_storage bound{};
+  socklen_t length = sizeof bound;
+  ::getsockname(s.fd.get(), reinterpret_cast<sockaddr*>(&bound), &length);
+  if (bound.ss_family == AF_UNIX) {
+    const auto& address = reinterpret_cast<const sockaddr_un&>(bound);
+    const auto size = length - offsetof(sockaddr_un, sun_path);
+    s.unix_path.assign(address.sun_path, ::strnlen(address.sun_path, size));
+    return;
+  }
+  char host[NI_MAXHOST];
+  char port[NI_MAXSERV];
+  if (::getnameinfo(reinterpret_cast<sockaddr*>(&bound), length, host, sizeof host, port,
+                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+    s.host = bound.ss_family == AF_INET6 ? fmt::format("[{}]", host) : host;
+    s.port = port;
+  }
+}
+
 listening_socket listen_tcp_address(const addrinfo& a, const std::string& what) {
   listening_socket s;
   s.fd = open_socket(a.ai_family, what);
@@ -99,16 +119,7 @@ listening_socket listen_tcp_address(const addrinfo& a, const std::string& what) 
   ::setsockopt(s.fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (a.ai_family == AF_INET6) ::setsockopt(s.fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   bind_and_listen(s.fd.get(), a.ai_addr, a.ai_addrlen, what);
-  sockaddr_storage bound{};
-  socklen_t length = sizeof bound;
-  ::getsockname(s.fd.get(), reinterpret_cast<sockaddr*>(&bound), &length);
-  char host[NI_MAXHOST];
-  char port[NI_MAXSERV];
-  if (::getnameinfo(reinterpret_cast<sockaddr*>(&bound), length, host, sizeof host, port,
-                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
-    s.host = a.ai_family == AF_INET6 ? fmt::format("[{}]", host) : host;
-    s.port = port;
-  }
+  describe(s);
   return s;
 }
 
@@ -192,10 +203,7 @@ std::vector<listening_socket> activated_sockets() {
     ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
     listening_socket s;
     s.fd.reset(fd);
-    sockaddr_storage bound{};
-    length = sizeof bound;
-    ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length);
-    if (bound.ss_family == AF_UNIX) s.unix_path = reinterpret_cast<sockaddr_un&>(bound).sun_path;
+    describe(s);
     sockets.push_back(std::move(s));
   }
   for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) ::unsetenv(name);

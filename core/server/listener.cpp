@@ -13,8 +13,8 @@
 namespace nbdstream {
 namespace {
 
-/// How long to wait before accepting again when there are no descriptors left.
-constexpr auto out_of_descriptors_pause = std::chrono::milliseconds(100);
+/// How long to wait before accepting again when there are no descriptors left, or the like.
+constexpr auto pause_after_error = std::chrono::milliseconds(100);
 
 /// RFC 3986: all but what may stand in a path or a query as it is.
 std::string percent_encode(std::string_view text) {
@@ -74,10 +74,10 @@ awaitable<void> listener::run() {
     } else if (errno == EAGAIN) {
       co_await socket_.async_wait(asio::posix::descriptor_base::wait_read,
                                   asio::as_tuple(asio::use_awaitable));
-    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      co_await closed_changed_.wait(io::clock::now() + out_of_descriptors_pause);
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      // Whatever it is, it must not become a busy loop.
+      co_await closed_changed_.wait(io::clock::now() + pause_after_error);
     }
-    // Any other error is that of a connection which went away before it was accepted.
   }
 }
 

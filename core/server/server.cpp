@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,7 +33,7 @@ server::server(asio::any_io_executor executor, const config::configuration& conf
       exports_(std::move(exports)),
       log_(log),
       command_(executor_),
-      signals_(executor_, SIGTERM, SIGINT, SIGHUP),
+      signals_(executor_, SIGTERM),
       changed_(executor_),
       scope_(executor_, [this](std::exception_ptr failed) {
         try {
@@ -41,7 +42,12 @@ server::server(asio::any_io_executor executor, const config::configuration& conf
           log_.error("internal error: {}", e.what());
         }
       }) {
-  signals_.add(SIGQUIT);
+  // What the parent chose to ignore (nohup) stays ignored.
+  for (const int number : {SIGINT, SIGHUP, SIGQUIT}) {
+    struct sigaction inherited {};
+    ::sigaction(number, nullptr, &inherited);
+    if (inherited.sa_handler != SIG_IGN) signals_.add(number);
+  }
   for (const auto& e : exports_) infos_.push_back(e->info());
 }
 
@@ -78,13 +84,17 @@ void server::make_room() {
 
 void server::accept(io::unique_fd socket) {
   if (stopping_) return;
-  make_room();
   // Replies are small and wait for nothing; a peer that vanished is noticed in the end. Neither
   // means anything to a Unix socket, which refuses the first and ignores the second.
   const int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  serve(io::socket_transport(executor_, std::move(socket)));
+  try {
+    make_room();
+    serve(io::socket_transport(executor_, std::move(socket)));
+  } catch (const std::exception& e) {
+    log_.error("a connection cannot be served: {}", e.what());
+  }
 }
 
 void server::serve(std::unique_ptr<io::transport> transport) {
@@ -161,10 +171,10 @@ void server::start_command() {
 awaitable<int> server::run() {
   scope_.spawn(handle_signals());
   for (auto& e : exports_) scope_.spawn(run_export(*e));
-  start_listeners();
-  if (config_.single) serve_standard_streams();
   if (config_.progress_fd) scope_.spawn(report_progress());
   try {
+    start_listeners();
+    if (config_.single) serve_standard_streams();
     write_pidfile();
     start_command();
   } catch (const std::exception& e) {
@@ -173,7 +183,7 @@ awaitable<int> server::run() {
     stop_exports(e.what());
   }
   while (!over()) {
-    co_await changed_.wait(stuck_deadline_);
+    co_await changed_.wait();
     if (config_.single && sessions_.empty()) {
       for (auto& e : exports_) e->no_more_clients();
     }
@@ -189,14 +199,18 @@ awaitable<int> server::run() {
 }
 
 bool server::over() const {
-  if (io::clock::now() >= stuck_deadline_) return true;
   const auto ended = std::ranges::count_if(exports_, [](auto& e) { return e->ended(); });
   return static_cast<std::size_t>(ended) + stuck_sinks_ >= exports_.size() &&
          (config_.run.empty() || command_status_);
 }
 
 awaitable<void> server::run_export(nbd_export& e) {
-  co_await e.run();
+  try {
+    co_await e.run();
+  } catch (const std::exception& error) {
+    log_.error("internal error: {}", error.what());
+    e.broke();
+  }
   changed_.notify_all();
 }
 
@@ -228,6 +242,9 @@ awaitable<void> server::report_progress() {
       line += fmt::format("{}{} bytes", line.empty() ? "" : ", ", e->position());
     }
     line += '\n';
+    // A line fits where poll() says so: a pipe that nobody reads must not stop the loop.
+    pollfd ready{*config_.progress_fd, POLLOUT, 0};
+    if (::poll(&ready, 1, 0) != 1) continue;
     [[maybe_unused]] const auto written = ::write(*config_.progress_fd, line.data(), line.size());
   }
 }

@@ -34,8 +34,8 @@ class server final : private session_host {
   /// Serves until it is over, and returns the exit status. Once; after listen().
   [[nodiscard]] awaitable<int> run();
 
-  /// A sink's call does not return: end as soon as the others have, or after the grace period.
-  /// Then the process must end with _exit().
+  /// A sink's call does not return: serve no further streams, and end once those of the other
+  /// exports have ended. Then the process must end with _exit().
   void give_up_on_stuck_sink();
   [[nodiscard]] bool stuck() const noexcept { return stuck_sinks_ > 0; }
 
@@ -68,6 +68,9 @@ class server final : private session_host {
 
   [[nodiscard]] bool over() const;
   [[nodiscard]] awaitable<void> close_sessions();
+  /// Whether the command runs, or its clients are still being read to their ends.
+  [[nodiscard]] bool attending() const { return !config_.run.empty() && !command_status_; }
+  void terminate_command(int signal);
   void stop_exports(std::string_view reason);
   void close_negotiating();
   [[nodiscard]] int exit_status();
@@ -86,12 +89,13 @@ class server final : private session_host {
   asio::signal_set signals_;
   io::condition changed_;
   io::async_scope scope_;
-  int signal_ = 0;                   ///< the first that arrived
-  bool signal_interrupted_ = false;  ///< it ended a stream or the command
-  bool stopping_ = false;            ///< no new clients
-  bool finished_ = false;            ///< run() is on its way out
-  std::size_t stuck_sinks_ = 0;      ///< each means an export that never ends
-  io::clock::time_point stuck_deadline_ = io::clock::time_point::max();
+  int signal_ = 0;                 ///< the first that arrived
+  bool interrupted_ = false;       ///< it ended a stream or the command
+  bool commit_cancelled_ = false;  ///< a second one came
+  bool terminating_ = false;       ///< the command was told to end
+  bool stopping_ = false;          ///< no new clients
+  bool finished_ = false;          ///< run() is on its way out
+  std::size_t stuck_sinks_ = 0;    ///< each means an export that never ends
 };
 
 }  // namespace nbdstream

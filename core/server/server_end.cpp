@@ -24,38 +24,40 @@ awaitable<void> server::handle_signals() {
     if (error || finished_) co_return;
     log_.debug("signal {}", number);
     if (signal_ != 0) {
-      for (auto& e : exports_) {
-        signal_interrupted_ |= e->committing();
-        e->cancel_commit();
-      }
+      commit_cancelled_ = true;
+      for (auto& e : exports_) e->cancel_commit();
       continue;
     }
     signal_ = number;
-    const bool commanded = command_.running();
-    signal_interrupted_ = commanded;
+    interrupted_ = attending();
     close_listeners();
     for (auto& e : exports_) {
       e->stop(fmt::format("ended by signal {} ({})", number, ::sigdescr_np(number)));
-      signal_interrupted_ |= e->stream_open() && !e->committing();
+      interrupted_ |= e->stream_open() && !e->committing();
     }
-    if (commanded) command_.signal(number);
-    command_.wake();
+    terminate_command(number);
     changed_.notify_all();
   }
+}
+
+void server::terminate_command(int signal) {
+  terminating_ = true;
+  if (command_.group_exists()) command_.signal(signal);
+  command_.wake();
 }
 
 // The command of --run: its exit status vouches for its clients, or not.
 awaitable<void> server::attend_command() {
   auto kill_at = io::clock::time_point::max();
   for (;;) {
+    if (terminating_ && kill_at == io::clock::time_point::max()) {
+      kill_at = io::clock::now() + config_.grace;
+    }
     const bool exited = co_await command_.wait(kill_at);
     if (exited) break;
-    if (signal_ == 0) continue;
-    if (kill_at == io::clock::time_point::max()) {
-      kill_at = io::clock::now() + config_.grace;
-    } else if (io::clock::now() >= kill_at) {
+    if (io::clock::now() >= kill_at) {
       command_.signal(SIGKILL);
-      kill_at = io::clock::time_point::max() - std::chrono::seconds(1);
+      kill_at += config_.grace;
     }
   }
   close_listeners();
@@ -75,14 +77,15 @@ awaitable<void> server::command_succeeded() {
     co_await changed_.wait(until);
   }
   if (!sessions_.empty()) {
-    stop_exports("the command of --run has exited, but after --run-grace a client is still connected");
+    stop_exports(
+        "the command of --run has exited, but after --run-grace a client is still connected");
   } else {
     for (auto& e : exports_) e->vouch();
   }
 }
 
 awaitable<void> server::end_command() {
-  if (signal_ == 0) co_return;
+  if (!terminating_) co_return;
   // The shell may be gone and its children not.
   const auto kill_at = io::clock::now() + config_.grace;
   while (command_.group_exists() && io::clock::now() < kill_at) {
@@ -93,8 +96,9 @@ awaitable<void> server::end_command() {
 
 void server::give_up_on_stuck_sink() {
   ++stuck_sinks_;
-  stuck_deadline_ = io::clock::now() + config_.grace;
-  stop_exports("another sink does not respond");
+  // The streams of the others go on to their ends; the command may wait for an answer for ever.
+  for (auto& e : exports_) e->close();
+  if (attending()) terminate_command(SIGTERM);
   changed_.notify_all();
 }
 
@@ -105,7 +109,7 @@ int server::exit_status() {
     committed += e->committed();
     aborted += e->aborted();
   }
-  if (signal_interrupted_) return 128 + signal_;
+  if (interrupted_ || (commit_cancelled_ && aborted > 0)) return 128 + signal_;
   if (command_status_.value_or(0) != 0) return *command_status_;
   if (aborted > 0) return 1;
   const bool must_write = !config_.run.empty() || config_.single;

@@ -47,6 +47,7 @@ awaitable<void> session::run() {
   } catch (...) {
     failed = std::current_exception();  // out of memory, or a mistake of ours
   }
+  before_wait();  // what was answered before a violation
   if (export_) export_->detach(*this, how);
   close();
   watchdog_.stop();
@@ -102,7 +103,11 @@ awaitable<session::ending> session::next_request(request& into) {
   }
   if (idle) {
     const auto error = co_await input_.need(protocol::request_size);
-    if (error == asio::error::eof && input_.size() == 0) co_return departure::dropped;
+    if (error == asio::error::eof && input_.size() == 0) {
+      const auto until = io::clock::now() + settings_.payload_timeout;
+      const bool delivered = co_await connection_->all_delivered(until);
+      co_return delivered ? departure::dropped : departure::torn;
+    }
     if (error) co_return departure::torn;
   }
   const auto decoded = protocol::decode_request(input_.front(protocol::request_size));
@@ -128,8 +133,8 @@ awaitable<session::ending> session::serve(request r) {
     default: break;
   }
   // NBD_CMD_DISC: has no reply; those before it are still to be sent.
-  co_await send_replies();
-  co_return departure::goodbye;
+  const bool answered = co_await send_replies();
+  co_return answered ? departure::goodbye : departure::torn;
 }
 
 void session::reply(const request& r, wire_error error) {
@@ -150,8 +155,15 @@ awaitable<bool> session::send_replies() {
 }
 
 awaitable<void> session::watch_for_hang_up() {
-  const bool hung_up = co_await connection_->hung_up();
-  if (!hung_up) co_return;
+  using absence = io::transport::absence;
+  const auto absent = co_await connection_->hung_up();
+  if (absent == absence::none) co_return;
+  // A client that only stopped sending may still say goodbye with what it sent; and the exit status
+  // of --run vouches also for one that does not.
+  if (absent == absence::sending) {
+    const bool more = input_.size() >= protocol::request_size || connection_->readable();
+    if (more || export_->vouched()) co_return;
+  }
   // Between requests, reading finds out. In one, nobody reads while it waits for the sink, and
   // with nobody left to answer the stream cannot be completed any more.
   gone = true;

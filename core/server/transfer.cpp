@@ -153,9 +153,13 @@ awaitable<sink::failure> transfer::complete() {
 awaitable<bool> transfer::finish() {
   bool committed = false;
   if (state() == lifecycle::state::candidate) {
-    const auto failed = co_await complete();
-    committed = !failed;
-    if (failed) life_.fail(failed.why);
+    try {
+      const auto failed = co_await complete();
+      committed = !failed;
+      if (failed) life_.fail(failed.why);
+    } catch (const std::exception& e) {
+      life_.fail(e.what());
+    }
   }
   sink_.before_wait = nullptr;
   if (committed) {

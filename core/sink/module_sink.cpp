@@ -101,7 +101,9 @@ awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, cons
     std::int64_t result = 0;
     if (blocks) {
       if (before_wait) before_wait();
+      module_blocks_ = true;
       result = co_await thread_.run(once, until);
+      module_blocks_ = false;
       if (stuck()) co_await give_up();
     } else {
       result = once();
@@ -228,7 +230,8 @@ void module_sink::cancel() {
   cancelled_ = true;
   ready_.cancel();
   thread_.interrupt_until(io::clock::now() + grace_, [this] {
-    if (module_.table.interrupt) module_.table.interrupt(self_);
+    // Otherwise it is our own write to a lent descriptor, which looks at cancelled_.
+    if (module_blocks_ && module_.table.interrupt) module_.table.interrupt(self_);
   });
 }
 

@@ -78,6 +78,7 @@ class module_sink final : public sink {
   io::worker thread_;
   std::atomic<bool> cancelled_ = false;  ///< also read by the thread
   bool busy_ = false;
+  bool module_blocks_ = false;  ///< the thread runs a call of the module
   io::condition idle_;
   std::optional<io::fd_writer> lent_;
 };

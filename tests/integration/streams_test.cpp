@@ -8,17 +8,20 @@
 namespace nbdstream::test {
 namespace {
 
-/// Streams back to back, each of another length and content.
-const std::string writes_streams = R"(
+class streams : public integration_test {
+ protected:
+  /// A client that writes whole streams with write_stream(i), each of another length and content.
+  process start_writing(const std::string& script) {
+    return start({"nbdsh", "-c", R"(
 def write_stream(i):
     h = nbd.NBD()
     h.connect_uri('nbd+unix:///?socket=sock')
     h.pwrite(bytes([i % 255 + 1]) * (i * 7 + 1), 0)
     h.shutdown()
-)";
+)" + script});
+  }
+  result write_streams(const std::string& script) { return start_writing(script).wait(); }
 
-class streams : public integration_test {
- protected:
   /// Readers one after another, each into a file of its own.
   process start_readers(int count) {
     return start_shell("i=0; while [ $i -lt " + std::to_string(count) +
@@ -33,8 +36,7 @@ class streams : public integration_test {
   void expect_200_streams_apart() {
     process server = start_listening({"--sink", "fifo:output", "--streams", "200"});
     process readers = start_readers(200);
-    const std::string script = writes_streams + "for i in range(200): write_stream(i)";
-    EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", script}).wait()));
+    EXPECT_TRUE(ended_with(0, write_streams("for i in range(200): write_stream(i)")));
     EXPECT_TRUE(ended_with(0, server.wait()));
     EXPECT_TRUE(ended_with(0, readers.wait()));
     for (int i = 0; i < 200; ++i) ASSERT_TRUE(is_stream(i));
@@ -54,8 +56,7 @@ TEST_F(streams, never_merge_when_a_reader_keeps_the_fifo_open_for_a_while) {
   checked(::mkfifo(path("output").c_str(), 0600), "mkfifo");
   process server = start_listening({"--sink", "fifo:output", "--streams", "2"});
   peer slow = open_fifo(path("output"));
-  const std::string script = writes_streams + "write_stream(0); touch('first'); write_stream(1)";
-  process writer = start_client("h.shutdown()" + script);
+  process writer = start_writing("write_stream(0); open('first', 'w'); write_stream(1)");
   EXPECT_EQ(slow.drain(), ending::end_of_file);
   wait_for("first");
   // The second stream is on its way, and the reader of the first one is still there.
@@ -73,11 +74,9 @@ TEST_F(streams, never_merge_when_a_reader_keeps_the_fifo_open_for_a_while) {
 TEST_F(streams, go_on_after_an_aborted_one_and_the_exit_status_tells) {
   process server = start_listening({"--sink", "fifo:output", "--streams", "3"});
   process readers = start_readers(3);
-  const std::string first = writes_streams + "write_stream(0); h.shutdown()";
-  const std::string third = writes_streams + "write_stream(2); h.shutdown()";
-  EXPECT_TRUE(ended_with(0, client(first)));
+  EXPECT_TRUE(ended_with(0, write_streams("write_stream(0)")));
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'no goodbye', 0)")));
-  EXPECT_TRUE(ended_with(0, client(third)));
+  EXPECT_TRUE(ended_with(0, write_streams("write_stream(2)")));
   EXPECT_TRUE(ended_with(1, server.wait()));
   EXPECT_TRUE(ended_with(0, readers.wait()));
   EXPECT_TRUE(is_stream(0));
@@ -87,8 +86,7 @@ TEST_F(streams, go_on_after_an_aborted_one_and_the_exit_status_tells) {
 TEST_F(streams, without_end_go_on_until_a_signal) {
   process server = start_listening({"--sink", "fifo:output", "--streams", "0"});
   process readers = start_readers(3);
-  const std::string script = writes_streams + "for i in range(3): write_stream(i)";
-  EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", script}).wait()));
+  EXPECT_TRUE(ended_with(0, write_streams("for i in range(3): write_stream(i)")));
   EXPECT_TRUE(ended_with(0, readers.wait()));
   EXPECT_TRUE(server.running());
   server.signal(SIGTERM);

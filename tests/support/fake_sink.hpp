@@ -34,7 +34,7 @@ struct sink_tape {
   int fail_with = EIO;
   bool cancelled_by_itself = false;  ///< that failure says operation_aborted
 
-  std::string hold;     ///< this call waits until it is empty, or it is cancelled
+  std::string hold;      ///< this call waits until it is empty, or it is cancelled
   bool waiting = false;  ///< in such a call
   bool flushes = true;
 
@@ -69,7 +69,8 @@ class fake_sink final : public sink::sink {
   awaitable<nbdstream::sink::failure> write(std::span<const std::byte> data) override {
     EXPECT_FALSE(data.empty());
     auto failed = co_await step("write");
-    if (!failed) tape_.streams.back().data.append(reinterpret_cast<const char*>(data.data()), data.size());
+    if (!failed)
+      tape_.streams.back().data.append(reinterpret_cast<const char*>(data.data()), data.size());
     co_return failed;
   }
   awaitable<nbdstream::sink::failure> write_zeroes(std::uint64_t count) override {

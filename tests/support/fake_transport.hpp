@@ -36,12 +36,13 @@ struct connection_tape {
 
   std::string from_server;
   std::size_t calls = 0;
-  std::size_t sent = 0;        ///< of to_server
-  bool failed = false;         ///< the fault has happened
+  std::size_t sent = 0;            ///< of to_server
+  bool failed = false;             ///< the fault has happened
   bool failed_harmlessly = false;  ///< it was a short read or a short try_write
-  bool closed = false;         ///< by the server
-  bool hung_up = false;        ///< by the client
-  std::size_t most_offered = 0;  ///< the longest write
+  bool closed = false;             ///< by the server
+  bool hung_up = false;            ///< by the client
+  bool killed = false;             ///< the client went away without what it was sent last
+  std::size_t most_offered = 0;    ///< the longest write
   io::condition changed;
 
   void send(std::string_view more) {
@@ -127,10 +128,16 @@ class fake_transport final : public io::transport {
     return data.size();
   }
 
-  awaitable<bool> hung_up() override {
+  awaitable<absence> hung_up() override {
     while (!tape_.closed && !tape_.hung_up) co_await tape_.changed.wait();
-    co_return !tape_.closed;
+    co_return tape_.closed ? absence::none : absence::both;
   }
+
+  awaitable<bool> all_delivered(io::clock::time_point) override {
+    co_return !tape_.closed && !tape_.killed;
+  }
+
+  bool readable() noexcept override { return tape_.sent < tape_.to_server.size(); }
 
   void close() noexcept override {
     tape_.closed = true;

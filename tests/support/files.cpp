@@ -6,15 +6,18 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <random>
+#include <sstream>
 #include <stdexcept>
+#include <utility>
 
 namespace nbdstream::test {
 
 std::string read_file(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
+  const std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();  // does not throw where reading fails, as of a process that is gone
+  return std::move(text).str();
 }
 
 void write_file(const std::filesystem::path& file, std::string_view text) {

@@ -26,7 +26,7 @@ struct rig {
   }
 };
 
-awaitable<void> write_all(rig& r, io::fd_writer& w, const std::string& data) {
+awaitable<void> write_all(rig& r, io::fd_writer& w, std::string data) {
   r.done = false;
   r.error = co_await w.write(std::as_bytes(std::span(data)));
   r.done = true;

@@ -37,8 +37,8 @@ TEST(Input, GivesBackEveryByteInOrderHoweverItIsTaken) {
     l.spawn(take(in, sizes, got, error));
     l.finish();
     EXPECT_EQ(error, asio::error::eof);
-    EXPECT_TRUE(got + std::string(reinterpret_cast<const char*>(in.front(~0UL).data()), in.size()) ==
-                data);
+    EXPECT_TRUE(
+        got + std::string(reinterpret_cast<const char*>(in.front(~0UL).data()), in.size()) == data);
   }
 }
 

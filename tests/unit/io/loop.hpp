@@ -75,7 +75,9 @@ inline ends make_socketpair() {
   return {io::unique_fd(fds[0]), io::unique_fd(fds[1])};
 }
 
-inline bool nonblocking(int fd) { return ::fcntl(fd, F_GETFL) & O_NONBLOCK; }
+inline bool nonblocking(int fd) {
+  return ::fcntl(fd, F_GETFL) & O_NONBLOCK;
+}
 
 /// All that can be read without waiting.
 inline std::string drain(int fd) {

@@ -3,6 +3,8 @@
 // The transports over real sockets and pipes.
 #include "io/transport.hpp"
 
+#include <netinet/in.h>
+
 #include "loop.hpp"
 
 namespace nbdstream::test {
@@ -12,7 +14,8 @@ struct outcome {
   bool done = false;
   error_code error;
   std::size_t count = 0;
-  bool answer = false;
+  bool answer = false;   ///< has hung up altogether, or everything was delivered
+  bool sending = false;  ///< has stopped sending
 };
 
 awaitable<void> read_into(io::transport& t, std::string& into, outcome& o) {
@@ -25,13 +28,15 @@ awaitable<void> read_into(io::transport& t, std::string& into, outcome& o) {
   o.done = true;
 }
 
-awaitable<void> write_from(io::transport& t, const std::string& data, outcome& o) {
+awaitable<void> write_from(io::transport& t, std::string data, outcome& o) {
   o.error = co_await t.write(std::as_bytes(std::span(data)));
   o.done = true;
 }
 
 awaitable<void> watch(io::transport& t, outcome& o) {
-  o.answer = co_await t.hung_up();
+  const auto absent = co_await t.hung_up();
+  o.answer = absent == io::transport::absence::both;
+  o.sending = absent == io::transport::absence::sending;
   o.done = true;
 }
 
@@ -155,6 +160,56 @@ TEST(SocketTransport, SeesThatAPeerHadHungUpBeforeItLooked) {
   l.spawn(watch(*p.transport, watching));
   l.finish();
   EXPECT_TRUE(watching.answer);
+}
+
+awaitable<void> deliver(io::transport& t, io::clock::duration within, outcome& o) {
+  o.answer = co_await t.all_delivered(io::clock::now() + within);
+  o.done = true;
+}
+
+TEST(SocketTransport, OverTcpSeesThatAPeerStoppedSendingAndWhetherItGotEverything) {
+  loop l;
+  sockaddr_in any{};
+  any.sin_family = AF_INET;
+  any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof any;
+  auto* const address = reinterpret_cast<sockaddr*>(&any);
+  const io::unique_fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(listener.get(), address, sizeof any), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  ASSERT_EQ(::getsockname(listener.get(), address, &size), 0);
+  io::unique_fd peer(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::connect(peer.get(), address, sizeof any), 0);
+  io::unique_fd ours(::accept(listener.get(), nullptr, nullptr));
+  const auto t = io::socket_transport(l.executor(), std::move(ours));
+
+  outcome watching;
+  l.spawn(watch(*t, watching));
+  l.poll();
+  EXPECT_FALSE(watching.done);
+  ::shutdown(peer.get(), SHUT_WR);
+  l.finish();
+  EXPECT_TRUE(watching.sending);
+  EXPECT_FALSE(watching.answer);
+
+  outcome delivered;
+  EXPECT_EQ(t->try_write(std::as_bytes(std::span("x", 1))), 1u);
+  l.spawn(deliver(*t, std::chrono::seconds(10), delivered));
+  l.finish();
+  EXPECT_TRUE(delivered.answer);
+
+  // More than its buffers take never arrives while it does not read.
+  const auto much = numbered(64 << 20);
+  EXPECT_GT(t->try_write(std::as_bytes(std::span(much))), 0u);
+  outcome never;
+  l.spawn(deliver(*t, std::chrono::milliseconds(50), never));
+  l.finish();
+  EXPECT_FALSE(never.answer);
+  peer.reset();  // with data unread: a reset
+  outcome gone;
+  l.spawn(deliver(*t, std::chrono::seconds(10), gone));
+  l.finish();
+  EXPECT_FALSE(gone.answer);
 }
 
 TEST(SocketTransport, AWriteToAPeerThatIsGoneIsAnErrorAndNoSignal) {

@@ -11,8 +11,8 @@ namespace {
 
 TEST(WireError, IsAWordOfTheProtocolForEveryErrno) {
   const std::map<int, int> words = {
-      {0, 0},       {EPERM, 1},   {EACCES, 1}, {EROFS, 1},      {EIO, 5},      {ENOMEM, 12},
-      {EINVAL, 22}, {ENOSPC, 28}, {EFBIG, 28}, {EDQUOT, 28},    {ESHUTDOWN, 108},
+      {0, 0},       {EPERM, 1},   {EACCES, 1}, {EROFS, 1},   {EIO, 5},         {ENOMEM, 12},
+      {EINVAL, 22}, {ENOSPC, 28}, {EFBIG, 28}, {EDQUOT, 28}, {ESHUTDOWN, 108},
   };
   for (int number = 0; number <= 4095; ++number) {
     const auto known = words.find(number);

@@ -24,7 +24,9 @@ inline constexpr std::uint32_t acknowledged = 1, server_reply = 2, info_reply = 
 inline const export_info two_exports[] = {{"a", "the first", 5000, 0x0d}, {"bb", "", 7, 1}};
 
 /// The flags of a modern client.
-inline std::string flags() { return big_endian(3, 4); }
+inline std::string flags() {
+  return big_endian(3, 4);
+}
 
 class handshake {
  public:
@@ -62,9 +64,9 @@ class handshake {
 
  public:
   negotiator& machine;
-  std::string output;            ///< all that it said
+  std::string output;  ///< all that it said
   nbdstream::test::transcript said;
-  std::size_t unused = 0;        ///< bytes of the script that it did not want
+  std::size_t unused = 0;  ///< bytes of the script that it did not want
 };
 
 /// `option` gets one reply of this type, and the handshake goes on.

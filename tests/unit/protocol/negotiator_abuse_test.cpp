@@ -66,7 +66,8 @@ TEST(NegotiatorAbuse, ANameOf4096BytesIsTheLongest) {
 
 TEST(NegotiatorAbuse, LengthsInsideTheDataThatDoNotFitAreInvalid) {
   const std::string rest = "a" + big_endian(0, 2);
-  for (const std::uint32_t length : {2U, 3U, 4U, 0x7fffffffU, 0x80000000U, 0xfffffffeU, 0xffffffffU}) {
+  for (const std::uint32_t length :
+       {2U, 3U, 4U, 0x7fffffffU, 0x80000000U, 0xfffffffeU, 0xffffffffU}) {
     expect_refused(option_message(go, big_endian(length, 4) + rest), err_invalid);
     expect_refused(option_message(info, big_endian(length, 4) + rest), err_invalid);
   }
@@ -75,7 +76,8 @@ TEST(NegotiatorAbuse, LengthsInsideTheDataThatDoNotFitAreInvalid) {
   }
   // One request announced, and a byte too few or too many for it.
   expect_refused(option_message(go, big_endian(1, 4) + "a" + big_endian(1, 2) + "x"), err_invalid);
-  expect_refused(option_message(go, big_endian(1, 4) + "a" + big_endian(1, 2) + "xyz"), err_invalid);
+  expect_refused(option_message(go, big_endian(1, 4) + "a" + big_endian(1, 2) + "xyz"),
+                 err_invalid);
 }
 
 TEST(NegotiatorAbuse, DataShorterThanTheirSmallestFormAreInvalid) {
@@ -85,13 +87,18 @@ TEST(NegotiatorAbuse, DataShorterThanTheirSmallestFormAreInvalid) {
   }
 }
 
-TEST(NegotiatorAbuse, The65thOptionEndsIt) {
-  std::string script = flags();
-  for (int i = 0; i < 64; ++i) script += option_message(99);
-  handshake patient(script);
-  EXPECT_EQ(patient.machine.current(), state::talking);
-  EXPECT_EQ(patient.said.options.size(), 64u);
-  expect_violated(script + option_message(go, info_data("a")));
+TEST(NegotiatorAbuse, MoreThan64OptionsAndFourForEachExportEndIt) {
+  for (const std::size_t exports : {0, 1, 2}) {
+    const std::span offered = std::span(two_exports).first(exports);
+    std::string script = flags();
+    const auto allowed = 64 + 4 * exports;
+    for (std::size_t i = 0; i < allowed; ++i) script += option_message(99);
+    handshake patient(script, offered);
+    EXPECT_EQ(patient.machine.current(), state::talking);
+    EXPECT_EQ(patient.said.options.size(), allowed);
+    handshake tired(script + option_message(go, info_data("a")), offered);
+    EXPECT_EQ(tired.machine.current(), state::violated);
+  }
 }
 
 TEST(NegotiatorAbuse, ManyQuestionsInOneOptionGetOneAnswerEach) {

@@ -29,8 +29,8 @@ TEST(Negotiator, InfoTellsBlockSizeNameAndDescriptionIfAsked) {
   handshake h(flags() + option_message(info, info_data("a", {3, 1, 2, 77})));
   EXPECT_EQ(h.machine.current(), state::talking);
   ASSERT_EQ(h.said.options.size(), 5u);
-  EXPECT_EQ(h.said.options[1].data,
-            big_endian(3, 2) + big_endian(1, 4) + big_endian(256 << 10, 4) + big_endian(32 << 20, 4));
+  EXPECT_EQ(h.said.options[1].data, big_endian(3, 2) + big_endian(1, 4) + big_endian(256 << 10, 4) +
+                                        big_endian(32 << 20, 4));
   EXPECT_EQ(h.said.options[2].data, big_endian(1, 2) + "a");
   EXPECT_EQ(h.said.options[3].data, big_endian(2, 2) + "the first");
   EXPECT_EQ(h.said.options[4].type, acknowledged);

@@ -108,10 +108,12 @@ TEST(Request, MustLieWithinTheExport) {
                  std::to_string(p.size));
     const auto none = wire_error::none;
     EXPECT_EQ(check(command::read, p.offset, p.length, p.size), p.reads ? none : wire_error::inval);
-    EXPECT_EQ(check(command::write, p.offset, p.length, p.size), p.writes ? none : wire_error::nospc);
+    EXPECT_EQ(check(command::write, p.offset, p.length, p.size),
+              p.writes ? none : wire_error::nospc);
     EXPECT_EQ(check(command::write_zeroes, p.offset, p.length, p.size),
               p.writes ? none : wire_error::nospc);
-    EXPECT_EQ(check(command::trim, p.offset, p.length, p.size), p.writes ? none : wire_error::inval);
+    EXPECT_EQ(check(command::trim, p.offset, p.length, p.size),
+              p.writes ? none : wire_error::inval);
   }
 }
 
@@ -122,7 +124,8 @@ TEST(Request, WithAPayloadHasALargestLength) {
   for (const std::uint64_t length : {128 * mib + 1, std::uint64_t{0xffffffff}}) {
     EXPECT_TRUE(check_request(make(command::write, 0, length), huge, everything).disconnect);
     // Even where it is refused for another reason as well.
-    EXPECT_TRUE(check_request(make(command::write, top, length, 0xffff), huge, everything).disconnect);
+    EXPECT_TRUE(
+        check_request(make(command::write, top, length, 0xffff), huge, everything).disconnect);
   }
   EXPECT_EQ(check(command::read, 0, 32 * mib, huge), wire_error::none);
   EXPECT_EQ(check(command::read, 0, 32 * mib + 1, huge), wire_error::inval);

@@ -94,8 +94,8 @@ TEST(ExportEnd, ANewcomerOfOneStreamDoesNotHoldUpTheNext) {
   second.zero(0, 512);
   second.leave(departure::goodbye);
   const auto end = io::clock::now() + std::chrono::milliseconds(300);
-  const bool waited = run_until(
-      r.loop, [&] { return r.exported.committed() == 2 || io::clock::now() > end; });
+  const bool waited =
+      run_until(r.loop, [&] { return r.exported.committed() == 2 || io::clock::now() > end; });
   EXPECT_TRUE(waited);
   EXPECT_EQ(r.exported.committed(), 2u) << "it came during the first stream, not this one";
 }

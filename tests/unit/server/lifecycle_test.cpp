@@ -34,23 +34,23 @@ struct row {
 
 TEST(Lifecycle, WithoutACommandFollowsTheGoodbyes) {
   constexpr row table[] = {
-      {"", state::open},         {"j", state::open},         {"jg", state::candidate},
-      {"jd", state::failed},     {"jt", state::failed},      {"jjg", state::open},
-      {"jjgg", state::candidate}, {"jjgd", state::failed},   {"jjdg", state::failed},
-      {"jjtg", state::failed},   {"jgj", state::open},       {"jgjg", state::candidate},
-      {"jgjd", state::failed},   {"f", state::failed},       {"jf", state::failed},
-      {"jgf", state::failed},    {"jfg", state::failed},     {"jfj", state::failed},
-      {"jfjg", state::failed},   {"v", state::candidate},    {"fv", state::failed},
+      {"", state::open},          {"j", state::open},      {"jg", state::candidate},
+      {"jd", state::failed},      {"jt", state::failed},   {"jjg", state::open},
+      {"jjgg", state::candidate}, {"jjgd", state::failed}, {"jjdg", state::failed},
+      {"jjtg", state::failed},    {"jgj", state::open},    {"jgjg", state::candidate},
+      {"jgjd", state::failed},    {"f", state::failed},    {"jf", state::failed},
+      {"jgf", state::failed},     {"jfg", state::failed},  {"jfj", state::failed},
+      {"jfjg", state::failed},    {"v", state::candidate}, {"fv", state::failed},
   };
   for (const auto& r : table) EXPECT_EQ(after(r.events, false), r.then) << r.events;
 }
 
 TEST(Lifecycle, WithACommandFollowsItsExitStatusAlone) {
   constexpr row table[] = {
-      {"jg", state::open},        {"jd", state::open},         {"jt", state::failed},
-      {"jgv", state::candidate},  {"jdv", state::candidate},   {"jtv", state::failed},
-      {"jjgdv", state::candidate}, {"v", state::candidate},    {"jgf", state::failed},
-      {"jgfv", state::failed},    {"jdjt", state::failed},     {"jgvf", state::failed},
+      {"jg", state::open},         {"jd", state::open},       {"jt", state::failed},
+      {"jgv", state::candidate},   {"jdv", state::candidate}, {"jtv", state::failed},
+      {"jjgdv", state::candidate}, {"v", state::candidate},   {"jgf", state::failed},
+      {"jgfv", state::failed},     {"jdjt", state::failed},   {"jgvf", state::failed},
   };
   for (const auto& r : table) EXPECT_EQ(after(r.events, true), r.then) << r.events;
 }

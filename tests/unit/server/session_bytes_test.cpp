@@ -9,7 +9,9 @@
 namespace nbdstream::test {
 namespace {
 
-std::vector<scenario> short_scenarios() { return {every_command(), by_export_name(), refused()}; }
+std::vector<scenario> short_scenarios() {
+  return {every_command(), by_export_name(), refused()};
+}
 
 std::size_t whole_requests(const scenario& s, std::size_t cut) {
   std::size_t whole = 0;
@@ -20,12 +22,13 @@ std::size_t whole_requests(const scenario& s, std::size_t cut) {
 TEST(SessionBytes, AReadThatEndsAtAnyByteChangesNothing) {
   for (const auto& s : short_scenarios()) {
     for (std::size_t at = 1; at < s.client.script().size(); ++at) {
-      play(s, "split at " + std::to_string(at),
-           [&](rig&, rig::connection& c) { c.tape.splits = {at}; },
-           [&](rig& r, rig::connection&, const transcript& said) {
-             EXPECT_EQ(r.exported.committed(), s.commits ? 1u : 0u);
-             EXPECT_EQ(said.answers.size(), s.client.ends().size());
-           });
+      play(
+          s, "split at " + std::to_string(at),
+          [&](rig&, rig::connection& c) { c.tape.splits = {at}; },
+          [&](rig& r, rig::connection&, const transcript& said) {
+            EXPECT_EQ(r.exported.committed(), s.commits ? 1u : 0u);
+            EXPECT_EQ(said.answers.size(), s.client.ends().size());
+          });
       if (HasFailure()) return;
     }
   }
@@ -34,28 +37,30 @@ TEST(SessionBytes, AReadThatEndsAtAnyByteChangesNothing) {
 TEST(SessionBytes, ReadsOfOneByteEachChangeNothing) {
   for (const auto& s : scenarios()) {
     if (s.client.script().size() > 100'000) continue;
-    play(s, "split everywhere",
-         [&](rig&, rig::connection& c) {
-           c.tape.splits.resize(s.client.script().size());
-           std::iota(c.tape.splits.begin(), c.tape.splits.end(), 1);
-         },
-         [&](rig& r, rig::connection&, const transcript& said) {
-           EXPECT_EQ(r.exported.committed(), s.commits ? 1u : 0u);
-           EXPECT_EQ(said.answers.size(), s.client.ends().size());
-         });
+    play(
+        s, "split everywhere",
+        [&](rig&, rig::connection& c) {
+          c.tape.splits.resize(s.client.script().size());
+          std::iota(c.tape.splits.begin(), c.tape.splits.end(), 1);
+        },
+        [&](rig& r, rig::connection&, const transcript& said) {
+          EXPECT_EQ(r.exported.committed(), s.commits ? 1u : 0u);
+          EXPECT_EQ(said.answers.size(), s.client.ends().size());
+        });
   }
 }
 
 TEST(SessionBytes, AStreamThatEndsAtAnyByteIsAborted) {
   for (const auto& s : short_scenarios()) {
     for (std::size_t at = 0; at < s.client.script().size(); ++at) {
-      play(s, "cut at " + std::to_string(at),
-           [&](rig&, rig::connection& c) { c.tape.to_server.resize(at); },
-           [&](rig& r, rig::connection& c, const transcript& said) {
-             EXPECT_EQ(c.tape.sent, at);
-             EXPECT_EQ(r.exported.committed(), 0u) << "truncated, and passed off as complete";
-             EXPECT_EQ(said.answers.size(), whole_requests(s, at));
-           });
+      play(
+          s, "cut at " + std::to_string(at),
+          [&](rig&, rig::connection& c) { c.tape.to_server.resize(at); },
+          [&](rig& r, rig::connection& c, const transcript& said) {
+            EXPECT_EQ(c.tape.sent, at);
+            EXPECT_EQ(r.exported.committed(), 0u) << "truncated, and passed off as complete";
+            EXPECT_EQ(said.answers.size(), whole_requests(s, at));
+          });
       if (HasFailure()) return;
     }
   }

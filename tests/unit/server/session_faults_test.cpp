@@ -25,13 +25,14 @@ void check_undisturbed(const scenario& s, rig& r, const rig::connection& c,
 
 TEST(SessionFaults, WithoutAFaultEverySessionEndsAsItWasMeant) {
   for (const auto& s : scenarios()) {
-    play(s, "no fault", [](rig&, rig::connection&) {},
-         [&s](rig& r, rig::connection& c, const transcript& said) {
-           check_undisturbed(s, r, c, said);
-           if (!s.commits) return;
-           EXPECT_EQ(r.tape.data(), s.meant);
-           for (const auto& a : said.answers) EXPECT_EQ(a.error, 0u) << a.cookie;
-         });
+    play(
+        s, "no fault", [](rig&, rig::connection&) {},
+        [&s](rig& r, rig::connection& c, const transcript& said) {
+          check_undisturbed(s, r, c, said);
+          if (!s.commits) return;
+          EXPECT_EQ(r.tape.data(), s.meant);
+          for (const auto& a : said.answers) EXPECT_EQ(a.error, 0u) << a.cookie;
+        });
   }
 }
 
@@ -41,15 +42,16 @@ void fail_every_transport_call(fault how) {
     bool reached = true;
     for (std::size_t n = 0; reached; ++n) {
       ASSERT_LT(n, no_end_in_sight);
-      play(s, "transport call " + std::to_string(n),
-           [&](rig&, rig::connection& c) {
-             c.tape.fail_at = n;
-             c.tape.fail_how = how;
-           },
-           [&](rig& r, rig::connection& c, const transcript& said) {
-             reached = c.tape.failed;
-             if (!reached || c.tape.failed_harmlessly) check_undisturbed(s, r, c, said);
-           });
+      play(
+          s, "transport call " + std::to_string(n),
+          [&](rig&, rig::connection& c) {
+            c.tape.fail_at = n;
+            c.tape.fail_how = how;
+          },
+          [&](rig& r, rig::connection& c, const transcript& said) {
+            reached = c.tape.failed;
+            if (!reached || c.tape.failed_harmlessly) check_undisturbed(s, r, c, said);
+          });
       if (::testing::Test::HasFailure()) return;
     }
   }
@@ -77,28 +79,29 @@ void fail_every_sink_call(int error_number, std::uint32_t answered, bool flushes
     bool reached = true;
     for (std::size_t n = 0; reached; ++n) {
       ASSERT_LT(n, no_end_in_sight);
-      play(s, "sink call " + std::to_string(n),
-           [&](rig& r, rig::connection&) {
-             r.tape.fail_at = n;
-             r.tape.fail_with = error_number;
-             r.tape.flushes = flushes;
-           },
-           [&](rig& r, rig::connection& c, const transcript& said) {
-             reached = n < r.tape.calls.size() && r.tape.calls[n] != "abort";
-             EXPECT_EQ(unanswered(s, c, said), 0u);
-             if (!reached) return check_undisturbed(s, r, c, said);
-             EXPECT_EQ(r.tape.commits(), 0u);
-             EXPECT_EQ(r.exported.aborted(), 1u);
-             if (r.tape.calls[n] == "commit" || !s.commits) return;
-             bool found = false;
-             for (const auto& a : said.answers) {
-               if (!found && a.error != 0) {
-                 found = true;
-                 EXPECT_EQ(a.error, answered);
-               }
-             }
-             EXPECT_TRUE(found) << "nobody was told";
-           });
+      play(
+          s, "sink call " + std::to_string(n),
+          [&](rig& r, rig::connection&) {
+            r.tape.fail_at = n;
+            r.tape.fail_with = error_number;
+            r.tape.flushes = flushes;
+          },
+          [&](rig& r, rig::connection& c, const transcript& said) {
+            reached = n < r.tape.calls.size() && r.tape.calls[n] != "abort";
+            EXPECT_EQ(unanswered(s, c, said), 0u);
+            if (!reached) return check_undisturbed(s, r, c, said);
+            EXPECT_EQ(r.tape.commits(), 0u);
+            EXPECT_EQ(r.exported.aborted(), 1u);
+            if (r.tape.calls[n] == "commit" || !s.commits) return;
+            bool found = false;
+            for (const auto& a : said.answers) {
+              if (!found && a.error != 0) {
+                found = true;
+                EXPECT_EQ(a.error, answered);
+              }
+            }
+            EXPECT_TRUE(found) << "nobody was told";
+          });
       if (::testing::Test::HasFailure()) return;
     }
   }
@@ -121,17 +124,18 @@ TEST(SessionFaults, ASinkThatSaysCancelledOfItsOwnAccordAbortsTheStream) {
     bool reached = true;
     for (std::size_t n = 0; reached; ++n) {
       ASSERT_LT(n, no_end_in_sight);
-      play(s, "sink call " + std::to_string(n),
-           [&](rig& r, rig::connection&) {
-             r.tape.fail_at = n;
-             r.tape.cancelled_by_itself = true;
-           },
-           [&](rig& r, rig::connection&, const transcript&) {
-             reached = n < r.tape.calls.size() && r.tape.calls[n] != "abort";
-             if (reached) {
-               EXPECT_EQ(r.tape.commits(), 0u);
-             }
-           });
+      play(
+          s, "sink call " + std::to_string(n),
+          [&](rig& r, rig::connection&) {
+            r.tape.fail_at = n;
+            r.tape.cancelled_by_itself = true;
+          },
+          [&](rig& r, rig::connection&, const transcript&) {
+            reached = n < r.tape.calls.size() && r.tape.calls[n] != "abort";
+            if (reached) {
+              EXPECT_EQ(r.tape.commits(), 0u);
+            }
+          });
       if (::testing::Test::HasFailure()) return;
     }
   }

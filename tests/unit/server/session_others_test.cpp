@@ -167,6 +167,53 @@ TEST(SessionOthers, OneThatWaitsForItsTurnGoesOnWhenTheOtherIsTorn) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
+TEST(SessionOthers, AClientThatHangsUpWhileItWaitsForItsTurnAbortsTheStream) {
+  rig r(streams(0));
+  client a;
+  a.flags().go().request(client::write_command, 0, 200'000, 0, std::string(100'000, 'a'));
+  auto& first = r.connect(a.script());
+  first.tape.stays = true;
+  r.go(first);
+  r.settle();
+  client b;
+  b.flags().go().write(200'000, "bb");
+  auto& second = r.connect(b.script());
+  second.tape.stays = true;
+  r.go(second);
+  r.settle();
+  second.tape.hang_up();
+  r.settle();
+  EXPECT_EQ(r.exported.aborted(), 1u) << "its bytes will never be answered for";
+  first.tape.send(std::string(100'000, 'a'));
+  r.settle();
+  EXPECT_TRUE(second.done);
+  const auto said = a.parse(first.tape.from_server);
+  ASSERT_EQ(said.answers.size(), 1u);
+  EXPECT_EQ(said.answers[0].error, 5u);
+  first.tape.hang_up();
+  r.settle();
+  EXPECT_TRUE(r.tape.all_ended_once());
+}
+
+TEST(SessionOthers, AVouchedClientThatWasKilledWithAnAnswerUnreadAbortsTheStream) {
+  for (const bool killed : {false, true}) {
+    auto s = rig::plain();
+    s.vouched = true;
+    rig r(s);
+    client c;
+    c.flags().go().write(0, "abc");
+    auto& connection = r.connect(c.script());
+    connection.tape.killed = killed;
+    r.go(connection);
+    r.settle();
+    EXPECT_TRUE(connection.done);
+    r.exported.vouch();
+    r.settle();
+    EXPECT_TRUE(r.export_done);
+    EXPECT_EQ(r.exported.committed(), killed ? 0u : 1u);
+  }
+}
+
 TEST(SessionOthers, WhoJoinedAFailedStreamGetsErrorsWhileANewConnectionStartsTheNext) {
   rig r(streams(2));
   client a;

@@ -14,7 +14,9 @@ constexpr std::uint64_t tib = kib * kib * kib * kib;
 sequencer unsized(std::uint64_t max_stream = 64 * tib) {
   return sequencer({std::nullopt, max_stream});
 }
-sequencer sized(std::uint64_t size) { return sequencer({size, 64 * tib}); }
+sequencer sized(std::uint64_t size) {
+  return sequencer({size, 64 * tib});
+}
 
 void expect_placed(const result<placement>& r, std::uint64_t zeroes, std::uint64_t payload,
                    std::uint64_t excess = 0) {
