@@ -77,8 +77,9 @@ TEST(Validate, RefusesSizesThatNoClientOpens) {
   EXPECT_TRUE(names(refusal({"--max-stream", "9223372036854775807"}), {"--max-stream"}));
 }
 
-TEST(Validate, RefusesTimesOfNothingForClients) {
-  EXPECT_NO_THROW(complete({"--settle", "0", "--grace", "0", "--run-grace", "0"}));
+TEST(Validate, RefusesTimesOfNothingWhereSomethingMustHappen) {
+  EXPECT_NO_THROW(complete({"--settle", "0", "--run-grace", "0"}));
+  EXPECT_TRUE(names(refusal({"--grace", "0"}), {"--grace"}));
   EXPECT_TRUE(names(refusal({"--payload-timeout", "0"}), {"--payload-timeout"}));
   EXPECT_TRUE(names(refusal({"--handshake-timeout", "0"}), {"--handshake-timeout"}));
 }
