@@ -29,7 +29,8 @@ TEST(Modules, of_the_tree_export_the_entry_point_and_nothing_else) {
 
 TEST(Modules, of_the_tree_have_a_complete_table) {
   for (const char* name : {"fifo", "socket", "stdout"}) {
-    const nbdstream_sink_table& table = load(in_tree_sink(name));
+    const auto file = in_tree_sink(name);
+    const nbdstream_sink_table& table = load(file);
     EXPECT_EQ(table.struct_size, sizeof table);
     EXPECT_EQ(table.option_size, sizeof(nbdstream_option));
     EXPECT_STREQ(table.name, name);
