@@ -87,6 +87,9 @@ std::vector<chosen_sink> choose_sinks(const sink::registry& registry,
         throw config::error(fmt::format("the {} sink {}", module.table.name, why));
       };
       if (config.server.single) refuse("needs the standard output that --single talks NBD on");
+      if (config.server.progress_fd == STDOUT_FILENO) {
+        refuse("carries the stream where --progress=1 would write; give it another descriptor");
+      }
       if (e.streams != 1) refuse("carries one stream only; leave out --streams");
       if (on_stdout > 1) refuse("can serve one export only; give the others another sink");
     }
@@ -187,8 +190,8 @@ int run(int argc, char** argv, log::logger& log) {
     command.warnings.push_back(std::move(w));
   }
   if (command.what == action::dump_config) return dump_config(registry, config), 0;
-  const auto progress = claim_progress_fd(config.server);
   auto chosen = choose_sinks(registry, config);
+  const auto progress = claim_progress_fd(config.server);
   for (const auto& warning : command.warnings) log.warning("{}", warning);
   return serve(config, std::move(chosen), log);
 }

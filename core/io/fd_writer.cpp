@@ -80,6 +80,7 @@ awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
       data = data.subspan(static_cast<std::size_t>(n));
     } else if (errno == EAGAIN) {
       if (before_wait_) before_wait_();
+      if (stop_) co_return asio::error::operation_aborted;
       co_await ready_.wait(fd_, POLLOUT);
     } else if (errno != EINTR) {
       co_return from_errno();

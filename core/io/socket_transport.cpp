@@ -85,10 +85,9 @@ class socket final : public transport {
     co_return false;
   }
 
-  bool readable() noexcept override {
-    pollfd p{fd(), POLLIN, 0};
-    char byte = 0;
-    return ::poll(&p, 1, 0) == 1 && ::recv(fd(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0;
+  std::size_t unread() noexcept override {
+    int bytes = 0;
+    return ::ioctl(fd(), FIONREAD, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
   }
 
   void close() noexcept override {

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 
@@ -66,7 +67,10 @@ class stdio final : public transport {
 
   awaitable<bool> all_delivered(clock::time_point) override { co_return true; }
 
-  bool readable() noexcept override { return ready(in_.get(), POLLIN); }
+  std::size_t unread() noexcept override {
+    int bytes = 0;
+    return ::ioctl(in_.get(), FIONREAD, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+  }
 
   void close() noexcept override {
     closed_ = true;

@@ -42,8 +42,8 @@ class transport {
   /// system, waiting until `until` for that to turn out. A peer that was killed is known by it.
   [[nodiscard]] virtual awaitable<bool> all_delivered(clock::time_point until) = 0;
 
-  /// Whether a read would find something right now.
-  [[nodiscard]] virtual bool readable() noexcept = 0;
+  /// How many bytes could be read without waiting.
+  [[nodiscard]] virtual std::size_t unread() noexcept = 0;
 
   /// Ends everything under way with operation_aborted, and what comes after at once.
   virtual void close() noexcept = 0;

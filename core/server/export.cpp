@@ -77,7 +77,7 @@ awaitable<std::shared_ptr<transfer>> nbd_export::join(client& who) {
   while (current_ && !joinable()) {
     if (closed_ || last_stream()) co_return nullptr;
     who.before_wait();
-    co_await changed_.wait();
+    if (!who.gone) co_await changed_.wait();
     if (who.gone) co_return nullptr;
   }
   if (!current_) {
@@ -136,6 +136,7 @@ awaitable<void> nbd_export::run() {
     finishing_ = true;
     const bool committed = co_await current_->finish();
     ++(committed ? committed_ : aborted_);
+    bytes_before_ += current_->position();
     current_.reset();
     finishing_ = false;
     if (last_stream() || last_client_left_) closed_ = true;

@@ -63,9 +63,9 @@ class nbd_export {
 
   [[nodiscard]] bool stream_open() const noexcept { return static_cast<bool>(current_); }
   [[nodiscard]] bool committing() const noexcept { return current_ && current_->committing(); }
-  /// The cursor of the stream that is open; 0 where none is.
+  /// Bytes of all streams until now.
   [[nodiscard]] std::uint64_t position() const noexcept {
-    return current_ ? current_->position() : 0;
+    return bytes_before_ + (current_ ? current_->position() : 0);
   }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   [[nodiscard]] std::uint64_t committed() const noexcept { return committed_; }
@@ -100,6 +100,7 @@ class nbd_export {
   bool ended_ = false;
   std::size_t bystanders_ = 0;  ///< attached connections that have not written
   io::clock::time_point last_movement_ = io::clock::now();  ///< when one came or went
+  std::uint64_t bytes_before_ = 0;                          ///< of the streams that have ended
   std::uint64_t committed_ = 0;
   std::uint64_t aborted_ = 0;
 };

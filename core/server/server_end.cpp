@@ -110,6 +110,7 @@ int server::exit_status() {
     aborted += e->aborted();
   }
   if (interrupted_ || (commit_cancelled_ && aborted > 0)) return 128 + signal_;
+  if (stuck()) return 1;  // whatever became of the command, which may wait for us
   if (command_status_.value_or(0) != 0) return *command_status_;
   if (aborted > 0) return 1;
   const bool must_write = !config_.run.empty() || config_.single;

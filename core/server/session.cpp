@@ -91,6 +91,7 @@ awaitable<departure> session::transmit() {
     in_request_ = true;
     ended = co_await serve(r);
     in_request_ = false;
+    payload_due_ = 0;
     if (ended) co_return *ended;
   }
 }
@@ -142,9 +143,11 @@ void session::reply(const request& r, wire_error error) {
 }
 
 void session::before_wait() noexcept {
-  if (replies_.empty()) return;
-  const auto sent = connection_->try_write(replies_);
-  replies_.erase(replies_.begin(), replies_.begin() + static_cast<std::ptrdiff_t>(sent));
+  if (!replies_.empty()) {
+    const auto sent = connection_->try_write(replies_);
+    replies_.erase(replies_.begin(), replies_.begin() + static_cast<std::ptrdiff_t>(sent));
+  }
+  notice_absence();
 }
 
 awaitable<bool> session::send_replies() {
@@ -158,16 +161,20 @@ awaitable<void> session::watch_for_hang_up() {
   using absence = io::transport::absence;
   const auto absent = co_await connection_->hung_up();
   if (absent == absence::none) co_return;
-  // A client that only stopped sending may still say goodbye with what it sent; and the exit status
-  // of --run vouches also for one that does not.
-  if (absent == absence::sending) {
-    const bool more = input_.size() >= protocol::request_size || connection_->readable();
-    if (more || export_->vouched()) co_return;
-  }
-  // Between requests, reading finds out. In one, nobody reads while it waits for the sink, and
-  // with nobody left to answer the stream cannot be completed any more.
-  gone = true;
-  if (in_request_) export_->hung_up(*this);
+  silent_ = true;
+  gone = absent == absence::both;
+  notice_absence();
+}
+
+// Between requests, reading finds out. In one, nobody reads while it waits for the sink, and with
+// nobody left to answer the stream cannot be completed any more.
+void session::notice_absence() {
+  if (!silent_ || !in_request_) return;
+  // A client that only stopped sending may still say goodbye with what it sent before; and the
+  // exit status of --run vouches also for one that does not.
+  const bool last_request = input_.size() + connection_->unread() <= payload_due_;
+  if (last_request && !export_->vouched()) gone = true;
+  if (gone) export_->hung_up(*this);
 }
 
 }  // namespace nbdstream

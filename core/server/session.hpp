@@ -80,6 +80,7 @@ class session final : public client {
   void reply(const request& r, wire_error error);
 
   [[nodiscard]] awaitable<void> watch_for_hang_up();
+  void notice_absence();
 
   settings settings_;
   std::string name_;
@@ -92,6 +93,8 @@ class session final : public client {
   bool closed_ = false;
   bool refused_before_ = false;
   bool in_request_ = false;
+  bool silent_ = false;            ///< the client will send no more
+  std::uint64_t payload_due_ = 0;  ///< bytes of the current request's payload not yet used
   io::watchdog watchdog_;
   io::async_scope scope_;
 };

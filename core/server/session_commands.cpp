@@ -63,6 +63,7 @@ awaitable<session::ending> session::write(request r) {
     reply(r, wire_error::none);
     co_return std::nullopt;
   }
+  payload_due_ = r.length;
   const auto head = std::min<std::uint64_t>(r.length, payload_head);
   bool arrived = co_await need_payload(head);
   if (!arrived) co_return departure::torn;
@@ -75,7 +76,7 @@ awaitable<session::ending> session::write(request r) {
   }
   auto turn = co_await stream->take_turn(*this);
   auto [error, where] = co_await stream->begin(*this, r);
-  auto left = r.length;
+  auto& left = payload_due_;
   while (error == wire_error::none && left > where.excess) {
     arrived = co_await need_payload(1);
     if (!arrived) co_return departure::torn;

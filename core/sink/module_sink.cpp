@@ -81,6 +81,7 @@ failure module_sink::to_failure(std::int64_t result) {
 awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, const call& c,
                                              io::clock::time_point until) {
   const bool blocks = module_.table.blocking & phase;
+  const bool bounded = until != io::clock::time_point::max();  // an abort, which nothing cancels
   explanation_.clear();
   for (;;) {
     nbdstream_wait wait{};
@@ -101,6 +102,7 @@ awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, cons
     std::int64_t result = 0;
     if (blocks) {
       if (before_wait) before_wait();
+      if (cancelled_ && !bounded) co_return -ECANCELED;
       module_blocks_ = true;
       result = co_await thread_.run(once, until);
       module_blocks_ = false;
@@ -109,14 +111,15 @@ awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, cons
       result = once();
     }
     if (result != -EAGAIN) co_return result;
-    if (cancelled_ && until == io::clock::time_point::max()) co_return -ECANCELED;
+    if (cancelled_ && !bounded) co_return -ECANCELED;
     auto wake = until;
     if (wait.timeout_ns >= 0)
       wake = std::min(wake, io::clock::now() + std::chrono::nanoseconds(wait.timeout_ns));
     if (before_wait) before_wait();
+    if (cancelled_ && !bounded) co_return -ECANCELED;
     co_await ready_.wait(wait.fd, wait.events, wake);
     if (io::clock::now() >= until) co_return -ETIMEDOUT;
-    if (cancelled_ && until == io::clock::time_point::max()) co_return -ECANCELED;
+    if (cancelled_ && !bounded) co_return -ECANCELED;
   }
 }
 

@@ -26,14 +26,7 @@ class exports : public integration_test {
 
   /// Begins a stream on vm1 that will not get anywhere.
   process start_stuck_client() {
-    process stuck = start_client(R"(
-buffer = nbd.Buffer.from_bytearray(bytearray(b'stuck'))
-h.aio_pwrite(buffer, 0)
-touch('sent')
-while True:
-    h.poll(-1)
-)",
-                                 uri_of("vm1"));
+    process stuck = start_client("write_and_stay(b'stuck')", uri_of("vm1"));
     wait_for("sent");
     return stuck;
   }

@@ -10,13 +10,7 @@ class fifo_reader : public integration_test {
  protected:
   /// Sends one request without waiting for its answer, then stays until it is killed.
   process start_client_that_waits() const {
-    process waiting = start_client(R"(
-buffer = nbd.Buffer.from_bytearray(bytearray(b'\x01' * 512))
-h.aio_pwrite(buffer, 0)
-touch('sent')
-while True:
-    h.poll(-1)
-)");
+    process waiting = start_client("write_and_stay(b'\\x01' * 512)");
     wait_for("sent");
     return waiting;
   }

@@ -45,7 +45,7 @@ TEST_F(goodbye, missing_aborts_the_stream_and_the_log_names_run) {
 
 TEST_F(goodbye, of_a_killed_client_is_missing) {
   serve();
-  process writer = start_client("h.pwrite(b'hello', 0)\ntouch('written')\nwhile True: h.poll(-1)");
+  process writer = start_client("h.pwrite(b'hello', 0)\ntouch('written')\nstay()");
   wait_for("written");
   writer.signal(SIGKILL);
   EXPECT_TRUE(ended_with(1, wait_for_end()));
@@ -67,8 +67,7 @@ TEST_F(goodbye, of_a_killed_qemu_img_is_missing) {
 TEST_F(goodbye, of_one_connection_does_not_end_what_another_still_writes) {
   serve();
   EXPECT_TRUE(ended_with(0, client(R"(
-other = nbd.NBD()
-other.connect_uri('nbd+unix:///?socket=sock')
+other = another_connection()
 h.pwrite(b'first', 0)
 other.pwrite(b'second', 5)
 h.shutdown()
@@ -82,8 +81,7 @@ other.shutdown()
 TEST_F(goodbye, missing_on_one_of_two_connections_aborts) {
   serve();
   EXPECT_TRUE(ended_with(0, client(R"(
-other = nbd.NBD()
-other.connect_uri('nbd+unix:///?socket=sock')
+other = another_connection()
 h.pwrite(b'first', 0)
 other.pwrite(b'second', 5)
 del other
@@ -94,7 +92,7 @@ h.shutdown()
 
 TEST_F(goodbye, is_not_waited_for_on_a_connection_that_never_wrote) {
   serve();
-  process idle = start_client("touch('connected')\nwhile True: h.poll(-1)");
+  process idle = start_client("touch('connected')\nstay()");
   wait_for("connected");
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0); h.shutdown()")));
   EXPECT_TRUE(ended_with(0, wait_for_end()));
@@ -106,7 +104,6 @@ TEST_F(goodbye, of_a_probe_neither_begins_nor_ends_a_stream) {
   EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--list", unix_uri}).wait()));
   EXPECT_TRUE(ended_with(0, client(R"(
 h.pwrite(b'hello', 0)
-import os
 assert os.system('nbdinfo --size "nbd+unix:///?socket=sock" >/dev/null') == 0
 h.pwrite(b', world', 5)
 h.shutdown()

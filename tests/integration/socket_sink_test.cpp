@@ -12,6 +12,13 @@ class socket_sink : public integration_test {
     return "socket:tcp://127.0.0.1:" + std::to_string(server.port());
   }
 
+  /// Begins to send more than the sockets on the way can hold.
+  process start_sending(const listener& server) const {
+    make_raw(path("in.raw"), 32 * MiB);
+    return start_nbdstream(
+        {"--sink", to(server), "--run", R"(nbdcopy --synchronous in.raw "$uri")"});
+  }
+
   /// Streams in.qcow2 to a listener on `sock.out`, which the sink is told as `target`.
   void expect_in_raw_at(const std::string& target) {
     make_disk();
@@ -44,10 +51,8 @@ TEST_F(socket_sink, ends_a_broken_stream_over_tcp_with_a_reset) {
 }
 
 TEST_F(socket_sink, resets_the_connection_when_a_signal_ends_the_stream) {
-  make_raw(path("in.raw"), 32 * MiB);
   listener server = listener::tcp();
-  process sender =
-      start_nbdstream({"--sink", to(server), "--run", R"(nbdcopy --synchronous in.raw "$uri")"});
+  process sender = start_sending(server);
   peer receiver = server.accept();
   receiver.take(MiB);
   sender.signal(SIGTERM);
@@ -64,10 +69,8 @@ TEST_F(socket_sink, sends_to_a_unix_socket_by_path) {
 }
 
 TEST_F(socket_sink, fails_the_stream_when_the_peer_leaves) {
-  make_raw(path("in.raw"), 32 * MiB);
   listener server = listener::tcp();
-  process sender =
-      start_nbdstream({"--sink", to(server), "--run", R"(nbdcopy --synchronous in.raw "$uri")"});
+  process sender = start_sending(server);
   peer receiver = server.accept();
   receiver.take(MiB);
   receiver.leave();

@@ -18,10 +18,14 @@ class stdout_sink : public integration_test {
     return (::fcntl(fd.get(), F_GETFL) & O_NONBLOCK) != 0;
   }
 
-  /// Its arguments with a client that writes `text` and goes.
-  arguments writing(const std::string& text) {
-    return {"--sink", "stdout", "--run", client_command("h.pwrite(b'" + text + "', 0)")};
+  /// nbdstream with `fd` as its stdout.
+  process start_into(const file_descriptor& fd, const std::string& command) const {
+    process::options how;
+    how.out = fd.get();
+    return start_nbdstream({"--sink", "stdout", "--run", command}, how);
   }
+};
+}
 };
 
 TEST_F(stdout_sink, feeds_a_pipeline) {
@@ -67,9 +71,7 @@ os.execvp("nbdstream", ["nbdstream", "--sink", "stdout", "--run",
 
 TEST_F(stdout_sink, writes_to_a_terminal) {
   terminal screen = make_terminal();
-  process::options how;
-  how.out = screen.slave.get();
-  process server = start_nbdstream(writing("hello, screen"), how);
+  process server = start_into(screen.slave, client_command("h.pwrite(b'hello, screen', 0)"));
   EXPECT_EQ(screen.master.take(13), "hello, screen");
   EXPECT_TRUE(ended_with(0, server.wait()));
   EXPECT_FALSE(nonblocking(screen.slave));
@@ -86,11 +88,8 @@ TEST_F(stdout_sink, fails_when_the_reader_leaves_in_the_middle) {
 
 TEST_F(stdout_sink, fails_when_the_reader_leaves_before_the_last_byte) {
   pipe_pair pipe = make_pipe();
-  process::options how;
-  how.out = pipe.write.get();
-  process server = start_nbdstream(
-      {"--sink", "stdout", "--run", client_command("h.pwrite(b'never read', 0)") + "; touch done"},
-      how);
+  process server =
+      start_into(pipe.write, client_command("h.pwrite(b'never read', 0)") + "; touch done");
   pipe.write.reset();
   wait_for("done");
   pipe.read.leave();
@@ -99,9 +98,7 @@ TEST_F(stdout_sink, fails_when_the_reader_leaves_before_the_last_byte) {
 
 TEST_F(stdout_sink, waits_for_the_reader_to_take_the_last_byte) {
   pipe_pair pipe = make_pipe();
-  process::options how;
-  how.out = pipe.write.get();
-  process server = start_nbdstream(writing("taken late"), how);
+  process server = start_into(pipe.write, client_command("h.pwrite(b'taken late', 0)"));
   EXPECT_EQ(pipe.read.take(9), "taken lat");
   EXPECT_TRUE(server.running());
   EXPECT_EQ(pipe.read.take(1), "e");
@@ -111,9 +108,7 @@ TEST_F(stdout_sink, waits_for_the_reader_to_take_the_last_byte) {
 TEST_F(stdout_sink, leaves_a_shared_stdout_blocking) {
   make_disk();
   pipe_pair pipe = make_pipe();
-  process::options how;
-  how.out = pipe.write.get();
-  process server = start_nbdstream({"--sink", "stdout", "--run", convert}, how);
+  process server = start_into(pipe.write, convert);
   pipe.read.take(2 * MiB);
   EXPECT_FALSE(nonblocking(pipe.write)) << "in the middle of the stream";
   pipe.read.take(6 * MiB);
@@ -136,7 +131,7 @@ TEST_F(stdout_sink, keeps_the_commands_own_output_out_of_the_stream) {
 TEST_F(stdout_sink, refuses_a_closed_stdout) {
   process::options how;
   how.close_out = true;
-  const result ended = nbdstream(writing("lost"), how);
+  const result ended = nbdstream({"--sink", "stdout", "--run", convert}, how);
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "stdout"));
 }

@@ -137,7 +137,7 @@ class fake_transport final : public io::transport {
     co_return !tape_.closed && !tape_.killed;
   }
 
-  bool readable() noexcept override { return tape_.sent < tape_.to_server.size(); }
+  std::size_t unread() noexcept override { return tape_.to_server.size() - tape_.sent; }
 
   void close() noexcept override {
     tape_.closed = true;

@@ -8,6 +8,7 @@ namespace nbdstream::test {
 namespace {
 
 const char* const client_prelude = R"(
+import errno, os
 def send(data, offset=0, step=65536):
     for i in range(0, len(data), step):
         h.pwrite(data[i:i+step], offset + i)
@@ -16,6 +17,25 @@ def file(name):
         return f.read()
 def touch(name):
     open(name, 'w').close()
+def fails_with(number, call, *args):
+    try:
+        call(*args)
+    except nbd.Error as e:
+        assert e.errnum == number, e
+    else:
+        raise SystemExit('has succeeded')
+def another_connection():
+    other = nbd.NBD()
+    other.connect_uri(h.get_uri())
+    return other
+def stay():
+    while True:
+        h.poll(-1)
+def write_and_stay(data):
+    buffer = nbd.Buffer.from_bytearray(bytearray(data))
+    h.aio_pwrite(buffer, 0)
+    touch('sent')
+    stay()
 )";
 
 arguments with(arguments args, const arguments& more) {
@@ -68,6 +88,10 @@ process integration_test::start_nbdstream(arguments args, process::options how) 
 
 result integration_test::nbdstream(arguments args, process::options how) const {
   return start_nbdstream(std::move(args), std::move(how)).wait();
+}
+
+arguments integration_test::running(const std::string& command, arguments more) {
+  return with({"--sink", "fifo:output", "--run", command}, more);
 }
 
 process integration_test::start_listening(arguments args) const {

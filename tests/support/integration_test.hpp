@@ -55,6 +55,9 @@ class integration_test : public ::testing::Test {
   [[nodiscard]] process start_nbdstream(arguments args, process::options how = {}) const;
   result nbdstream(arguments args, process::options how = {}) const;
 
+  /// What has nbdstream run `command`, and write what it sends to the FIFO `output`.
+  [[nodiscard]] static arguments running(const std::string& command, arguments more = {});
+
   /// nbdstream on the Unix socket `sock`, once it says that it is ready: for clients of our own.
   [[nodiscard]] process start_listening(arguments args) const;
 
@@ -62,8 +65,13 @@ class integration_test : public ::testing::Test {
   [[nodiscard]] process start_reader(const std::string& fifo = "output",
                                      const std::string& file = "out.raw") const;
 
-  /// A libnbd client: `script` in Python, with `h` connected to `uri`. It can call
-  /// send(data, offset=0), file(name) and touch(name).
+  /// A libnbd client: `script` in Python, with `h` connected to `uri`. Besides libnbd it can call
+  ///   send(data, offset=0)            write it in pieces of 64 KiB
+  ///   fails_with(errno, call, ...)    the call must fail like this
+  ///   another_connection()            a second handle, connected to the same place
+  ///   stay()                          never end
+  ///   write_and_stay(data)            send one write, make a file `sent`, never end
+  ///   file(name), touch(name)         read a file, make an empty one
   [[nodiscard]] process start_client(const std::string& script,
                                      const std::string& uri = unix_uri) const;
   result client(const std::string& script, const std::string& uri = unix_uri) const;

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Clients that are killed, hasty or idle, at the moments that make it hard to tell.
+#include "support/integration_test.hpp"
+#include "support/scripted_client.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+/// Sends a write that is not answered before the sink has a reader.
+const std::string send_a_write = R"(
+import os, signal, time
+def send_a_write():
+    h.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(b'x' * 512)), 0)
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+def wait_for(name):
+    while not os.path.exists(name):
+        time.sleep(0.005)
+)";
+
+class hazards_of_a_killed_client : public integration_test,
+                                   public ::testing::WithParamInterface<const char*> {
+ protected:
+  [[nodiscard]] bool tcp() const { return GetParam() == std::string("tcp"); }
+  [[nodiscard]] std::string uri() const { return tcp() ? "nbd://127.0.0.1:" + port_ : unix_uri; }
+
+  /// The arguments, and those for TCP if it is its turn.
+  [[nodiscard]] arguments with_transport(arguments args) const {
+    if (tcp()) args.insert(args.end(), {"-p", port_});
+    return args;
+  }
+
+  const std::string port_ = std::to_string(free_port());
+};
+
+/// The command hides its client's end, and would vouch for the stream.
+TEST_P(hazards_of_a_killed_client, never_commit_under_run) {
+  const std::string dies = client_command(send_a_write + "send_a_write()\ndie()\n");
+  process server =
+      start_nbdstream(with_transport({"--sink", "fifo:output", "--size", "1M", "--run-grace", "60s",
+                                      "--run", dies + "; touch dead; true"}));
+  wait_for("dead");
+  process late = start_reader();
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "went away inside a request"));
+}
+
+/// The write is there before the probe connects, and the probe is answered.
+TEST_P(hazards_of_a_killed_client, end_the_server_without_any_reader) {
+  process server = start_listening(with_transport({"--sink", "fifo:output"}));
+  process writer =
+      start_client(send_a_write + "send_a_write()\ntouch('sent')\nwhile True: h.poll(-1)", uri());
+  wait_for("sent");
+  EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", uri()}).wait()));
+  writer.signal(SIGKILL);
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "went away inside a request"));
+}
+
+/// The server stands still while the client writes and is killed: it learns both at once.
+TEST_P(hazards_of_a_killed_client, end_the_server_that_had_not_read_the_write_yet) {
+  process server = start_listening(with_transport({"--sink", "fifo:output"}));
+  process writer = start_client(
+      send_a_write + "touch('connected')\nwait_for('stopped')\nsend_a_write()\ndie()\n", uri());
+  wait_for("connected");
+  server.signal(SIGSTOP);
+  const std::string about = "/proc/" + std::to_string(server.pid()) + "/stat";
+  EXPECT_TRUE(eventually([&] { return read_file(about).find(") T ") != std::string::npos; }));
+  write_file(path("stopped"), "");
+  EXPECT_TRUE(ended_with(128 + SIGKILL, writer.wait()));
+  server.signal(SIGCONT);
+  EXPECT_TRUE(ended_with(1, server.wait()));
+}
+
+INSTANTIATE_TEST_SUITE_P(over, hazards_of_a_killed_client, ::testing::Values("tcp", "unix"),
+                         [](const auto& each) { return each.param; });
+
+class hazards_of_a_killed_peer : public integration_test {};
+
+TEST_F(hazards_of_a_killed_peer, end_single_without_any_reader) {
+  process all = start({"/usr/bin/python3", "-c", R"(
+import nbd, os, signal, socket, subprocess
+ours, theirs = socket.socketpair()
+server = subprocess.Popen(["nbdstream", "--single", "--sink", "fifo:output"],
+                          stdin=theirs, stdout=theirs)
+theirs.close()
+client = os.fork()
+if client == 0:
+    h = nbd.NBD()
+    h.connect_socket(ours.detach())
+    h.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(b'x' * 512)), 0)
+    os.kill(os.getpid(), signal.SIGKILL)
+ours.close()
+os.waitpid(client, 0)
+raise SystemExit(server.wait())
+)"});
+  EXPECT_TRUE(ended_with(1, all.wait()));
+}
+
+class hazards_of_an_idle_bystander : public integration_test {
+ protected:
+  /// A client that is connected, and then another that zeroes 512 bytes and says goodbye, as
+  /// `qemu-img convert` without -n does; what the first one does then is in `script`.
+  [[nodiscard]] process start_clients(const std::string& script) const {
+    return start_client(send_a_write + R"(
+bystander = nbd.NBD()
+bystander.connect_uri('nbd+unix:///?socket=sock')
+h.zero(512, 0)
+h.shutdown()
+touch('zeroed')
+)" + script);
+  }
+};
+
+/// The pause is longer than --settle, and much shorter than ten times that.
+TEST_F(hazards_of_an_idle_bystander, do_not_keep_it_from_joining_a_stream_of_zeroes_late) {
+  process server = start_listening({"--sink", "fifo:output", "--settle", "1s"});
+  process reader = start_reader();
+  process both =
+      start_clients("wait_for('go')\nbystander.pwrite(b'hello', 512)\nbystander.shutdown()\n");
+  wait_for("zeroed");
+  EXPECT_FALSE(eventually([&] { return !server.running(); }, std::chrono::seconds(2)));
+  write_file(path("go"), "");
+  EXPECT_TRUE(ended_with(0, both.wait()));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), std::string(512, '\0') + "hello"));
+}
+
+TEST_F(hazards_of_an_idle_bystander, do_not_hold_up_a_stream_of_zeroes_for_ever) {
+  process server = start_listening({"--sink", "fifo:output", "--settle", "20ms"});
+  process reader = start_reader();
+  process both = start_clients("while True: bystander.poll(-1)");
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), std::string(512, '\0')));
+}
+
+class hazards_of_a_hasty_goodbye : public integration_test {};
+
+/// All that the client has to say is one packet, and then it only listens.
+TEST_F(hazards_of_a_hasty_goodbye, do_not_lose_the_reply_that_it_is_behind) {
+  const auto port = free_port();
+  process server = start_listening({"--sink", "fifo:output", "-p", std::to_string(port)});
+  scripted_client script;
+  script.flags().go().write(0, "hello").disc();
+  peer client = connect_tcp(port);
+  checked(::write(client.fd(), script.script().data(), script.script().size()), "write");
+  process reader = start_reader();
+  EXPECT_EQ(client.drain(), ending::end_of_file);
+  const transcript heard = script.parse(client.received());
+  EXPECT_EQ(heard.wrong + heard.leftover, "");
+  ASSERT_EQ(heard.answers.size(), 1U);
+  EXPECT_EQ(heard.answers[0].cookie, 1U);
+  EXPECT_EQ(heard.answers[0].error, 0U);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), "hello"));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

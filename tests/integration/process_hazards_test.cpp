@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What surrounds the process: descriptors, signals, children, and sinks that do not respond.
+#include "support/integration_test.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <map>
+
+namespace nbdstream::test {
+namespace {
+
+const std::string modules = NBDSTREAM_TEST_MODULES "/";
+
+/// For clients that must do something later.
+const std::string prelude = R"(
+import os, time
+def wait_for(name):
+    while not os.path.exists(name):
+        time.sleep(0.005)
+def begin_write(data):
+    h.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(data)), 0)
+def stay():
+    while True:
+        h.poll(-1)
+)";
+
+class hazards_of_progress : public integration_test {};
+
+TEST_F(hazards_of_progress, are_refused_on_a_descriptor_that_is_not_open) {
+  const result ended = nbdstream({"--progress=3", "--sink", "fifo:output", "--run", "true"});
+  EXPECT_TRUE(ended_with(2, ended));
+  EXPECT_TRUE(mentions(ended.err, "--progress=3"));
+  EXPECT_EQ(std::ranges::count(ended.err, '\n'), 1) << ended.err;
+  EXPECT_FALSE(std::filesystem::exists(path("output")));
+}
+
+TEST_F(hazards_of_progress, do_not_touch_the_stream) {
+  write_file(path("client.sh"), client_command("h.pwrite(b'hello', 0)"));
+  const result ended = start_shell(
+                           "exec nbdstream --progress=3 --sink stdout"
+                           " --run 'sh client.sh' 3>progress")
+                           .wait();
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_EQ(ended.out, "hello");
+  EXPECT_TRUE(mentions(read_file(path("progress")), " bytes\n"));
+}
+
+/// As --single refuses it, whose connection that is.
+TEST_F(hazards_of_progress, are_refused_on_the_stdout_that_carries_the_stream) {
+  const std::string hello = client_command("h.pwrite(b'hello', 0)");
+  const result ended = nbdstream({"--progress=1", "--sink", "stdout", "--run", hello});
+  EXPECT_TRUE(ended_with(2, ended));
+  EXPECT_TRUE(mentions(ended.err, "--progress"));
+  EXPECT_EQ(ended.out, "");
+}
+
+TEST_F(hazards_of_progress, do_not_reach_the_command_of_run) {
+  const result ended = start_shell(
+                           "exec nbdstream --progress=7 --sink fifo:output"
+                           " --run 'exec > descriptors; ls /proc/$$/fd; true' 7>progress")
+                           .wait();
+  EXPECT_TRUE(ended_with(1, ended));  // nothing was written
+  EXPECT_EQ(read_file(path("descriptors")), "0\n1\n2\n");
+}
+
+/// With a pipe that nobody reads as stdout.
+const std::map<std::string, std::string> unread = {
+    {"progress", "--progress=9 9>&1 >/dev/null"},
+    {"log", "--log-level debug 2>&1 >/dev/null"},
+};
+
+class hazards_of_a_full_pipe : public integration_test,
+                               public ::testing::WithParamInterface<const char*> {
+ protected:
+  hazards_of_a_full_pipe() {
+    const std::string page(4096, '.');
+    const int fd = pipe_.write.get();
+    const int flags = ::fcntl(fd, F_GETFL);
+    ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    while (::write(fd, page.data(), page.size()) > 0) continue;
+    ::fcntl(fd, F_SETFL, flags);  // shared with nbdstream, for which it is any pipe
+  }
+
+  [[nodiscard]] process start_with_full_pipe(const std::string& command) {
+    write_file(path("command.sh"), command);
+    process::options how;
+    how.out = pipe_.write.get();
+    return start(
+        {"/bin/sh", "-c",
+         "exec nbdstream --sink fifo:output --run 'exec sh command.sh' " + unread.at(GetParam())},
+        how);
+  }
+
+ private:
+  pipe_pair pipe_ = make_pipe();
+};
+
+TEST_P(hazards_of_a_full_pipe, do_not_keep_the_stream_from_ending) {
+  process server = start_with_full_pipe(client_command("h.pwrite(b'hello', 0)"));
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), "hello"));
+}
+
+TEST_P(hazards_of_a_full_pipe, do_not_keep_sigterm_from_ending_it) {
+  process server = start_with_full_pipe("touch begun; exec sleep 1000");
+  wait_for("begun");
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
+}
+
+INSTANTIATE_TEST_SUITE_P(with, hazards_of_a_full_pipe, ::testing::Values("progress", "log"),
+                         [](const auto& each) { return each.param; });
+
+class hazards_of_a_stuck_sink : public integration_test {
+ protected:
+  /// Until a sink's call was found to never return.
+  static void wait_until_given_up(const process& server) {
+    EXPECT_TRUE(
+        eventually([&] { return server.err().find("does not return") != std::string::npos; }));
+  }
+};
+
+TEST_F(hazards_of_a_stuck_sink, do_not_reach_the_stream_of_another_export) {
+  write_file(path("two.toml"), "[[export]]\nname = \"stuck\"\n[export.sink]\nmodule = \"" +
+                                   modules + "stubborn.so\"\nlog = \"stuck.log\"\n" +
+                                   "[[export]]\nname = \"other\"\n[export.sink]\nmodule = \"" +
+                                   modules + "recorder.so\"\nlog = \"log\"\npath = \"out.raw\"\n");
+  process server = start_listening({"--config", "two.toml", "--grace", "1"});
+  process other = start_client(prelude + "h.pwrite(b'under way, ', 0)\ntouch('begun')\n" +
+                                   "wait_for('go')\nh.pwrite(b'and whole', 11)\nh.shutdown()\n",
+                               "nbd+unix:///other?socket=sock");
+  wait_for("begun");
+  process stuck =
+      start_client(prelude + "begin_write(b'stuck')\nstay()\n", "nbd+unix:///stuck?socket=sock");
+  EXPECT_TRUE(
+      eventually([&] { return read_file(path("stuck.log")).find("write") != std::string::npos; }));
+  stuck.signal(SIGKILL);
+  wait_until_given_up(server);
+  write_file(path("go"), "");
+  EXPECT_TRUE(ended_with(0, other.wait()));
+  EXPECT_TRUE(ended_with(1, server.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), "under way, and whole"));
+  EXPECT_TRUE(mentions(read_file(path("log")), "commit 20\n"));
+}
+
+/// Also the command's, that waits for something else for ever.
+TEST_F(hazards_of_a_stuck_sink, end_the_command_of_run) {
+  const std::string client = client_command(prelude + "begin_write(b'stuck')\nstay()\n");
+  const result ended = nbdstream({"--sink", modules + "stubborn.so:log", "--grace", "1", "--run",
+                                  client + " & until grep -q write log; do sleep 0.01; done;"
+                                           " kill -KILL $!; exec sleep 1000"});
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "does not return"));
+}
+
+class hazards_of_children : public integration_test {};
+
+/// The shell is gone, as the listening socket tells; a client of its own is still connected.
+TEST_F(hazards_of_children, left_behind_by_the_command_are_told_of_sigterm) {
+  const std::string client =
+      client_command(prelude + "h.pwrite(b'hello', 0)\ntouch('one')\nstay()\n");
+  process server = start_nbdstream(
+      {"-U", "sock", "--sink", "fifo:output", "--run-grace", "60s", "--run",
+       client + " & (trap 'touch told; exit' TERM; touch two; while :; do sleep 0.01; done) &"
+                " until [ -e one -a -e two ]; do sleep 0.01; done"});
+  process reader = start_reader();
+  wait_for("two");
+  EXPECT_TRUE(eventually([&] {
+    return start({"nbdinfo", "--size", unix_uri}).wait().status != 0;
+  }));
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
+  EXPECT_TRUE(std::filesystem::exists(path("told")));
+}
+
+class hazards_of_a_lost_terminal : public integration_test {};
+
+/// The probe is served after the signal would have been.
+TEST_F(hazards_of_a_lost_terminal, do_not_end_what_nohup_has_started) {
+  process server =
+      start({"nohup", "nbdstream", "-U", "sock", "-P", "pid", "--sink", "fifo:output"});
+  process reader = start_reader();
+  wait_for("pid");
+  process writer = start_client(prelude + "h.pwrite(b'before', 0)\ntouch('begun')\n" +
+                                "wait_for('go')\nh.pwrite(b' and after', 6)\nh.shutdown()\n");
+  wait_for("begun");
+  server.signal(SIGHUP);
+  EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
+  write_file(path("go"), "");
+  EXPECT_TRUE(ended_with(0, writer.wait()));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), "before and after"));
+}
+
+class hazards_of_a_blocking_socket : public integration_test {};
+
+TEST_F(hazards_of_a_blocking_socket, from_systemd_do_not_keep_sigterm_from_ending_it) {
+  process server = start({"/usr/bin/python3", "-c", R"(
+import os, socket
+listening = socket.socket(socket.AF_UNIX)
+listening.bind("sock")
+listening.listen()
+os.dup2(listening.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execvp("nbdstream", ["nbdstream", "-P", "pid", "--sink", "fifo:output"])
+)"});
+  wait_for("pid");
+  EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+}  // namespace
+}  // namespace nbdstream::test
