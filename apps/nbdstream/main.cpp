@@ -3,6 +3,7 @@
 // The only place where everything is constructed and wired.
 #include "config/cli.hpp"
 #include "config/dump.hpp"
+#include "config/text.hpp"
 #include "config/validate.hpp"
 #include "server/server.hpp"
 #include "sink/module_sink.hpp"
@@ -20,6 +21,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <map>
 
 namespace nbdstream {
 namespace {
@@ -74,6 +78,37 @@ void dump_sink(const sink::registry& sinks, const std::string& name) {
   }
 }
 
+/// The FIFO or file that a sink's main option names, in one spelling; empty where it names anything
+/// that serves several streams at once (a listening socket, a device, a URL).
+std::string exclusive_path(const chosen_sink& sink) {
+  const auto* const option = sink::positional_option(sink.module.options);
+  const auto* const value = option ? sink.settings.find(option->name) : nullptr;
+  if (!value || std::strstr(value->text, "://")) return {};
+  std::error_code ignored;
+  const auto type = std::filesystem::status(value->text, ignored).type();
+  using std::filesystem::file_type;
+  if (type != file_type::not_found && type != file_type::fifo && type != file_type::regular) {
+    return {};
+  }
+  return std::filesystem::weakly_canonical(std::filesystem::absolute(value->text), ignored);
+}
+
+/// Two streams at once into one pipe would be one mixture of both.
+void refuse_shared_paths(const std::vector<chosen_sink>& chosen,
+                         const config::configuration& config) {
+  std::map<std::string, std::string> users;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const auto path = exclusive_path(chosen[i]);
+    if (path.empty()) continue;
+    const auto& name = config.exports[i].name;
+    const auto [user, first] = users.emplace(path, name);
+    if (first) continue;
+    throw config::error(
+        fmt::format("exports {} and {} both write to {}; give each a path of its own",
+                    config::quote(user->second), config::quote(name), path));
+  }
+}
+
 std::vector<chosen_sink> choose_sinks(const sink::registry& registry,
                                       const config::configuration& config) {
   std::vector<chosen_sink> chosen;
@@ -95,6 +130,7 @@ std::vector<chosen_sink> choose_sinks(const sink::registry& registry,
     }
     chosen.push_back({std::move(module), std::move(settings)});
   }
+  refuse_shared_paths(chosen, config);
   return chosen;
 }
 

@@ -57,7 +57,9 @@ void check_server(const server_config& server, bool socket_activation) {
     throw error("--single and --run exclude each other; leave out one of them");
   }
   if (server.single && socket_activation) {
-    throw error("--single and socket activation (LISTEN_FDS) exclude each other");
+    throw error(
+        "--single and socket activation (LISTEN_FDS) exclude each other; leave out --single: "
+        "nbdcopy and nbdinfo pass a listening socket");
   }
   if (server.single && server.progress_fd && *server.progress_fd < 2) {
     throw error(

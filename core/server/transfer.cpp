@@ -169,7 +169,7 @@ awaitable<bool> transfer::finish() {
               settings_.label, bytes, bytes - payload_bytes_, took.count());
   } else {
     if (opened_) co_await sink_.abort();
-    log_.error("{}: aborted after {} bytes: {}", settings_.label, sequencer_.cursor(),
+    log_.error("{}: aborted at offset {}: {}", settings_.label, sequencer_.cursor(),
                life_.reason());
   }
   phase_ = phase::ended;

@@ -78,6 +78,12 @@ failure module_sink::to_failure(std::int64_t result) {
   return {code, explanation_.empty() ? code.message() : std::exchange(explanation_, {})};
 }
 
+failure module_sink::write_failure(error_code error) const {
+  const auto what =
+      error == boost::system::errc::broken_pipe ? "the reader went away" : "writing failed";
+  return {error, fmt::format("sink {}: {}: {}", module_.table.name, what, error.message())};
+}
+
 awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, const call& c,
                                              io::clock::time_point until) {
   const bool blocks = module_.table.blocking & phase;
@@ -162,7 +168,7 @@ awaitable<failure> module_sink::write(std::span<const std::byte> data) {
   if (lent_) {
     const auto error = co_await lent_->write(data);
     if (stuck()) co_await give_up();
-    co_return failure{error, error.message()};
+    co_return write_failure(error);
   }
   while (!data.empty()) {
     const call write_some = [&]() -> std::int64_t {
@@ -190,7 +196,7 @@ awaitable<failure> module_sink::write_zeroes(std::uint64_t count) {
     const operation busy(*this);
     const auto error = co_await lent_->write_zeroes(count);
     if (stuck()) co_await give_up();
-    co_return failure{error, error.message()};
+    co_return write_failure(error);
   }
   while (count > 0) {
     const auto piece = std::min<std::uint64_t>(count, zero_block.size());

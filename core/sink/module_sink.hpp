@@ -60,6 +60,8 @@ class module_sink final : public sink {
   [[nodiscard]] awaitable<void> give_up();
   /// The result of a call as a failure, with what the module explained.
   [[nodiscard]] failure to_failure(std::int64_t result);
+  /// The same for a write to a lent descriptor.
+  [[nodiscard]] failure write_failure(error_code error) const;
   void borrow_descriptor();
 
   static void log_line(const nbdstream_host* host, int level, const char* text);

@@ -25,7 +25,9 @@ result<placement> sequencer::trim(std::uint64_t offset, std::uint64_t length) {
 result<placement> sequencer::place(std::uint64_t offset, std::uint64_t length, bool payload) {
   if (offset < cursor_) {
     return refusal{EINVAL, fmt::format("{} bytes at {} lie {} bytes behind the cursor at {}: "
-                                       "--order strict takes every byte once, in rising order",
+                                       "--order strict takes every byte once, in rising order "
+                                       "(qemu-img convert needs -n and -O raw, and no -W; nbdcopy "
+                                       "needs --connections=1 --requests=1)",
                                        length, offset, cursor_ - offset, cursor_)};
   }
   if (!limits_.size && offset + length > limits_.max_stream) {

@@ -25,8 +25,6 @@ class stdout_sink : public integration_test {
     return start_nbdstream({"--sink", "stdout", "--run", command}, how);
   }
 };
-}
-};
 
 TEST_F(stdout_sink, feeds_a_pipeline) {
   make_disk();
