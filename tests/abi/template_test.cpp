@@ -34,9 +34,9 @@ TEST(TemplateSource, builds_elsewhere_with_its_cmake_file) {
   const directory here;
   std::filesystem::copy(source, here / "source");
   const std::string build = here / "build";
-  process configure = process::running({CMAKE_PROGRAM, "-S", here / "source", "-B", build,
-                                        std::string("-DNBDSTREAM_INCLUDE=") + INCLUDE_DIRECTORY,
-                                        "--log-level=WARNING"});
+  process configure = process::running(
+      {CMAKE_PROGRAM, "-G", "Ninja", "-S", here / "source", "-B", build,
+       std::string("-DNBDSTREAM_INCLUDE=") + INCLUDE_DIRECTORY, "--log-level=WARNING"});
   ASSERT_EQ(configure.wait(), 0);
   process make = process::running(
       {"sh", "-c", "exec \"$0\" --build \"$1\" > \"$1/log\"", CMAKE_PROGRAM, build});
