@@ -2,6 +2,7 @@
 //
 // The sink `socket` over TCP, and its addresses.
 #include <gtest/gtest.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -86,6 +87,13 @@ TEST(SocketAddress, can_be_an_ipv6_literal) {
 TEST(SocketAddress, can_be_a_name_all_of_whose_addresses_are_tried) {
   const listener server = listener::on_loopback(AF_INET);
   sink client(in_tree_sink("socket"), {{"address", "tcp://localhost:" + server.port()}});
+  // A bare system has no /etc/hosts, and then even this name is unknown.
+  addrinfo* known = nullptr;
+  if (::getaddrinfo("localhost", nullptr, nullptr, &known) != 0) {
+    EXPECT_EQ(client.open_patiently(), -EHOSTUNREACH);
+    return;
+  }
+  ::freeaddrinfo(known);
   ASSERT_EQ(client.open_patiently(), 0) << client.explanation();
   EXPECT_TRUE(server.accept());
 }

@@ -69,7 +69,7 @@ for each in handles:
 }
 
 TEST_F(clients, trim_and_zero_and_write_make_one_stream) {
-  std::string expected = pattern(3 * 65536);
+  std::string expected = pattern(192 * KiB);
   expected.replace(65536, 65536, 65536, '\0');
   write_file(path("in.raw"), expected + std::string(65536, '\0'));
   expect_in_raw_from(client_command(R"(

@@ -54,7 +54,7 @@ TEST_F(command_line, dump_sink_shows_the_settings_of_a_sink) {
 }
 
 TEST_F(command_line, dump_sink_takes_the_path_of_a_module) {
-  EXPECT_TRUE(mentions(printed({"--dump-sink", NBDSTREAM_TEST_MODULES "/slow.so"}), "delay"));
+  EXPECT_TRUE(mentions(printed({"--dump-sink", test_modules + "/slow.so"}), "delay"));
 }
 
 TEST_F(command_line, dump_config_can_be_fed_back) {

@@ -6,8 +6,6 @@
 namespace nbdstream::test {
 namespace {
 
-const std::string modules = NBDSTREAM_TEST_MODULES "/";
-
 std::string uri_of(const std::string& name) {
   return "nbd+unix:///" + name + "?socket=sock";
 }
@@ -81,7 +79,8 @@ TEST_F(exports, do_not_wait_for_another_ones_reader) {
 
 /// Each write takes longer than the test may: only SIGTERM can end it.
 TEST_F(exports, do_not_wait_for_another_ones_slow_sink_nor_does_sigterm) {
-  process server = start_with("module = \"" + modules + "slow.so\"\ndelay = \"1h\"\nlog = \"log\"");
+  process server =
+      start_with("module = \"" + test_modules + "/slow.so\"\ndelay = \"1h\"\nlog = \"log\"");
   process stuck = start_stuck_client();
   EXPECT_TRUE(
       eventually([&] { return read_file(path("log")).find("write") != std::string::npos; }));
@@ -93,8 +92,8 @@ TEST_F(exports, do_not_wait_for_another_ones_slow_sink_nor_does_sigterm) {
 }
 
 TEST_F(exports, do_not_wait_for_another_ones_stuck_sink_and_sigterm_only_for_its_grace) {
-  process server =
-      start_with("module = \"" + modules + "stubborn.so\"\nlog = \"log\"", {"--grace", "200ms"});
+  process server = start_with("module = \"" + test_modules + "/stubborn.so\"\nlog = \"log\"",
+                              {"--grace", "200ms"});
   process stuck = start_stuck_client();
   EXPECT_TRUE(
       eventually([&] { return read_file(path("log")).find("write") != std::string::npos; }));

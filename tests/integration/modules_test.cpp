@@ -33,7 +33,7 @@ struct refused {
 class broken_modules : public modules, public ::testing::WithParamInterface<refused> {};
 
 TEST_P(broken_modules, are_refused_in_one_sentence) {
-  const std::string file = std::string(NBDSTREAM_TEST_MODULES "/") + GetParam().name + ".so";
+  const std::string file = test_modules + "/" + GetParam().name + ".so";
   EXPECT_TRUE(mentions(refusal(file), GetParam().said));
 }
 
@@ -62,8 +62,8 @@ TEST_F(modules, directory_is_refused) {
 TEST_F(modules, template_is_built_with_the_header_alone_and_loaded_by_its_path) {
   make_disk();
   EXPECT_TRUE(ended_with(0, start({"cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared",
-                                   "-fPIC", "-I", NBDSTREAM_SOURCE "/core/include", "-o", "mine.so",
-                                   NBDSTREAM_SOURCE "/sinks/template/template.c"})
+                                   "-fPIC", "-I", source_directory + "/core/include", "-o",
+                                   "mine.so", source_directory + "/sinks/template/template.c"})
                                 .wait()));
   EXPECT_TRUE(ended_with(0, nbdstream({"--sink", "./mine.so:out.raw", "--run", convert})));
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
@@ -73,8 +73,8 @@ class recorder : public integration_test {
  protected:
   /// A stream into the recorder with more of its settings, and the journal it leaves.
   result streamed(const std::string& command, const arguments& settings = {}) {
-    arguments args{
-        "--sink", NBDSTREAM_TEST_MODULES "/recorder.so:out.raw", "-o", "log=log", "--run", command};
+    arguments args{"--sink", test_modules + "/recorder.so:out.raw", "-o", "log=log", "--run",
+                   command};
     for (const auto& setting : settings) args.insert(args.end(), {"-o", setting});
     return nbdstream(args);
   }

@@ -7,6 +7,8 @@
 namespace nbdstream::test {
 namespace {
 
+const std::string bin = NBDSTREAM_BIN;
+
 const char* const client_prelude = R"(
 import errno, os
 def send(data, offset=0, step=65536):
@@ -72,7 +74,7 @@ process integration_test::start(arguments argv, process::options how) const {
   how.directory = directory_.path();
   how.environment.insert(
       how.environment.end(),
-      {"PATH=" NBDSTREAM_BIN ":/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR=" + temporary_.string(),
+      {"PATH=" + bin + ":/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR=" + temporary_.string(),
        // A sanitizer's report must not pass for an exit status of nbdstream's own.
        "ASAN_OPTIONS=exitcode=99", "LSAN_OPTIONS=exitcode=99", "UBSAN_OPTIONS=exitcode=99"});
   return {std::move(argv), how};
@@ -82,19 +84,19 @@ process integration_test::start_shell(const std::string& script) const {
   return start({"/bin/sh", "-c", script});
 }
 
-process integration_test::start_nbdstream(arguments args, process::options how) const {
+process integration_test::start_nbdstream(const arguments& args, process::options how) const {
   return start(with({"nbdstream"}, args), std::move(how));
 }
 
-result integration_test::nbdstream(arguments args, process::options how) const {
-  return start_nbdstream(std::move(args), std::move(how)).wait();
+result integration_test::nbdstream(const arguments& args, process::options how) const {
+  return start_nbdstream(args, std::move(how)).wait();
 }
 
-arguments integration_test::running(const std::string& command, arguments more) {
+arguments integration_test::running(const std::string& command, const arguments& more) {
   return with({"--sink", "fifo:output", "--run", command}, more);
 }
 
-process integration_test::start_listening(arguments args) const {
+process integration_test::start_listening(const arguments& args) const {
   process server = start_nbdstream(with({"-U", "sock", "-P", "pid"}, args));
   const bool ready =
       eventually([&] { return std::filesystem::exists(path("pid")) || !server.running(); });

@@ -26,6 +26,10 @@ using arguments = std::vector<std::string>;
 /// Where start_listening() makes nbdstream listen, and start_client() connects.
 inline const std::string unix_uri = "nbd+unix:///?socket=sock";
 
+/// Where the project is, and the modules that were made for tests.
+inline const std::string source_directory = NBDSTREAM_SOURCE;
+inline const std::string test_modules = NBDSTREAM_TEST_MODULES;
+
 /// The command of --run in most examples.
 inline const std::string convert = R"(qemu-img convert -n in.qcow2 -O raw "$uri")";
 
@@ -52,14 +56,14 @@ class integration_test : public ::testing::Test {
   [[nodiscard]] process start_shell(const std::string& script) const;
 
   /// nbdstream with these arguments, started, or run to its end.
-  [[nodiscard]] process start_nbdstream(arguments args, process::options how = {}) const;
-  result nbdstream(arguments args, process::options how = {}) const;
+  [[nodiscard]] process start_nbdstream(const arguments& args, process::options how = {}) const;
+  result nbdstream(const arguments& args, process::options how = {}) const;
 
   /// What has nbdstream run `command`, and write what it sends to the FIFO `output`.
-  [[nodiscard]] static arguments running(const std::string& command, arguments more = {});
+  [[nodiscard]] static arguments running(const std::string& command, const arguments& more = {});
 
   /// nbdstream on the Unix socket `sock`, once it says that it is ready: for clients of our own.
-  [[nodiscard]] process start_listening(arguments args) const;
+  [[nodiscard]] process start_listening(const arguments& args) const;
 
   /// `cat output > out.raw`, once there is a FIFO of that name.
   [[nodiscard]] process start_reader(const std::string& fifo = "output",

@@ -55,6 +55,7 @@ void reset_signals() {
   reset_signals();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::vector<char*> words;
+  words.reserve(argv.size() + 1);
   for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   for (const auto& setting : how.environment) ::putenv(const_cast<char*>(setting.c_str()));
