@@ -41,12 +41,11 @@ boost::dll::shared_library load_library(const std::string& path) {
   dll::shared_library library;
   library.load(path, error, mode);
   if (error) {
-    // dlerror() says more than the code does, but Boost.DLL keeps it only in its exception.
-    try {
-      library.load(path, mode);
-    } catch (const std::exception& e) {
-      throw load_error(fmt::format("{}: not a loadable sink module: {}", path, e.what()));
-    }
+    // Boost.DLL's code says nothing of use; what dlopen() itself says names the file and the fault.
+    ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    const char* const why = ::dlerror();
+    throw load_error(
+        fmt::format("{}: not a loadable sink module ({})", path, why ? why : error.message()));
   }
   return library;
 }

@@ -16,6 +16,8 @@ struct recipe {
   std::string script;
 };
 
+std::ostream& operator<<(std::ostream& out, const recipe& r) { return out << r.name; }
+
 std::vector<recipe> read_recipes() {
   std::vector<recipe> recipes;
   std::istringstream readme(read_file(NBDSTREAM_SOURCE "/README.md"));

@@ -52,10 +52,10 @@ extern "C" {
 
 enum nbdstream_option_type {
   NBDSTREAM_OPTION_STRING = 1,
-  NBDSTREAM_OPTION_INTEGER = 2,  /* number: a signed 64-bit integer */
-  NBDSTREAM_OPTION_BOOLEAN = 3,  /* true/false, yes/no, on/off, 1/0; number: 1 or 0 */
-  NBDSTREAM_OPTION_SIZE = 4,     /* as nbdkit parses sizes (512, 640k, 40G); number: bytes */
-  NBDSTREAM_OPTION_DURATION = 5  /* 10, 10s, 500ms, 2m, 1h; number: nanoseconds */
+  NBDSTREAM_OPTION_INTEGER = 2, /* number: a signed 64-bit integer */
+  NBDSTREAM_OPTION_BOOLEAN = 3, /* true/false, yes/no, on/off, 1/0; number: 1 or 0 */
+  NBDSTREAM_OPTION_SIZE = 4,    /* as nbdkit parses sizes (512, 640k, 40G); number: bytes */
+  NBDSTREAM_OPTION_DURATION = 5 /* 10, 10s, 500ms, 2m, 1h; number: nanoseconds */
 };
 
 enum nbdstream_option_flags {
@@ -125,8 +125,8 @@ struct nbdstream_stream {
 /* What to wait for before a call that said -EAGAIN is repeated: whichever comes first. */
 struct nbdstream_wait {
   uint32_t struct_size;
-  uint32_t events;    /* POLLIN, POLLOUT as in poll(2); errors and hang-ups always count */
-  int32_t fd;         /* -1: none. Stays the module's; the host changes no flag of it */
+  uint32_t events; /* POLLIN, POLLOUT as in poll(2); errors and hang-ups always count */
+  int32_t fd;      /* -1: none. Stays the module's; the host changes no flag of it */
   uint32_t reserved;
   int64_t timeout_ns; /* -1: none. One of fd and timeout_ns must be given */
 };
