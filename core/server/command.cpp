@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <csignal>
 #include <string_view>
@@ -23,12 +25,13 @@ std::vector<std::string> environment_with(const captive_command::variables& add)
     if (std::ranges::none_of(add, [&](auto& v) { return v.first == name; }))
       all.emplace_back(entry);
   }
-  for (const auto& [name, value] : add) all.push_back(name + '=' + value);
+  for (const auto& [name, value] : add) all.push_back(fmt::format("{}={}", name, value));
   return all;
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (auto& s : strings) pointers.push_back(s.data());
   pointers.push_back(nullptr);
   return pointers;

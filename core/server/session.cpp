@@ -9,7 +9,6 @@ namespace nbdstream {
 namespace {
 
 using protocol::command;
-using protocol::wire_error;
 
 /// Replies are sent together once so much is pending, or when there is nothing else to do.
 constexpr std::size_t reply_batch = 4096;  // bytes

@@ -12,7 +12,6 @@ namespace nbdstream {
 namespace {
 
 using protocol::command;
-using protocol::wire_error;
 
 /// So much of a payload must be there before its request may hold up others.
 constexpr std::size_t payload_head = 64 << 10;  // bytes

@@ -16,7 +16,9 @@ struct recipe {
   std::string script;
 };
 
-std::ostream& operator<<(std::ostream& out, const recipe& r) { return out << r.name; }
+std::ostream& operator<<(std::ostream& out, const recipe& r) {
+  return out << r.name;
+}
 
 std::vector<recipe> read_recipes() {
   std::vector<recipe> recipes;
