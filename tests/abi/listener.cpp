@@ -39,7 +39,7 @@ listener listener::at(const std::string& path, int backlog) {
   return made;
 }
 
-listener listener::on_loopback(int family) {
+listener listener::on_loopback(int family, int backlog) {
   listener made;
   made.socket_ = descriptor(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in v4{};
@@ -53,7 +53,7 @@ listener listener::on_loopback(int family) {
   const socklen_t size = family == AF_INET ? sizeof v4 : sizeof v6;
   const int fd = made.socket_.get();
   require(::bind(fd, name, size) == 0, "bind failed");
-  require(::listen(fd, 8) == 0, "listen failed");
+  require(::listen(fd, backlog) == 0, "listen failed");
   return made;
 }
 

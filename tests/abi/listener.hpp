@@ -15,7 +15,7 @@ class listener {
   /// A Unix stream socket.
   static listener at(const std::string& path, int backlog = 8);
   /// A TCP socket on the loopback address of `family`, at a port that is free.
-  static listener on_loopback(int family);
+  static listener on_loopback(int family, int backlog = 8);
 
   /// The next connection; the test fails if none comes.
   [[nodiscard]] descriptor accept() const;
