@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "io/fd_writer.hpp"
 
+#include "io/zeroes.hpp"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -9,15 +11,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 
 namespace nbdstream::io {
 namespace {
 
 constexpr int stop_interval_ms = 100;
-
-/// Never written to: pages of it may sit in a pipe.
-constexpr std::array<std::byte, 256 << 10> zero_block{};
 
 /// On the worker's thread. Returns 0 or -errno.
 std::int64_t write_blocking(int fd, bool paced, std::span<const std::byte> data,
@@ -91,10 +89,10 @@ awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
 
 awaitable<error_code> fd_writer::write_zeroes(std::uint64_t count) {
   while (count > 0) {
-    const auto piece = std::min<std::uint64_t>(count, zero_block.size());
-    const auto error = co_await write(std::span(zero_block).first(piece));
+    const auto piece = zero_piece(count);
+    const auto error = co_await write(piece);
     if (error) co_return error;
-    count -= piece;
+    count -= piece.size();
   }
   co_return error_code{};
 }

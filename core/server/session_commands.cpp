@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The commands of the transmission phase ("Request types"), but for NBD_CMD_DISC.
+#include "io/zeroes.hpp"
 #include "server/session.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 namespace nbdstream {
 namespace {
@@ -15,8 +15,6 @@ using protocol::command;
 
 /// So much of a payload must be there before its request may hold up others.
 constexpr std::size_t payload_head = 64 << 10;  // bytes
-
-constexpr std::array<std::byte, 64 << 10> zero_block{};
 
 bool is_zero(std::span<const std::byte> data) {
   return std::ranges::all_of(data, [](std::byte b) { return b == std::byte{0}; });
@@ -49,10 +47,10 @@ awaitable<session::ending> session::read(request r) {
   const bool sent = co_await send_replies();
   if (!sent) co_return departure::torn;
   for (auto left = r.length; left > 0;) {
-    const auto piece = std::min<std::uint64_t>(left, zero_block.size());
-    const auto failed = co_await connection_->write(std::span(zero_block).first(piece));
+    const auto piece = io::zero_piece(left);
+    const auto failed = co_await connection_->write(piece);
     if (failed) co_return departure::torn;
-    left -= piece;
+    left -= piece.size();
   }
   co_return std::nullopt;
 }

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sink/module_sink.hpp"
 
+#include "io/zeroes.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 namespace nbdstream::sink {
-namespace {
-
-constexpr std::array<std::byte, 64 << 10> zero_block{};
-
-}  // namespace
-
 /// Marks an operation as under way, for as long as it lives.
 class module_sink::operation {
  public:
@@ -199,10 +194,10 @@ awaitable<failure> module_sink::write_zeroes(std::uint64_t count) {
     co_return write_failure(error);
   }
   while (count > 0) {
-    const auto piece = std::min<std::uint64_t>(count, zero_block.size());
-    auto failed = co_await write(std::span(zero_block).first(piece));
+    const auto piece = io::zero_piece(count);
+    auto failed = co_await write(piece);
     if (failed) co_return failed;
-    count -= piece;
+    count -= piece.size();
   }
   co_return failure{};
 }
