@@ -54,6 +54,7 @@ class turnstile {
     }
     ~turn() { release(); }
     void release() noexcept;
+    explicit operator bool() const noexcept { return of_ != nullptr; }
 
    private:
     turnstile* of_ = nullptr;

@@ -7,19 +7,22 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <span>
 
 namespace nbdstream::io {
 
 /// Writes a stream to a descriptor that somebody lends, whatever it is, without ever blocking the
 /// loop: what can be polled is tried first and waited for, what blocks goes to the worker's thread.
+/// One call at a time.
 class fd_writer {
  public:
   /// Everything is borrowed. `shared`: the open file description is not ours alone, so its flags
   /// stay as they are. `stop` ends blocking writes with operation_aborted soon after it is set.
-  /// `before_wait` is called each time a write is about to wait; it may be empty.
+  /// `before_wait` is called each time a write is about to wait; it may be empty. `copy_only`: no
+  /// page of a file is handed on by reference.
   fd_writer(int fd, bool shared, readiness& ready, worker& thread, const std::atomic<bool>& stop,
-            const std::function<void()>& before_wait);
+            const std::function<void()>& before_wait, bool copy_only = false);
 
   /// Writes all of `data`, or fails; how much was written before an error is unknown. Ends with
   /// operation_aborted once `stop` is set (and what it waits in was woken).
@@ -27,6 +30,19 @@ class fd_writer {
 
   /// The same with `count` zero bytes.
   [[nodiscard]] awaitable<error_code> write_zeroes(std::uint64_t count);
+
+  /// The same with `count` bytes at `offset` of the regular file `from`, which is borrowed and not
+  /// positioned. A file that ends before is an error (EIO). A pipe gets references to the file's
+  /// pages, where the system can do that: see in_transit(). All else is copied.
+  [[nodiscard]] awaitable<error_code> send_file(int from, std::uint64_t offset,
+                                                std::uint64_t count);
+
+  /// How many of the last bytes of the stream, at most, the reader has not taken and may be
+  /// references to pages of a file: these must not change. 0 where everything was copied,
+  /// UINT64_MAX where it cannot be told. A reader that moves pages on by splice has taken them, and
+  /// yet what happens to these pages may show downstream: they must not be overwritten at all, and
+  /// be given back only as spill::give_back() does it.
+  [[nodiscard]] std::uint64_t in_transit() const noexcept;
 
   /// Whether writes go to the worker's thread.
   [[nodiscard]] bool blocking() const noexcept { return how_ >= how::blocking_paced; }
@@ -40,8 +56,25 @@ class fd_writer {
   };
   static how choose(int fd, bool shared);
 
+  /// How the bytes of a file get there; only ever changed to `copied`.
+  enum class file_way {
+    spliced,    ///< to a pipe: by reference
+    in_kernel,  ///< to a file or disk
+    copied,     ///< through a buffer
+  };
+  static file_way choose_file_way(int fd, bool copy_only);
+  struct file_source;
+  using file_step = std::int64_t (*)(file_source&);
+
+  /// Repeats `step` on the thread while it says -EAGAIN, waiting for the descriptor in between.
+  [[nodiscard]] awaitable<std::int64_t> run(file_step step);
+  [[nodiscard]] awaitable<error_code> copy_file();
+
   int fd_;
   how how_;
+  file_way file_way_;
+  bool spliced_ = false;                 ///< pages of a file were handed on
+  std::shared_ptr<file_source> source_;  ///< of the call under way; the thread may keep it longer
   readiness& ready_;
   worker& thread_;
   const std::atomic<bool>& stop_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sink/module_sink.hpp"
 
+#include "io/spill_file.hpp"
 #include "io/zeroes.hpp"
 
 #include <fmt/format.h>
@@ -25,7 +26,7 @@ class module_sink::operation {
 
 module_sink::module_sink(const asio::any_io_executor& executor, module m, settings options,
                          io::clock::duration grace, log::logger& log,
-                         std::function<void()> on_stuck)
+                         std::function<void()> on_stuck, bool copy_only)
     : module_(std::move(m)),
       settings_(std::move(options)),
       grace_(grace),
@@ -33,7 +34,8 @@ module_sink::module_sink(const asio::any_io_executor& executor, module m, settin
       on_stuck_(std::move(on_stuck)),
       ready_(executor),
       thread_(executor),
-      idle_(executor) {
+      idle_(executor),
+      copy_only_(copy_only) {
   host_.struct_size = sizeof host_;
   host_.abi_minor = NBDSTREAM_SINK_ABI_MINOR;
   host_.context = this;
@@ -151,11 +153,23 @@ awaitable<failure> module_sink::open(const stream_info& stream) {
 }
 
 void module_sink::borrow_descriptor() {
+  referenced_ = false;
   if (!module_.table.native_fd) return;
   std::uint32_t flags = 0;
   const int fd = module_.table.native_fd(self_, &flags);
   if (fd >= 0)
-    lent_.emplace(fd, flags & NBDSTREAM_FD_SHARED, ready_, thread_, cancelled_, before_wait);
+    lent_.emplace(fd, flags & NBDSTREAM_FD_SHARED, ready_, thread_, cancelled_, before_wait,
+                  copy_only_);
+}
+
+void module_sink::return_descriptor() {
+  if (lent_) referenced_ = lent_->in_transit() > 0;
+  lent_.reset();
+}
+
+std::uint64_t module_sink::in_transit() const noexcept {
+  if (lent_) return lent_->in_transit();
+  return referenced_ ? UINT64_MAX : 0;
 }
 
 awaitable<failure> module_sink::write(std::span<const std::byte> data) {
@@ -202,6 +216,40 @@ awaitable<failure> module_sink::write_zeroes(std::uint64_t count) {
   co_return failure{};
 }
 
+awaitable<failure> module_sink::read_file(int from, std::uint64_t offset, std::size_t count) {
+  const operation busy(*this);
+  if (before_wait) before_wait();
+  if (cancelled_) co_return to_failure(-ECANCELED);
+  io::worker::job job = [buffer = buffer_, from, offset, count] {
+    return io::read_at(from, offset, std::span(buffer.get(), count));
+  };
+  const auto result = co_await thread_.run(std::move(job));
+  if (stuck()) co_await give_up();
+  explanation_.clear();
+  co_return to_failure(result);
+}
+
+awaitable<failure> module_sink::write_file(int from, std::uint64_t offset, std::uint64_t count) {
+  if (lent_) {
+    const operation busy(*this);
+    const auto error = co_await lent_->send_file(from, offset, count);
+    if (stuck()) co_await give_up();
+    co_return write_failure(error);
+  }
+  constexpr std::size_t most = 256 << 10;
+  if (!buffer_) buffer_ = std::make_shared_for_overwrite<std::byte[]>(most);
+  while (count > 0) {
+    const std::span piece(buffer_.get(), std::min<std::uint64_t>(count, most));
+    auto unread = co_await read_file(from, offset, piece.size());
+    if (unread) co_return unread;
+    auto failed = co_await write(piece);
+    if (failed) co_return failed;
+    offset += piece.size();
+    count -= piece.size();
+  }
+  co_return failure{};
+}
+
 awaitable<failure> module_sink::flush() {
   if (!module_.table.flush) co_return failure{};
   const operation busy(*this);
@@ -212,7 +260,7 @@ awaitable<failure> module_sink::flush() {
 
 awaitable<failure> module_sink::commit(std::uint64_t length) {
   const operation busy(*this);
-  lent_.reset();
+  return_descriptor();
   const call commit_it = [&] { return module_.table.commit(self_, length); };
   const auto result = co_await perform(NBDSTREAM_BLOCKING_FINISH, commit_it);
   co_return to_failure(result);
@@ -222,7 +270,7 @@ awaitable<void> module_sink::abort() {
   cancel();
   while (busy_) co_await idle_.wait();
   const operation busy(*this);
-  lent_.reset();
+  return_descriptor();
   const call abort_it = [&] { return module_.table.abort(self_); };
   const auto until = io::clock::now() + grace_;
   const auto result = co_await perform(NBDSTREAM_BLOCKING_FINISH, abort_it, until);

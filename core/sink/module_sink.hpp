@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 
@@ -30,10 +31,11 @@ class module_sink final : public sink {
  public:
   /// Creates the module's sink from `options`. `grace`: how long a call that was asked to end may
   /// take; `on_stuck` is called when one does not even then return: the coroutine that waits for it
-  /// never resumes, and the process must end with _exit(). Throws create_error where the
-  /// module refuses.
+  /// never resumes, and the process must end with _exit(). `copy_only`: no page of a file is handed
+  /// on by reference. Throws create_error where the module refuses.
   module_sink(const asio::any_io_executor& executor, module m, settings options,
-              io::clock::duration grace, log::logger& log, std::function<void()> on_stuck);
+              io::clock::duration grace, log::logger& log, std::function<void()> on_stuck,
+              bool copy_only = false);
   ~module_sink() override;
   module_sink(const module_sink&) = delete;
   module_sink& operator=(const module_sink&) = delete;
@@ -41,6 +43,9 @@ class module_sink final : public sink {
   [[nodiscard]] awaitable<failure> open(const stream_info& stream) override;
   [[nodiscard]] awaitable<failure> write(std::span<const std::byte> data) override;
   [[nodiscard]] awaitable<failure> write_zeroes(std::uint64_t count) override;
+  [[nodiscard]] awaitable<failure> write_file(int from, std::uint64_t offset,
+                                              std::uint64_t count) override;
+  [[nodiscard]] std::uint64_t in_transit() const noexcept override;
   [[nodiscard]] awaitable<failure> flush() override;
   [[nodiscard]] awaitable<failure> commit(std::uint64_t length) override;
   [[nodiscard]] awaitable<void> abort() override;
@@ -62,7 +67,10 @@ class module_sink final : public sink {
   [[nodiscard]] failure to_failure(std::int64_t result);
   /// The same for a write to a lent descriptor.
   [[nodiscard]] failure write_failure(error_code error) const;
+  /// Reads into buffer_, on the thread.
+  [[nodiscard]] awaitable<failure> read_file(int from, std::uint64_t offset, std::size_t count);
   void borrow_descriptor();
+  void return_descriptor();
 
   static void log_line(const nbdstream_host* host, int level, const char* text);
   static void explain(const nbdstream_host* host, const char* text);
@@ -82,7 +90,10 @@ class module_sink final : public sink {
   bool busy_ = false;
   bool module_blocks_ = false;  ///< the thread runs a call of the module
   io::condition idle_;
+  bool copy_only_;
   std::optional<io::fd_writer> lent_;
+  bool referenced_ = false;  ///< pages of a file were in transit when the descriptor was returned
+  std::shared_ptr<std::byte[]> buffer_;  ///< of write_file(); the thread may keep it longer
 };
 
 }  // namespace nbdstream::sink

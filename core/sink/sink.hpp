@@ -42,6 +42,14 @@ class sink {
   [[nodiscard]] virtual awaitable<failure> write(std::span<const std::byte> data) = 0;
   /// Appends `count` zero bytes. As write().
   [[nodiscard]] virtual awaitable<failure> write_zeroes(std::uint64_t count) = 0;
+  /// Appends `count` bytes of the regular file `from` at `offset`. As write(). The sink may hand on
+  /// references to the file's pages: see in_transit().
+  [[nodiscard]] virtual awaitable<failure> write_file(int from, std::uint64_t offset,
+                                                      std::uint64_t count) = 0;
+  /// How many of the last bytes that were written may still be referenced, not copied: of these,
+  /// the file must not change. UINT64_MAX: nobody knows. After commit or abort began this is no
+  /// longer told in detail: close the file as a whole, which changes no page.
+  [[nodiscard]] virtual std::uint64_t in_transit() const noexcept = 0;
   /// Makes what was written durable, as far as the sink can. State: open.
   [[nodiscard]] virtual awaitable<failure> flush() = 0;
 

@@ -9,6 +9,7 @@
 #include "sink/sink.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <boost/asio/error.hpp>
 
@@ -28,7 +29,8 @@ struct sink_tape {
     std::uint64_t length = 0;  ///< as the commit said
   };
   std::vector<stream> streams;
-  std::vector<std::string> calls;  ///< "open", "write", "zeroes", "flush", "commit", "abort"
+  std::vector<std::string>
+      calls;  ///< "open", "write", "file", "zeroes", "flush", "commit", "abort"
 
   std::optional<std::size_t> fail_at;  ///< the index in `calls` that fails
   int fail_with = EIO;
@@ -37,6 +39,7 @@ struct sink_tape {
   std::string hold;      ///< this call waits until it is empty, or it is cancelled
   bool waiting = false;  ///< in such a call
   bool flushes = true;
+  std::uint64_t in_transit = 0;
 
   [[nodiscard]] std::string data() const {
     return streams.empty() ? std::string() : streams.back().data;
@@ -79,6 +82,20 @@ class fake_sink final : public sink::sink {
     if (!failed) tape_.streams.back().data.append(count, '\0');
     co_return failed;
   }
+  awaitable<nbdstream::sink::failure> write_file(int from, std::uint64_t offset,
+                                                 std::uint64_t count) override {
+    EXPECT_GT(count, 0u);
+    auto failed = co_await step("file");
+    if (!failed) {
+      std::string data(count, '\0');
+      EXPECT_EQ(::pread(from, data.data(), count, static_cast<off_t>(offset)),
+                static_cast<ssize_t>(count))
+          << "the file does not have what it is said to";
+      tape_.streams.back().data += data;
+    }
+    co_return failed;
+  }
+  [[nodiscard]] std::uint64_t in_transit() const noexcept override { return tape_.in_transit; }
   awaitable<nbdstream::sink::failure> flush() override { co_return co_await step("flush"); }
 
   awaitable<nbdstream::sink::failure> commit(std::uint64_t length) override {

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_IO_SPILL_HPP
+#define NBDSTREAM_IO_SPILL_HPP
+
+#include "io/error.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace nbdstream::io {
+
+/// Where held payload is kept that memory has no room for, addressed by its offset in the stream
+/// (bytes). For coroutines of the loop's thread; several may call at once, and are served one at a
+/// time in order of arrival. Must outlive every call.
+///
+/// Bytes may leave by reference (fd_writer::send_file), so their pages must not change while
+/// somebody still looks at them. Nobody can tell how long a reader that splices does; therefore
+/// one spill serves one stream, and goes with it: closing the file changes no page.
+class spill {
+ public:
+  virtual ~spill() = default;
+
+  /// Keeps `data` at `offset`, over what may be there. `data` must stay until the call returns.
+  /// Errors are the system's: ENOSPC, EFBIG, EIO, ...; what is there after one is unknown.
+  [[nodiscard]] virtual awaitable<error_code> write(std::uint64_t offset,
+                                                    std::span<const std::byte> data) = 0;
+
+  /// Reads back all of `into`. State: these bytes were kept and not given back; otherwise they
+  /// read as zeroes, or are an error (EIO).
+  [[nodiscard]] virtual awaitable<error_code> read(std::uint64_t offset,
+                                                   std::span<std::byte> into) = 0;
+
+  /// [begin, end), whether it was kept or not, is needed no more: gives the space of the whole
+  /// blocks in it back, together with what was given back next to it before; of places apart only
+  /// the first in the file is remembered for that, as the stream goes from there. Blocks are large
+  /// (see give_back_unit()); the rest comes back when the spill goes. Never fails: a file system
+  /// that cannot do it is no error. A later write() there is kept like any other.
+  [[nodiscard]] virtual awaitable<void> give_back(std::uint64_t begin, std::uint64_t end) = 0;
+
+  /// A regular file that holds the bytes at the same offsets, owned by the spill; -1 where there is
+  /// none (tests).
+  [[nodiscard]] virtual int descriptor() const noexcept = 0;
+};
+
+/// Makes a spill in `directory`: a sparse file without a name, gone with the spill or the process.
+/// Blocks for as long as the file system takes. Errors are those of open(2).
+[[nodiscard]] io_result<std::unique_ptr<spill>> open_spill_file(
+    const asio::any_io_executor& executor, const std::string& directory);
+
+}  // namespace nbdstream::io
+#endif

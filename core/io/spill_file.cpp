@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "io/spill_file.hpp"
+
+#include "io/spill.hpp"
+#include "io/worker.hpp"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace nbdstream::io {
+namespace {
+
+/// Every call goes to the thread: RWF_NOWAIT, which could spare that, is not to be had for writes
+/// to page cache on ext4 and tmpfs.
+class spill_file final : public spill {
+ public:
+  spill_file(const asio::any_io_executor& executor, unique_fd file)
+      : file_(std::move(file)), thread_(executor), turns_(executor) {}
+
+  awaitable<error_code> write(std::uint64_t offset, std::span<const std::byte> data) override {
+    const auto turn = co_await turns_.wait_and_enter();
+    if (offset < idle_end_ && idle_begin_ < offset + data.size()) idle_begin_ = idle_end_ = 0;
+    worker::job job = [fd = file_.get(), offset, data] { return write_at(fd, offset, data); };
+    const auto result = co_await thread_.run(std::move(job));
+    co_return from_errno(static_cast<int>(-result));
+  }
+
+  awaitable<error_code> read(std::uint64_t offset, std::span<std::byte> into) override {
+    const auto turn = co_await turns_.wait_and_enter();
+    worker::job job = [fd = file_.get(), offset, into] { return read_at(fd, offset, into); };
+    const auto result = co_await thread_.run(std::move(job));
+    co_return from_errno(static_cast<int>(-result));
+  }
+
+  awaitable<void> give_back(std::uint64_t begin, std::uint64_t end) override {
+    const auto turn = co_await turns_.wait_and_enter();
+    if (begin >= end || cannot_punch_) co_return;
+    const bool adjoins = begin <= idle_end_ && idle_begin_ <= end;
+    // Of two that are apart the first is kept in mind: the stream's cursor comes from there.
+    const bool remembered = adjoins || begin < idle_begin_ || idle_begin_ == idle_end_;
+    if (adjoins) {
+      begin = std::min(begin, idle_begin_);
+      end = std::max(end, idle_end_);
+    }
+    if (remembered) {
+      idle_begin_ = begin;
+      idle_end_ = end;
+    }
+    const auto unit = give_back_unit();
+    const auto first = (begin + unit - 1) / unit * unit;
+    const auto last = end / unit * unit;
+    if (first >= last) co_return;
+    worker::job job = [fd = file_.get(), first, last]() -> std::int64_t {
+      return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(first),
+                         static_cast<off_t>(last - first)) == 0
+                 ? 0
+                 : -errno;
+    };
+    const auto result = co_await thread_.run(std::move(job));
+    if (result == 0 && remembered) idle_begin_ = last;
+    cannot_punch_ = result == -EOPNOTSUPP || result == -ENOSYS;
+  }
+
+  [[nodiscard]] int descriptor() const noexcept override { return file_.get(); }
+
+ private:
+  unique_fd file_;
+  worker thread_;
+  turnstile turns_;
+  /// What was given back and has not been punched: with its neighbours it may make a block.
+  std::uint64_t idle_begin_ = 0;
+  std::uint64_t idle_end_ = 0;
+  bool cannot_punch_ = false;
+};
+
+}  // namespace
+
+std::uint64_t give_back_unit() noexcept {
+  return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) << 11;
+}
+
+io_result<unique_fd> make_unnamed(const std::string& directory) {
+  unique_fd file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!file) return from_errno();
+  return file;
+}
+
+io_result<unique_fd> make_and_unlink(const std::string& directory) {
+  std::string name = directory + "/nbdstream-spill-XXXXXX";
+  unique_fd file(::mkostemp(name.data(), O_CLOEXEC));
+  if (!file) return from_errno();
+  if (::unlink(name.c_str()) != 0) return from_errno();
+  return file;
+}
+
+std::int64_t write_at(int file, std::uint64_t offset, std::span<const std::byte> data) noexcept {
+  while (!data.empty()) {
+    const auto n = ::pwrite(file, data.data(), data.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return -errno;
+    if (n == 0) return -EIO;
+    offset += static_cast<std::uint64_t>(n);
+    data = data.subspan(static_cast<std::size_t>(n));
+  }
+  return 0;
+}
+
+std::int64_t read_at(int file, std::uint64_t offset, std::span<std::byte> into) noexcept {
+  while (!into.empty()) {
+    const auto n = ::pread(file, into.data(), into.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return -errno;
+    if (n == 0) return -EIO;
+    offset += static_cast<std::uint64_t>(n);
+    into = into.subspan(static_cast<std::size_t>(n));
+  }
+  return 0;
+}
+
+io_result<std::unique_ptr<spill>> open_spill_file(const asio::any_io_executor& executor,
+                                                  const std::string& directory) {
+  auto file = make_unnamed(directory);
+  if (!file) {
+    // How file systems, and kernels, say that they do not know O_TMPFILE.
+    const int why = file.error().value();
+    if (why == EOPNOTSUPP || why == EISDIR || why == EINVAL || why == ENOSYS)
+      file = make_and_unlink(directory);
+  }
+  if (!file) return file.error();
+  return std::make_unique<spill_file>(executor, std::move(*file));
+}
+
+}  // namespace nbdstream::io

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "io/spill_file.hpp"
+
+#include "io/spill.hpp"
+#include "loop.hpp"
+#include "support/temp_directory.hpp"
+
+#include <sys/fsuid.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+namespace nbdstream::test {
+namespace {
+
+const auto unit = io::give_back_unit();
+
+/// What a file may take beside its data: a huge page that it uses a part of.
+constexpr std::uint64_t slack = 4 << 20;
+
+/// A file system with a disk, and one in memory.
+constexpr std::array directories{"/var/tmp", "/dev/shm"};
+
+awaitable<void> write(io::spill& s, std::uint64_t offset, std::string data, error_code& error) {
+  error = co_await s.write(offset, std::as_bytes(std::span(data)));
+}
+awaitable<void> read(io::spill& s, std::uint64_t offset, std::string& into, error_code& error) {
+  error = co_await s.read(offset, std::as_writable_bytes(std::span(into)));
+}
+awaitable<void> give_back(io::spill& s, std::uint64_t begin, std::uint64_t end) {
+  co_await s.give_back(begin, end);
+}
+
+struct rig {
+  loop l;
+  std::unique_ptr<io::spill> kept;
+
+  explicit rig(const char* directory = "/var/tmp") {
+    auto made = io::open_spill_file(l.executor(), directory);
+    if (!made) throw boost::system::system_error(made.error(), directory);
+    kept = std::move(*made);
+  }
+  error_code put(std::uint64_t offset, std::string data) {
+    error_code error;
+    l.spawn(write(*kept, offset, std::move(data), error));
+    l.finish();
+    return error;
+  }
+  error_code get(std::uint64_t offset, std::string& into) {
+    error_code error;
+    l.spawn(read(*kept, offset, into, error));
+    l.finish();
+    return error;
+  }
+  std::string get(std::uint64_t offset, std::size_t count) {
+    std::string got(count, '?');
+    const auto error = get(offset, got);
+    EXPECT_FALSE(error) << error.message();
+    return got;
+  }
+  void free(std::uint64_t begin, std::uint64_t end) {
+    l.spawn(give_back(*kept, begin, end));
+    l.finish();
+  }
+  /// The space it takes, in bytes.
+  [[nodiscard]] std::uint64_t space() const {
+    struct stat s {};
+    EXPECT_EQ(::fstat(kept->descriptor(), &s), 0);
+    return static_cast<std::uint64_t>(s.st_blocks) * 512;
+  }
+};
+
+TEST(SpillFile, KeepsBytesWhereverTheyLand) {
+  for (const auto* const directory : directories) {
+    rig r(directory);
+    const auto data = numbered(1'000'003);
+    EXPECT_FALSE(r.put(50'000'001, data));
+    EXPECT_FALSE(r.put(17, data));
+    EXPECT_FALSE(r.put(20, "over"));
+    EXPECT_TRUE(r.get(50'000'001, data.size()) == data);
+    EXPECT_EQ(r.get(17, 10), data.substr(0, 3) + "over" + data.substr(7, 3));
+    EXPECT_EQ(r.get(2'000'000, 5), std::string(5, '\0')) << "between them is nothing";
+    EXPECT_LT(r.space(), 2 * data.size() + 2 * slack) << "and takes no space";
+  }
+}
+
+TEST(SpillFile, KeepsBytesFarAlong) {
+  rig r("/dev/shm");
+  EXPECT_FALSE(r.put(std::uint64_t{1} << 40, "far"));
+  EXPECT_EQ(r.get(std::uint64_t{1} << 40, 3), "far");
+}
+
+TEST(SpillFile, ServesManyAtOnceInTheirOrder) {
+  rig r;
+  std::array<error_code, 101> errors;
+  for (std::size_t i = 0; i < 100; ++i) {
+    r.l.spawn(write(*r.kept, i * 10'000, numbered(10'000), errors[i]));
+  }
+  for (std::size_t i = 0; i < 10; ++i) r.l.spawn(write(*r.kept, 7, std::to_string(i), errors[i]));
+  std::string got(1'000'000, '?');
+  r.l.spawn(read(*r.kept, 0, got, errors[100]));
+  r.l.finish();
+  for (const auto& e : errors) EXPECT_FALSE(e) << e.message();
+  EXPECT_EQ(got[7], '9') << "the last one to arrive wins";
+  got[7] = numbered(8)[7];
+  for (std::size_t i = 0; i < 100; ++i)
+    EXPECT_TRUE(got.substr(i * 10'000, 10'000) == numbered(10'000));
+}
+
+TEST(SpillFile, ReadingBeyondWhatWasKeptIsAnError) {
+  rig r;
+  EXPECT_FALSE(r.put(0, "abc"));
+  std::string got(4, '?');
+  EXPECT_EQ(r.get(0, got).value(), EIO);
+}
+
+TEST(SpillFile, HasNoNameAndIsNobodyElses) {
+  for (const bool named_first : {false, true}) {
+    const temp_directory t;
+    const auto file = named_first ? io::make_and_unlink(t.path()) : io::make_unnamed(t.path());
+    ASSERT_TRUE(file);
+    EXPECT_TRUE(std::filesystem::is_empty(t.path()));
+    struct stat s {};
+    ASSERT_EQ(::fstat(file->get(), &s), 0);
+    EXPECT_EQ(s.st_mode, static_cast<mode_t>(S_IFREG | 0600));
+    EXPECT_EQ(s.st_nlink, 0u);
+    EXPECT_EQ(::fcntl(file->get(), F_GETFD), FD_CLOEXEC);
+    const auto data = numbered(5000);
+    EXPECT_EQ(io::write_at(file->get(), 3, std::as_bytes(std::span(data))), 0);
+    std::string got(5000, '?');
+    EXPECT_EQ(io::read_at(file->get(), 3, std::as_writable_bytes(std::span(got))), 0);
+    EXPECT_TRUE(got == data);
+  }
+}
+
+int error_of_opening(const std::string& directory) {
+  loop l;
+  const auto made = io::open_spill_file(l.executor(), directory);
+  return made ? 0 : made.error().value();
+}
+
+TEST(SpillFile, ADirectoryThatCannotHoldItIsAnError) {
+  const temp_directory t;
+  std::ofstream(t / "file") << "text";
+  EXPECT_EQ(error_of_opening(t / "missing"), ENOENT);
+  EXPECT_EQ(error_of_opening(t / "file"), ENOTDIR);
+  EXPECT_NE(error_of_opening("/proc"), 0);
+}
+
+TEST(SpillFile, AReadOnlyDirectoryIsAnError) {
+  const temp_directory t;
+  ASSERT_EQ(::chmod(t.path().c_str(), 0555), 0);
+  const bool root = ::geteuid() == 0;  // to whom modes mean nothing
+  if (root) ::setfsuid(65534);
+  EXPECT_EQ(error_of_opening(t.path()), EACCES);
+  if (root) ::setfsuid(0);
+  ::chmod(t.path().c_str(), 0700);
+}
+
+TEST(SpillFile, AFullDiskIsAnErrorAlsoWhereAPartWasTaken) {
+  rig r;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit limit = before;
+  limit.rlim_cur = 100'000;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  EXPECT_EQ(r.put(60'000, numbered(60'000)).value(), EFBIG);
+  EXPECT_FALSE(r.put(0, "abc")) << "it can be used further";
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  struct stat s {};
+  ASSERT_EQ(::fstat(r.kept->descriptor(), &s), 0);
+  EXPECT_EQ(s.st_size, 100'000) << "the write was to be short";
+
+  const io::unique_fd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  const std::string data = "abc";
+  EXPECT_EQ(io::write_at(full.get(), 0, std::as_bytes(std::span(data))), -ENOSPC);
+}
+
+TEST(SpillFile, GivesBackTheSpaceOfWholeBlocksAndNothingElse) {
+  for (const auto* const directory : directories) {
+    rig r(directory);
+    const auto data = numbered(3 * unit);
+    ASSERT_FALSE(r.put(0, data));
+    EXPECT_GE(r.space(), data.size());
+    r.free(unit + 1, 2 * unit + 9);
+    r.free(2 * unit + 11, 3 * unit);
+    r.free(3 * unit + 1, 3 * unit + 5);
+    r.free(5, 5);
+    r.free(9, 3);
+    EXPECT_GE(r.space(), data.size()) << "no whole block is free";
+    r.free(unit, unit + 1);
+    EXPECT_LT(r.space(), 2 * unit + slack);
+    EXPECT_TRUE(r.get(0, unit) == data.substr(0, unit));
+    EXPECT_TRUE(r.get(2 * unit, unit) == data.substr(2 * unit));
+    EXPECT_EQ(r.get(unit, 3), std::string(3, '\0'));
+    r.free(0, 3 * unit);
+    EXPECT_LT(r.space(), slack);
+  }
+}
+
+TEST(SpillFile, GivesBackWhatIsFreedInSmallSteps) {
+  rig r("/dev/shm");
+  ASSERT_FALSE(r.put(0, numbered(2 * unit)));
+  for (std::uint64_t at = 0; at < 2 * unit; at += 100'001) {
+    r.free(at, std::min(2 * unit, at + 100'001));
+    EXPECT_LE(r.space(), 2 * unit - at / unit * unit + slack);
+  }
+  EXPECT_EQ(r.space(), 0u);
+}
+
+TEST(SpillFile, GivesBackWhatIsFreedInSmallStepsInSeveralPlaces) {
+  rig r("/dev/shm");
+  ASSERT_FALSE(r.put(0, numbered(2 * unit)));
+  for (std::uint64_t at = 0; at < 2 * unit; at += 1'000'001) {
+    r.free(at, std::min(2 * unit, at + 1'000'001));
+    r.free(9 * unit + at * 3, 9 * unit + at * 3 + 4096);
+  }
+  EXPECT_EQ(r.space(), 0u);
+  r.free(9 * unit, 99 * unit);
+  ASSERT_FALSE(r.put(20 * unit, "kept"));
+  r.free(0, 20 * unit);
+  EXPECT_EQ(r.get(20 * unit, 4), "kept");
+}
+
+TEST(SpillFile, KeepsWhatIsWrittenAgain) {
+  rig r("/dev/shm");
+  ASSERT_FALSE(r.put(0, numbered(2 * unit)));
+  r.free(0, unit / 2);
+  ASSERT_FALSE(r.put(unit / 4, "again"));
+  r.free(unit / 2, unit + unit / 2);
+  EXPECT_EQ(r.get(unit / 4, 5), "again");
+  r.free(0, unit);
+  ASSERT_FALSE(r.put(10, "and again"));
+  EXPECT_EQ(r.get(8, 11), std::string("\0\0and again", 11));
+  r.free(unit + unit / 2, 2 * unit);
+  EXPECT_EQ(r.get(8, 11), std::string("\0\0and again", 11));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "fake_module.hpp"
+#include "sink/module_sink.hpp"
+#include "support/fake_log.hpp"
+#include "unit/io/loop.hpp"
+
+#include <memory>
+
+namespace nbdstream::test {
+namespace {
+
+namespace calls = fake_module_calls;
+
+struct outcome {
+  bool done = false;
+  sink::failure failed;
+};
+
+awaitable<void> open(sink::sink& s, outcome& o) {
+  const sink::stream_info info{};
+  o.failed = co_await s.open(info);
+  o.done = true;
+}
+awaitable<void> write_file(sink::sink& s, int from, std::uint64_t offset, std::uint64_t count,
+                           outcome& o) {
+  o.failed = co_await s.write_file(from, offset, count);
+  o.done = true;
+}
+awaitable<void> commit(sink::sink& s, outcome& o) {
+  o.failed = co_await s.commit(0);
+  o.done = true;
+}
+awaitable<void> abort(sink::sink& s, outcome& o) {
+  co_await s.abort();
+  o.done = true;
+}
+
+constexpr std::size_t much = 700'001;
+
+struct fixture {
+  loop l;
+  fake_log log;
+  module_script script;
+  sink::module module = fake_module(script);
+  std::unique_ptr<sink::module_sink> made;
+  ends pipe = make_pipe();
+  std::string data = numbered(much);
+  io::unique_fd file{::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
+  outcome o;
+
+  fixture() { EXPECT_EQ(::pwrite(file.get(), data.data(), much, 0), static_cast<ssize_t>(much)); }
+  void lend_pipe() {
+    module.table.native_fd = calls::native_fd;
+    script.fd = pipe.write.get();
+  }
+  sink::module_sink& opened(bool copy_only = false) {
+    sink::settings none("fake", {}, {});
+    made = std::make_unique<sink::module_sink>(
+        l.executor(), module, std::move(none), std::chrono::seconds(10), log, [] {}, copy_only);
+    run(open(*made, o));
+    EXPECT_FALSE(o.failed);
+    return *made;
+  }
+  void run(awaitable<void> task) {
+    l.spawn(std::move(task));
+    l.finish();
+  }
+};
+
+TEST(ModuleSinkFile, PassesItThroughTheModulesWrite) {
+  for (const bool blocks : {false, true}) {
+    fixture f;
+    if (blocks) f.module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
+    f.script.most = 100'000;
+    auto& s = f.opened();
+    f.run(write_file(s, f.file.get(), 3, much - 3, f.o));
+    EXPECT_FALSE(f.o.failed) << f.o.failed.why;
+    EXPECT_TRUE(f.script.data == f.data.substr(3));
+    EXPECT_EQ(s.in_transit(), 0u);
+    EXPECT_EQ(f.script.on_loop.back(), !blocks);
+  }
+}
+
+TEST(ModuleSinkFile, HandsItToALentPipe) {
+  for (const bool copy_only : {false, true}) {
+    fixture f;
+    f.lend_pipe();
+    auto& s = f.opened(copy_only);
+    f.run(write_file(s, f.file.get(), 1, 30'000, f.o));
+    EXPECT_FALSE(f.o.failed) << f.o.failed.why;
+    EXPECT_EQ(s.in_transit(), copy_only ? 0u : 30'000u);
+    EXPECT_TRUE(drain(f.pipe.read.get()) == f.data.substr(1, 30'000));
+    EXPECT_EQ(s.in_transit(), 0u);
+    EXPECT_EQ(f.script.all(), "open");
+  }
+}
+
+TEST(ModuleSinkFile, SaysNoMoreWhatIsInTransitOnceTheStreamEnds) {
+  for (const bool commits : {false, true}) {
+    fixture f;
+    f.lend_pipe();
+    auto& s = f.opened();
+    f.run(write_file(s, f.file.get(), 1, 30'000, f.o));
+    f.run(commits ? commit(s, f.o) : abort(s, f.o));
+    EXPECT_EQ(s.in_transit(), UINT64_MAX);
+    drain(f.pipe.read.get());
+    f.run(open(s, f.o));
+    EXPECT_EQ(s.in_transit(), 0u);
+  }
+}
+
+TEST(ModuleSinkFile, AFileThatEndsTooSoonIsAFailure) {
+  for (const bool lends : {false, true}) {
+    fixture f;
+    if (lends) f.lend_pipe();
+    auto& s = f.opened();
+    f.run(write_file(s, f.file.get(), much - 10, 11, f.o));
+    EXPECT_EQ(f.o.failed.code.value(), EIO);
+    EXPECT_FALSE(f.o.failed.why.empty());
+  }
+}
+
+TEST(ModuleSinkFile, PassesOnWhatTheModuleSays) {
+  fixture f;
+  auto& s = f.opened();
+  f.script.answer = [&f](const char*) {
+    f.script.host->explain(f.script.host, "the tape is full");
+    return -ENOSPC;
+  };
+  f.run(write_file(s, f.file.get(), 0, much, f.o));
+  EXPECT_EQ(f.o.failed.why, "the tape is full");
+}
+
+TEST(ModuleSinkFile, CancelEndsIt) {
+  for (const bool lends : {false, true}) {
+    fixture f;
+    if (lends) f.lend_pipe();
+    f.script.answer = [](const char* call) { return std::string(call) == "write" ? -EAGAIN : 0; };
+    f.script.wait.timeout_ns = 3'600'000'000'000;
+    auto& s = f.opened();
+    int waits = 0;
+    s.before_wait = [&] { ++waits; };
+    outcome writing;
+    f.l.spawn(write_file(s, f.file.get(), 0, much, writing));
+    EXPECT_TRUE(f.l.until([&] { return waits > 0; }));
+    f.run(abort(s, f.o));
+    EXPECT_EQ(writing.failed.code, asio::error::operation_aborted);
+    f.script.answer = nullptr;
+    f.run(open(s, f.o));
+    EXPECT_FALSE(f.o.failed) << "abort ends the cancellation";
+  }
+}
+
+TEST(ModuleSinkFile, FailsAtOnceWhereTheSinkWasCancelled) {
+  for (const bool lends : {false, true}) {
+    fixture f;
+    if (lends) f.lend_pipe();
+    auto& s = f.opened();
+    s.cancel();
+    f.run(write_file(s, f.file.get(), 0, much, f.o));
+    EXPECT_EQ(f.o.failed.code, asio::error::operation_aborted);
+    EXPECT_TRUE(f.script.data.empty());
+  }
+}
+
+}  // namespace
+}  // namespace nbdstream::test
