@@ -90,19 +90,24 @@ constexpr command_option options[] = {
     {"max-stream", 0, "SIZE", "", group::stream, target::exported, "max-stream", nullptr,
      "Without --size: a byte named beyond this is ENOSPC and fails the stream. Default: 64T."},
     {"order", 0, "MODE", "", group::stream, target::exported, "order", nullptr,
-     "auto or strict. strict: a gap is sent as zeroes at once, and a write behind the stream's "
-     "end fails it. auto is strict in this version; window, spill and spool are not built yet."},
+     "What happens to a write ahead of the stream's end. strict: the gap is sent as zeroes at "
+     "once. window: it waits in RAM (qemu-img -W, nbdcopy). spill: as window, and what does not "
+     "fit there goes to an unlinked file (live backup). spool: the whole disk is kept in that "
+     "file and sent when it is complete, so it may be rewritten and read (qcow2, mkfs); in the "
+     "others a write behind the stream's end fails it. auto, the default: spill where --gaps is "
+     "refuse, else window."},
     {"window", 0, "SIZE", "", group::stream, target::exported, "window", nullptr,
-     "RAM for data that is ahead of the stream. Not built yet."},
+     "window, spill: RAM for data that is ahead of the stream. Default: 64M."},
     {"stall", 0, "TIME", "", group::stream, target::exported, "stall", nullptr,
-     "How long a full window waits for its gap. Not built yet."},
+     "window, spill: how long a full window waits for its gap; then the gap is sent as zeroes, or "
+     "with --gaps refuse the stream fails. Default: 2s."},
     {"spill-directory", 0, "DIR", "", group::stream, target::exported, "spill-directory", nullptr,
-     "Where data is kept that the window cannot hold. Not built yet."},
+     "spill, spool: where the file is. Default: $TMPDIR, or else /var/tmp."},
     {"spill-limit", 0, "SIZE", "", group::stream, target::exported, "spill-limit", nullptr,
-     "How much of it. Not built yet."},
+     "spill, spool: how much the file may hold. Default: what the disk has."},
     {"gaps", 0, "allow|refuse", "", group::stream, target::exported, "gaps", nullptr,
      "Whether bytes that no request named count as zeroes at the end. Default: refuse with "
-     "--size and without --run, else allow."},
+     "--size and without --run, except with --order spool; else allow."},
     {"no-pad", 0, "", "false", group::stream, target::exported, "pad", nullptr,
      "End at the highest byte named, even with --size."},
     {"streams", 0, "N", "", group::stream, target::exported, "streams", nullptr,

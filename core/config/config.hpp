@@ -53,7 +53,11 @@ struct export_config {
   std::string description;
   std::optional<std::uint64_t> size;                   ///< bytes
   std::uint64_t max_stream = std::uint64_t{64} << 40;  ///< bytes; only without `size`
-  order_mode order = order_mode::automatic;
+  order_mode order = order_mode::automatic;            ///< see effective_order()
+  std::uint64_t window = std::uint64_t{64} << 20;      ///< bytes of RAM for what is ahead
+  nanoseconds stall = std::chrono::seconds(2);         ///< how long a full window waits for its gap
+  std::string spill_directory;                         ///< empty: see effective_spill_directory()
+  std::optional<std::uint64_t> spill_limit;            ///< bytes; none: only the disk limits it
   std::optional<gaps_policy> gaps;  ///< none: SPEC's default, see effective_gaps()
   bool pad = true;                  ///< false: --no-pad
   std::uint64_t streams = 1;        ///< 0: for ever
@@ -105,6 +109,16 @@ struct configuration {
   if (e.order == order_mode::spool) return gaps_policy::allow;
   return e.size && s.run.empty() ? gaps_policy::refuse : gaps_policy::allow;
 }
+
+/// How writes out of order are taken, never automatic: what the user said, or else spill where a
+/// gap must not be sent as zeroes, however long it stays open, and window where it may.
+[[nodiscard]] inline order_mode effective_order(const export_config& e, const server_config& s) {
+  if (e.order != order_mode::automatic) return e.order;
+  return effective_gaps(e, s) == gaps_policy::refuse ? order_mode::spill : order_mode::window;
+}
+
+/// Where the file of spill and spool goes: what the user said, or else $TMPDIR, or else /var/tmp.
+[[nodiscard]] std::string effective_spill_directory(const export_config& e);
 
 /// A configuration that cannot be used: one line for the user, naming the thing, what is wrong
 /// with it, and what to do. Leads to exit status 2.

@@ -83,6 +83,10 @@ std::string to_toml(const configuration& config, const secret_check& is_secret) 
   for (const export_config& e : config.exports) {
     out += "\n[[export]]\n";
     append_keys(out, export_keys(), e);
+    if (e.order == order_mode::automatic) {
+      const bool spill = effective_order(e, config.server) == order_mode::spill;
+      out += fmt::format("# order \"auto\" is \"{}\" here\n", spill ? "spill" : "window");
+    }
     if (!e.gaps) {
       const bool allow = effective_gaps(e, config.server) == gaps_policy::allow;
       out += fmt::format("# gaps = \"{}\" unless it is given\n", allow ? "allow" : "refuse");

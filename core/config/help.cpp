@@ -49,8 +49,12 @@ Examples:
     set -o pipefail
     nbdstream --sink stdout --run 'qemu-img convert -n in.qcow2 -O raw "$uri"' | zstd > in.raw.zst
 
-  Wait for a client that writes all of 40 GiB in order, and send them over the network:
+  Wait for a client that writes all of 40 GiB in any order, and send them over the network:
     nbdstream --sink socket:tcp://backup.example:9000 --size 40G -U /run/nbd.sock
+
+  Take the live backup of a running machine, whose writes land anywhere:
+    set -o pipefail
+    nbdstream --sink stdout --size 40G --order spill -U /run/nbd.sock | zstd > vm1.raw.zst
 
   Serve one stream after the other, for ever, on TCP port 10809:
     nbdstream --sink fifo:/run/backup/vm1 --size 40G --streams 0 -p 10809

@@ -58,22 +58,9 @@ values word_for(const std::array<choice<T>, N>& choices, T value) {
   return {};
 }
 
-order_mode choose_order(text word) {
-  const order_mode order = choose(orders, word);
-  if (order != order_mode::automatic && order != order_mode::strict) {
-    throw error(fmt::format("{} is not built yet; this version has --order strict", word));
-  }
-  return order;
-}
-
 text not_empty(text value, text what) {
   if (value.empty()) throw error(fmt::format("the value is empty; give {}", what));
   return value;
-}
-
-template <class Target>
-void needs_order(Target&, text) {
-  throw error("not built yet; this version has --order strict, which keeps nothing back");
 }
 
 void needs_tls(server_config&, text) {
@@ -150,8 +137,19 @@ constexpr std::array<key<exported>, 13> keys_of_export{{
      [](const exported& e) { return e.size ? values{format_size(*e.size)} : values(); }},
     {"max-stream", value_type::size, [](exported& e, text v) { e.max_stream = parse_size(v); },
      [](const exported& e) { return e.size ? values() : values{format_size(e.max_stream)}; }},
-    {"order", value_type::text, [](exported& e, text v) { e.order = choose_order(v); },
+    {"order", value_type::text, [](exported& e, text v) { e.order = choose(orders, v); },
      [](const exported& e) { return word_for(orders, e.order); }},
+    {"window", value_type::size, [](exported& e, text v) { e.window = parse_size(v); },
+     [](const exported& e) { return values{format_size(e.window)}; }},
+    {"stall", value_type::duration, [](exported& e, text v) { e.stall = parse_duration(v); },
+     [](const exported& e) { return values{format_duration(e.stall)}; }},
+    {"spill-directory", value_type::text,
+     [](exported& e, text v) { e.spill_directory = not_empty(v, "a directory"); },
+     [](const exported& e) { return unless_empty(e.spill_directory); }},
+    {"spill-limit", value_type::size, [](exported& e, text v) { e.spill_limit = parse_size(v); },
+     [](const exported& e) {
+       return e.spill_limit ? values{format_size(*e.spill_limit)} : values();
+     }},
     {"gaps", value_type::text, [](exported& e, text v) { e.gaps = choose(gaps_policies, v); },
      [](const exported& e) { return e.gaps ? word_for(gaps_policies, *e.gaps) : values(); }},
     {"pad", value_type::boolean, [](exported& e, text v) { e.pad = parse_boolean(v); },
@@ -161,10 +159,6 @@ constexpr std::array<key<exported>, 13> keys_of_export{{
      [](const exported& e) { return values{std::to_string(e.streams)}; }},
     {"settle", value_type::duration, [](exported& e, text v) { e.settle = parse_duration(v); },
      [](const exported& e) { return values{format_duration(e.settle)}; }},
-    {"window", value_type::size, needs_order<exported>, nullptr},
-    {"stall", value_type::duration, needs_order<exported>, nullptr},
-    {"spill-directory", value_type::text, needs_order<exported>, nullptr},
-    {"spill-limit", value_type::size, needs_order<exported>, nullptr},
 }};
 
 }  // namespace

@@ -5,10 +5,13 @@
 #include "config/text.hpp"
 
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace nbdstream::config {
@@ -18,6 +21,8 @@ using kind = listen_address::kind;
 
 constexpr std::size_t longest_string = 4096;  // of the NBD protocol
 constexpr std::size_t longest_socket = sizeof(sockaddr_un::sun_path) - 1;
+/// So that a window and what may exceed it add up within 64 bits, also signed ones.
+constexpr std::uint64_t largest_window = std::uint64_t{1} << 62;
 
 void complete(configuration& config, bool socket_activation) {
   server_config& server = config.server;
@@ -93,6 +98,56 @@ void check_string(std::string_view text, std::string_view what) {
   }
 }
 
+void check_window(const export_config& e, const server_config& server, std::string_view name) {
+  if (e.window > largest_window) {
+    throw error(fmt::format("{}: --window {} is too large; it is at most {} (2^62)", name, e.window,
+                            largest_window));
+  }
+  // With spill it has a meaning: everything that is ahead goes to the file.
+  if (e.window == 0 && effective_order(e, server) == order_mode::window) {
+    throw error(
+        fmt::format("{}: --window 0 has no room for data that is ahead of the stream; give more, "
+                    "or use --order strict",
+                    name));
+  }
+}
+
+void check_spill_directory(const export_config& e, std::string_view name) {
+  const std::string directory = effective_spill_directory(e);
+  const std::string itself = directory + "/.";  // fails for what is no directory
+  if (::access(itself.c_str(), W_OK | X_OK) == 0) return;
+  const char* const why = std::strerror(errno);
+  if (!e.spill_directory.empty()) {
+    throw error(fmt::format("{}: --spill-directory {}: {}; give a directory that can be written",
+                            name, quote(directory), why));
+  }
+  throw error(
+      fmt::format("{}: the spill file would be in {} ($TMPDIR, or else /var/tmp): {}; give a "
+                  "directory that can be written with --spill-directory",
+                  name, quote(directory), why));
+}
+
+void check_spill(const export_config& e, std::string_view name) {
+  const bool spills = e.order == order_mode::spill || e.order == order_mode::spool;
+  for (const auto& [option, given] : {std::pair("--spill-directory", !e.spill_directory.empty()),
+                                      std::pair("--spill-limit", e.spill_limit.has_value())}) {
+    if (given && !spills && e.order != order_mode::automatic) {
+      throw error(
+          fmt::format("{}: {} is for --order spill and spool; leave it out, or use one "
+                      "of them",
+                      name, option));
+    }
+  }
+  if (e.spill_limit == 0) {
+    throw error(
+        fmt::format("{}: --spill-limit 0 has no room for anything; give more, or use --order "
+                    "window",
+                    name));
+  }
+  // A client that auto is used for may write in order and never need it.
+  if (spills || !e.spill_directory.empty()) check_spill_directory(e, name);
+}
+
 void check_export(const export_config& e, const server_config& server) {
   const std::string name = fmt::format("export {}", quote(e.name));
   check_string(e.name, "export name");
@@ -115,6 +170,8 @@ void check_export(const export_config& e, const server_config& server) {
     throw error(fmt::format("{}: --run serves one stream; leave out --streams {}, or --run", name,
                             e.streams));
   }
+  check_window(e, server, name);
+  check_spill(e, name);
 }
 
 void check_names(const std::vector<export_config>& exports) {
@@ -145,6 +202,19 @@ void warn_of_weak_ends(const configuration& config, std::vector<std::string>& wa
   }
 }
 
+/// Who names a place for the spill file expects one.
+void warn_of_unused_spill(const configuration& config, std::vector<std::string>& warnings) {
+  for (const auto& e : config.exports) {
+    const bool given = !e.spill_directory.empty() || e.spill_limit;
+    if (given && effective_order(e, config.server) == order_mode::window) {
+      warnings.push_back(
+          fmt::format("export {}: --order auto is window here, which has no spill file; for one "
+                      "use --order spill",
+                      quote(e.name)));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> complete_and_validate(configuration& config, bool socket_activation) {
@@ -154,6 +224,7 @@ std::vector<std::string> complete_and_validate(configuration& config, bool socke
   check_names(config.exports);
   std::vector<std::string> warnings;
   warn_of_weak_ends(config, warnings);
+  warn_of_unused_spill(config, warnings);
   return warnings;
 }
 

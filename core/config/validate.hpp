@@ -15,6 +15,8 @@ namespace nbdstream::config {
 /// warnings for the log. `socket_activation`: listening sockets were inherited (LISTEN_FDS), so
 /// that no address is needed. Throws config::error.
 ///
+/// A directory that will surely be needed for a spill file is looked for; nothing is created.
+///
 /// Not checked here, as only the sink modules know: their settings (sink/options.hpp), and that at
 /// most one of them uses stdout.
 [[nodiscard]] std::vector<std::string> complete_and_validate(configuration& config,

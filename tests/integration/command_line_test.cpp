@@ -133,9 +133,11 @@ TEST_F(command_line, reading_is_refused_and_nbdcopy_is_named) {
   EXPECT_TRUE(mentions(refusal({"-U", "sock", "-r", "pipe=output"}), "nbdcopy"));
 }
 
-TEST_F(command_line, order_that_is_not_built_yet_is_refused) {
-  EXPECT_TRUE(
-      mentions(refusal({"--sink", "fifo:output", "-U", "sock", "--order", "spool"}), "strict"));
+TEST_F(command_line, order_that_has_no_spill_file_is_refused_a_limit_of_it) {
+  const arguments args{"--sink", "fifo:output", "-U", "sock", "--order", "strict"};
+  auto limited = args;
+  limited.insert(limited.end(), {"--spill-limit", "1G"});
+  EXPECT_TRUE(mentions(refusal(limited), "--spill-limit is for --order spill and spool"));
 }
 
 TEST_F(command_line, port_that_is_taken_is_an_error_that_names_it) {

@@ -31,7 +31,15 @@ TEST(CommandLine, SetsEveryOptionOfAnExport) {
   const command c = parse({"--size",
                            "40G",
                            "--order",
-                           "strict",
+                           "spill",
+                           "--window",
+                           "1G",
+                           "--stall",
+                           "500ms",
+                           "--spill-directory",
+                           "/big",
+                           "--spill-limit",
+                           "2T",
                            "--gaps",
                            "refuse",
                            "--no-pad",
@@ -51,7 +59,11 @@ TEST(CommandLine, SetsEveryOptionOfAnExport) {
                            "b=x=y"});
   export_config e;
   e.size = 40ULL << 30;
-  e.order = order_mode::strict;
+  e.order = order_mode::spill;
+  e.window = 1ULL << 30;
+  e.stall = milliseconds(500);
+  e.spill_directory = "/big";
+  e.spill_limit = 2ULL << 40;
   e.gaps = gaps_policy::refuse;
   e.pad = false;
   e.streams = 0;
@@ -63,7 +75,15 @@ TEST(CommandLine, SetsEveryOptionOfAnExport) {
   e.sink.settings = {{"a", "1", ""}, {"b", "x=y", ""}};
   EXPECT_EQ(only_export(c), e);
   EXPECT_EQ(only_export(parse({"--max-stream=1T"})).max_stream, 1ULL << 40);
-  EXPECT_EQ(only_export(parse({"--order=auto"})).order, order_mode::automatic);
+}
+
+TEST(CommandLine, TakesEveryOrder) {
+  const auto order = [](const char* word) { return only_export(parse({"--order", word})).order; };
+  EXPECT_EQ(order("auto"), order_mode::automatic);
+  EXPECT_EQ(order("strict"), order_mode::strict);
+  EXPECT_EQ(order("window"), order_mode::window);
+  EXPECT_EQ(order("spill"), order_mode::spill);
+  EXPECT_EQ(order("spool"), order_mode::spool);
 }
 
 TEST(CommandLine, SetsEveryOptionOfTheServer) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,6 +71,39 @@ class temporary_file {
 
  private:
   std::string path_ = ::testing::TempDir() + "nbdstream-config-XXXXXX";
+};
+
+/// An empty directory that is removed with the object.
+class temporary_directory {
+ public:
+  temporary_directory() { EXPECT_NE(::mkdtemp(path_.data()), nullptr); }
+  temporary_directory(const temporary_directory&) = delete;
+  temporary_directory& operator=(const temporary_directory&) = delete;
+  ~temporary_directory() { ::rmdir(path_.c_str()); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_ = ::testing::TempDir() + "nbdstream-config-XXXXXX";
+};
+
+/// $TMPDIR as a test wants it, and as it was after that.
+class temporary_tmpdir {
+ public:
+  /// Null: not set.
+  explicit temporary_tmpdir(const char* value) {
+    if (const char* before = ::getenv("TMPDIR")) before_ = before;
+    set(value);
+  }
+  temporary_tmpdir(const temporary_tmpdir&) = delete;
+  temporary_tmpdir& operator=(const temporary_tmpdir&) = delete;
+  ~temporary_tmpdir() { set(before_ ? before_->c_str() : nullptr); }
+
+ private:
+  static void set(const char* value) {
+    EXPECT_EQ(value ? ::setenv("TMPDIR", value, 1) : ::unsetenv("TMPDIR"), 0);
+  }
+
+  std::optional<std::string> before_;
 };
 
 }  // namespace nbdstream::config

@@ -69,7 +69,12 @@ export_config odd_export(std::mt19937& random, std::size_t number) {
   e.description = odd_text(random);
   if (random() % 2 == 0) e.size = random() * (random() % 4096);
   if (!e.size) e.max_stream = 1 + random();
-  e.order = one_of(random, {order_mode::automatic, order_mode::strict});
+  e.order = one_of(random, {order_mode::automatic, order_mode::strict, order_mode::window,
+                            order_mode::spill, order_mode::spool});
+  e.window = random() * (random() % 4096);
+  e.stall = odd_time(random);
+  e.spill_directory = odd_text(random);
+  if (random() % 2 == 0) e.spill_limit = random();
   if (random() % 2 == 0) e.gaps = one_of(random, {gaps_policy::allow, gaps_policy::refuse});
   e.pad = random() % 2 == 0;
   e.streams = random() % 5;
@@ -100,6 +105,24 @@ TEST(Dump, ShowsWhatACommandLineMeans) {
                            "size = \"40G\"\n", "# gaps = \"allow\" unless it is given\n",
                            "[export.sink]\nmodule = \"fifo\"\nargument = \"out\"\n"}));
   EXPECT_EQ(again(config), config);
+}
+
+TEST(Dump, ShowsTheWindowAlwaysAndTheSpillFileWhereItIsGiven) {
+  const std::string plain = to_toml(parse({"--size", "1G"}).config, nullptr);
+  EXPECT_TRUE(names(plain, {"order = \"auto\"\nwindow = \"64M\"\nstall = \"2s\"\n"}));
+  EXPECT_EQ(plain.find("spill-"), plain.npos) << plain;
+  const std::string given =
+      to_toml(parse({"--spill-directory", "/big", "--spill-limit", "1T"}).config, nullptr);
+  EXPECT_TRUE(names(given, {"spill-directory = \"/big\"\nspill-limit = \"1T\"\n"}));
+}
+
+TEST(Dump, SaysWhatTheOrderAutoIs) {
+  const auto text = [](const std::vector<std::string>& words) {
+    return to_toml(parse(words).config, nullptr);
+  };
+  EXPECT_TRUE(names(text({"--size", "1G"}), {"\n# order \"auto\" is \"spill\" here\n"}));
+  EXPECT_TRUE(names(text({"--no-pad"}), {"\n# order \"auto\" is \"window\" here\n"}));
+  EXPECT_EQ(text({"--order", "spool"}).find("# order"), std::string::npos);
 }
 
 TEST(Dump, NeverShowsASecret) {

@@ -32,6 +32,15 @@ TEST(Help, SaysWhatIsNotBuiltYet) {
   EXPECT_TRUE(names(std::string(tls->help), {"Not built yet"}));
 }
 
+TEST(Help, SaysWhatEachOrderIsAndTheDefaults) {
+  const auto help = [](std::string_view name) { return std::string(find_option(name)->help); };
+  EXPECT_TRUE(names(help("order"), {"strict: ", "window: ", "spill: ", "spool: ", "auto, the"}));
+  EXPECT_TRUE(names(help("window"), {"64M"}));
+  EXPECT_TRUE(names(help("stall"), {"2s"}));
+  EXPECT_TRUE(names(help("spill-directory"), {"$TMPDIR", "/var/tmp"}));
+  EXPECT_TRUE(names(help("spill-limit"), {"disk"}));
+}
+
 TEST(Version, IsOneLine) {
   EXPECT_TRUE(version_text().starts_with("nbdstream "));
   EXPECT_EQ(version_text().find('\n'), std::string::npos);

@@ -38,7 +38,11 @@ tls = "off"
 name = "vm1"
 description = "a disk"
 size = "40G"
-order = "strict"
+order = "spool"
+window = "1M"
+stall = 5
+spill-directory = "/big"
+spill-limit = 4096
 gaps = "allow"
 pad = false
 streams = 1
@@ -80,7 +84,15 @@ beta = true
                               "--size",
                               "40G",
                               "--order",
-                              "strict",
+                              "spool",
+                              "--window",
+                              "1M",
+                              "--stall",
+                              "5",
+                              "--spill-directory",
+                              "/big",
+                              "--spill-limit",
+                              "4k",
                               "--gaps",
                               "allow",
                               "--no-pad",
@@ -152,8 +164,10 @@ TEST(Toml, NamesThePlaceOfEveryFault) {
       {"[[export]]\nsize = -1", {"f.toml:2:8: size: \"-1\" is negative"}},
       {"[[export]]\nsize = [1]", {"f.toml:2:8: size must be a size"}},
       {"[[export]]\nstreams = 1.0", {"f.toml:2:11: streams must be a whole number"}},
-      {"[[export]]\norder = 'spill'", {"f.toml:2:9: order: spill is not built yet"}},
-      {"[[export]]\nwindow = '64M'", {"f.toml:2:10: window: not built yet"}},
+      {"[[export]]\norder = 'spil'", {"f.toml:2:9: order: \"spil\"", "mean \"spill\""}},
+      {"[[export]]\nwindow = 0.5", {"f.toml:2:10: window must be a size"}},
+      {"[[export]]\nspill-directory = ''", {"f.toml:2:19: spill-directory: ", "empty"}},
+      {"[[export]]\nspill = '/x'", {"f.toml:2:1: ", "unknown key \"spill\""}},
       {"[server]\ntls = 'on'", {"f.toml:2:7: tls: TLS is not built yet"}},
       {"[[export]]\nsink = 'fifo:x'", {"f.toml:2:8: ", "[export.sink]"}},
       {"[[export]]\nsink.module = 1", {"f.toml:2:15: module must be a string"}},
