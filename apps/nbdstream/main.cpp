@@ -169,6 +169,15 @@ io::unique_fd claim_progress_fd(config::server_config& config) {
   return ours;
 }
 
+stream::order to_order(config::order_mode mode) {
+  switch (mode) {
+    case config::order_mode::window: return stream::order::window;
+    case config::order_mode::spill: return stream::order::spill;
+    case config::order_mode::spool: return stream::order::spool;
+    default: return stream::order::strict;
+  }
+}
+
 /// Builds the exports, each with its sink.
 std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executor& executor,
                                                       const config::configuration& config,
@@ -178,11 +187,14 @@ std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executo
   std::vector<std::unique_ptr<nbd_export>> exports;
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     const auto& e = config.exports[i];
+    const bool copy_only = config.server.path == config::data_path::copy;
     auto made = std::make_unique<sink::module_sink>(executor, std::move(chosen[i].module),
                                                     std::move(chosen[i].settings),
-                                                    config.server.grace, log, on_stuck);
+                                                    config.server.grace, log, on_stuck, copy_only);
     nbd_export::settings s;
     s.config = e;
+    s.order = to_order(config::effective_order(e, config.server));
+    s.spill_directory = config::effective_spill_directory(e);
     s.refuse_gaps = config::effective_gaps(e, config.server) == config::gaps_policy::refuse;
     s.vouched = !config.server.run.empty();
     exports.push_back(std::make_unique<nbd_export>(executor, std::move(s), std::move(made), log));
@@ -191,7 +203,9 @@ std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executo
 }
 
 int serve(const config::configuration& config, std::vector<chosen_sink> chosen, log::logger& log) {
+  // A reader that goes away, a limit on the size of files: errors of the write that meets them.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   if (config.server.exit_with_parent) exit_with_parent();
   asio::io_context loop(1);
   std::unique_ptr<server> it;

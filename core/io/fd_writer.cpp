@@ -39,6 +39,18 @@ std::int64_t write_blocking(int fd, bool paced, std::span<const std::byte> data,
   return 0;
 }
 
+/// The same with zeroes: one call of the thread however many there are.
+std::int64_t write_blocking_zeroes(int fd, bool paced, std::uint64_t count,
+                                   const std::atomic<bool>& stop) {
+  while (count > 0) {
+    const auto piece = zero_piece(count);
+    const auto result = write_blocking(fd, paced, piece, stop);
+    if (result < 0) return result;
+    count -= piece.size();
+  }
+  return 0;
+}
+
 /// Whether a call says that it does not work between these two files, so that copying may.
 /// EBADF: copy_file_range to a file that is appended to. EPERM: a sandbox that does not know it.
 bool try_otherwise(std::int64_t result) {
@@ -175,6 +187,15 @@ awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
 }
 
 awaitable<error_code> fd_writer::write_zeroes(std::uint64_t count) {
+  if (blocking()) {
+    const bool paced = how_ == how::blocking_paced;
+    if (before_wait_) before_wait_();
+    worker::job job = [fd = fd_, paced, count, stop = &stop_] {
+      return write_blocking_zeroes(fd, paced, count, *stop);
+    };
+    const auto result = co_await thread_.run(std::move(job));
+    co_return to_error(result);
+  }
   while (count > 0) {
     const auto piece = zero_piece(count);
     const auto error = co_await write(piece);

@@ -2,6 +2,8 @@
 #ifndef NBDSTREAM_SERVER_CLIENT_HPP
 #define NBDSTREAM_SERVER_CLIENT_HPP
 
+#include "protocol/constants.hpp"
+
 #include <memory>
 #include <string>
 
@@ -20,6 +22,9 @@ class client {
   /// Its request is about to wait for others (the sink, another connection): what was already
   /// answered should be on its way, since the client may be what the others wait for.
   virtual void before_wait() noexcept = 0;
+
+  /// Answers a request whose answer was put off (transfer::keep).
+  virtual void answer(std::uint64_t cookie, protocol::wire_error error) = 0;
 
   /// The stream that it joined with its first write, for as long as it is connected.
   std::shared_ptr<transfer> joined;

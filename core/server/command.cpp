@@ -58,7 +58,8 @@ void captive_command::start(const std::string& command, const variables& add) {
   sigset_t signals;
   ::sigemptyset(&signals);
   ::posix_spawnattr_setsigmask(&attributes, &signals);
-  ::sigaddset(&signals, SIGPIPE);  // we ignore it; nobody else expects that
+  ::sigaddset(&signals, SIGPIPE);  // we ignore them; nobody else expects that
+  ::sigaddset(&signals, SIGXFSZ);
   ::posix_spawnattr_setsigdefault(&attributes, &signals);
   const int error = ::posix_spawn(&pid_, "/bin/sh", nullptr, &attributes,
                                   pointers_to(arguments).data(), pointers_to(environment).data());

@@ -3,16 +3,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace nbdstream {
 namespace {
 
-/// What every export offers. FAST_ZERO is honest: --order strict sends zeroes at once, so such a
-/// request always gets ENOTSUP. CAN_MULTI_CONN is not offered: in strict order the data of two
-/// connections cannot be interleaved, so a client must not spread its writes over several.
-constexpr std::uint16_t offered =
-    protocol::transmission_flag::has_flags | protocol::transmission_flag::send_flush |
-    protocol::transmission_flag::send_fua | protocol::transmission_flag::send_trim |
-    protocol::transmission_flag::send_write_zeroes | protocol::transmission_flag::send_fast_zero;
+/// What an export offers. FAST_ZERO is honest: --order strict sends zeroes at once, so there such a
+/// request gets ENOTSUP.
+///
+/// CAN_MULTI_CONN means that what one connection has written is there for all, and that a FLUSH on
+/// one covers all. With window, spill and spool it holds: connections share what is held, and each
+/// may fill the gap of another. With strict it would invite clients to spread their writes over
+/// connections that no order of arrival can put in order, so it is not offered.
+std::uint16_t offered(stream::order order) {
+  using namespace protocol::transmission_flag;
+  const std::uint16_t always =
+      has_flags | send_flush | send_fua | send_trim | send_write_zeroes | send_fast_zero;
+  return order == stream::order::strict ? always : always | can_multi_conn;
+}
 
 /// A stream of nothing but zeroes waits so many times --settle while a connection is there that has
 /// not written yet: it may be slow, or never write.
@@ -27,8 +35,13 @@ nbd_export::nbd_export(asio::any_io_executor executor, settings s, std::unique_p
       sink_(std::move(sink)),
       log_(log),
       changed_(executor_) {
+  if (!settings_.open_spill) {
+    settings_.open_spill = [in = settings_.spill_directory, on = executor_] {
+      return io::open_spill_file(on, in);
+    };
+  }
   const auto& c = settings_.config;
-  info_ = {c.name, c.description, c.size.value_or(config::unknown_size), offered};
+  info_ = {c.name, c.description, c.size.value_or(config::unknown_size), offered(settings_.order)};
   if (!c.name.empty()) label_ = fmt::format("export \"{}\": ", c.name);
 }
 
@@ -96,17 +109,19 @@ void nbd_export::begin_stream() {
   s.id = stream_id();
   s.label = fmt::format("{}stream {}", label_, s.id);
   s.export_name = c.name;
-  s.limits = {c.size, c.max_stream};
+  s.limits.size = c.size;
+  s.limits.max_stream = c.max_stream;
+  s.limits.mode = settings_.order;
+  s.limits.window = c.window;
+  s.limits.spill = c.spill_limit.value_or(s.limits.spill);
+  s.stall = c.stall;
+  s.spill_directory = settings_.spill_directory;
+  s.open_spill = settings_.open_spill;
   s.vouched = settings_.vouched;
   s.pad = c.pad;
   s.refuse_gaps = settings_.refuse_gaps;
   current_ = std::make_shared<transfer>(executor_, std::move(s), *sink_, log_,
                                         [this] { changed_.notify_all(); });
-}
-
-protocol::wire_error nbd_export::read(const client& who, std::uint64_t offset) const noexcept {
-  const auto& stream = who.joined ? who.joined : current_;
-  return stream ? stream->read(offset) : protocol::wire_error::none;
 }
 
 io::clock::time_point nbd_export::settled_at() const noexcept {
@@ -116,14 +131,18 @@ io::clock::time_point nbd_export::settled_at() const noexcept {
 
 awaitable<bool> nbd_export::stream_decided() {
   for (;;) {
-    auto until = io::clock::time_point::max();
+    auto until = current_ ? current_->tend_at() : io::clock::time_point::max();
+    if (until <= io::clock::now()) {
+      co_await current_->tend();
+      continue;
+    }
     if (!current_) {
       if (closed_) co_return false;
     } else if (current_->state() == lifecycle::state::failed) {
       co_return true;
     } else if (current_->state() == lifecycle::state::candidate) {
-      until = settled_at();
-      if (!may_continue() || io::clock::now() >= until) co_return true;
+      until = std::min(until, settled_at());
+      if (!may_continue() || io::clock::now() >= settled_at()) co_return true;
     }
     co_await changed_.wait(until);
   }

@@ -6,6 +6,7 @@
 #include "protocol/negotiator.hpp"
 #include "server/transfer.hpp"
 
+#include <functional>
 #include <memory>
 
 namespace nbdstream {
@@ -15,6 +16,10 @@ class nbd_export {
  public:
   struct settings {
     config::export_config config;
+    stream::order order = stream::order::strict;
+    std::string spill_directory = "/var/tmp";
+    /// Makes the spill file of a stream; empty: one in spill_directory.
+    std::function<io_result<std::unique_ptr<io::spill>>()> open_spill{};
     bool refuse_gaps = false;
     bool vouched = false;  ///< --run: see lifecycle
   };
@@ -38,8 +43,15 @@ class nbd_export {
   /// further stream will be served, or `who` has hung up.
   [[nodiscard]] awaitable<std::shared_ptr<transfer>> join(client& who);
 
-  /// The answer to a READ of `who`: none (zeroes), or an error.
-  [[nodiscard]] protocol::wire_error read(const client& who, std::uint64_t offset) const noexcept;
+  /// The stream that `who` reads: the one that it joined, or the one that is open; or null.
+  [[nodiscard]] std::shared_ptr<transfer> stream_of(const client& who) const noexcept {
+    return who.joined ? who.joined : current_;
+  }
+
+  /// Whether zeroes are held by reference: NBD_CMD_FLAG_FAST_ZERO.
+  [[nodiscard]] bool zeroes_are_fast() const noexcept {
+    return settings_.order != stream::order::strict;
+  }
 
   // What the server does.
 
@@ -82,7 +94,7 @@ class nbd_export {
   [[nodiscard]] bool last_stream() const noexcept;
   /// A candidate of nothing but zeroes may be the preamble of another connection's data.
   [[nodiscard]] bool may_continue() const noexcept;
-  /// Until the open stream is to be finished (true), or there will be no stream (false).
+  /// Tends the open stream until it is to be finished (true), or there will be none (false).
   [[nodiscard]] awaitable<bool> stream_decided();
 
   asio::any_io_executor executor_;

@@ -23,6 +23,7 @@ session::session(const asio::any_io_executor& executor, settings s,
       host_(host),
       log_(log),
       input_(*connection_),
+      output_(executor, *connection_),
       watchdog_(executor,
                 [this] {
                   log_.info("{}: timed out, closed", name_);
@@ -97,13 +98,15 @@ awaitable<departure> session::transmit() {
 
 awaitable<session::ending> session::next_request(request& into) {
   const bool idle = input_.size() < protocol::request_size;
-  if (idle || replies_.size() >= reply_batch) {
+  if (idle || output_.queue().size() >= reply_batch) {
     const bool sent = co_await send_replies();
     if (!sent) co_return departure::torn;
   }
   if (idle) {
     const auto error = co_await input_.need(protocol::request_size);
     if (error == asio::error::eof && input_.size() == 0) {
+      const bool answered = co_await answer_all();
+      if (!answered) co_return departure::torn;
       const auto until = io::clock::now() + settings_.payload_timeout;
       const bool delivered = co_await connection_->all_delivered(until);
       co_return delivered ? departure::dropped : departure::torn;
@@ -133,27 +136,41 @@ awaitable<session::ending> session::serve(request r) {
     default: break;
   }
   // NBD_CMD_DISC: has no reply; those before it are still to be sent.
-  const bool answered = co_await send_replies();
+  const bool answered = co_await answer_all();
   co_return answered ? departure::goodbye : departure::torn;
 }
 
 void session::reply(const request& r, wire_error error) {
-  protocol::append_simple_reply(replies_, r.cookie, error);
+  protocol::append_simple_reply(output_.queue(), r.cookie, error);
+}
+
+void session::answer(std::uint64_t cookie, wire_error error) {
+  protocol::append_simple_reply(output_.queue(), cookie, error);
+  output_.try_send();
+  // Its own coroutine may be waiting for the next request, so another one sends the rest.
+  if (output_.waiting() && !std::exchange(answering_late_, true)) scope_.spawn(send_late_answers());
+}
+
+awaitable<void> session::send_late_answers() {
+  const bool sent = co_await send_replies();
+  answering_late_ = false;
+  if (!sent) close();
 }
 
 void session::before_wait() noexcept {
-  if (!replies_.empty()) {
-    const auto sent = connection_->try_write(replies_);
-    replies_.erase(replies_.begin(), replies_.begin() + static_cast<std::ptrdiff_t>(sent));
-  }
+  output_.try_send();
   notice_absence();
 }
 
 awaitable<bool> session::send_replies() {
-  if (replies_.empty()) co_return true;
-  const auto error = co_await connection_->write(replies_);
-  replies_.clear();
+  const auto error = co_await output_.send();
   co_return !error;
+}
+
+/// The client asks nothing more: what was put off is answered too.
+awaitable<bool> session::answer_all() {
+  if (joined) joined->answer_all(*this);
+  co_return co_await send_replies();
 }
 
 awaitable<void> session::watch_for_hang_up() {

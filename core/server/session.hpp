@@ -4,6 +4,7 @@
 
 #include "io/async_scope.hpp"
 #include "io/input.hpp"
+#include "io/output.hpp"
 #include "io/transport.hpp"
 #include "io/watchdog.hpp"
 #include "protocol/negotiator.hpp"
@@ -13,7 +14,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace nbdstream {
 
@@ -55,6 +55,7 @@ class session final : public client {
 
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
   void before_wait() noexcept override;
+  void answer(std::uint64_t cookie, protocol::wire_error error) override;
 
  private:
   using request = protocol::request;
@@ -69,14 +70,23 @@ class session final : public client {
   [[nodiscard]] awaitable<ending> serve(request r);
   [[nodiscard]] awaitable<ending> refuse(request r, protocol::verdict v);
   [[nodiscard]] awaitable<ending> read(request r);
+  [[nodiscard]] awaitable<ending> read_held(request r, std::shared_ptr<transfer> stream);
+  [[nodiscard]] awaitable<ending> reply_with_data(request r, std::span<const std::byte> data);
   [[nodiscard]] awaitable<ending> write(request r);
   [[nodiscard]] awaitable<ending> zero(request r);
   [[nodiscard]] awaitable<ending> flush(request r);
 
+  // Payload; false where it ends too early.
+  [[nodiscard]] awaitable<bool> deliver(transfer& to, const request& r, const transfer::admitted& a,
+                                        wire_error& error);
+  [[nodiscard]] awaitable<bool> receive(std::span<std::byte> into);
   [[nodiscard]] awaitable<bool> need_payload(std::size_t count);
+  void use_payload(std::size_t count);
   [[nodiscard]] awaitable<bool> skip_payload(std::uint64_t count);
   [[nodiscard]] awaitable<bool> drop_excess(std::uint64_t count, bool& all_zero);
   [[nodiscard]] awaitable<bool> send_replies();
+  [[nodiscard]] awaitable<bool> answer_all();
+  [[nodiscard]] awaitable<void> send_late_answers();
   void reply(const request& r, wire_error error);
 
   [[nodiscard]] awaitable<void> watch_for_hang_up();
@@ -88,12 +98,13 @@ class session final : public client {
   session_host& host_;
   log::logger& log_;
   io::input input_;
-  std::vector<std::byte> replies_;
+  io::output output_;
   nbd_export* export_ = nullptr;  ///< once it has been chosen
   bool closed_ = false;
   bool refused_before_ = false;
   bool in_request_ = false;
   bool silent_ = false;            ///< the client will send no more
+  bool answering_late_ = false;    ///< send_late_answers() runs
   std::uint64_t payload_due_ = 0;  ///< bytes of the current request's payload not yet used
   io::watchdog watchdog_;
   io::async_scope scope_;

@@ -2,11 +2,13 @@
 //
 // The commands of the transmission phase ("Request types"), but for NBD_CMD_DISC.
 #include "io/zeroes.hpp"
+#include "protocol/reply.hpp"
 #include "server/session.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace nbdstream {
 namespace {
@@ -15,6 +17,12 @@ using protocol::command;
 
 /// So much of a payload must be there before its request may hold up others.
 constexpr std::size_t payload_head = 64 << 10;  // bytes
+
+/// Payload goes to the spill file in pieces of this size, each a call of its own thread.
+constexpr std::uint64_t spill_piece = 128 << 10;  // bytes
+
+/// Data that were read are sent in pieces, each of which must be taken in time.
+constexpr std::uint64_t read_piece = 256 << 10;  // bytes
 
 bool is_zero(std::span<const std::byte> data) {
   return std::ranges::all_of(data, [](std::byte b) { return b == std::byte{0}; });
@@ -33,6 +41,7 @@ awaitable<session::ending> session::refuse(request r, protocol::verdict v) {
     if (stream) stream->refuse(*this, r, 0, v.why);
   }
   if (v.disconnect) co_return departure::torn;
+  payload_due_ = r.payload();
   const bool skipped = co_await skip_payload(r.payload());
   if (!skipped) co_return departure::torn;
   reply(r, v.error);
@@ -40,18 +49,45 @@ awaitable<session::ending> session::refuse(request r, protocol::verdict v) {
 }
 
 awaitable<session::ending> session::read(request r) {
-  const auto error = export_->read(*this, r.offset);
-  reply(r, error);
-  if (error != wire_error::none || r.length == 0) co_return std::nullopt;
-  // The data follow the reply at once.
-  const bool sent = co_await send_replies();
-  if (!sent) co_return departure::torn;
-  for (auto left = r.length; left > 0;) {
-    const auto piece = io::zero_piece(left);
-    const auto failed = co_await connection_->write(piece);
-    if (failed) co_return departure::torn;
-    left -= piece.size();
+  const auto stream = export_->stream_of(*this);
+  using readable = transfer::readable;
+  const auto found = stream ? stream->look(r.offset, r.length) : readable::zeroes;
+  if (found == readable::data) co_return co_await read_held(r, stream);
+  if (found == readable::sent && r.length > 0) {
+    reply(r, wire_error::io);
+    co_return std::nullopt;
   }
+  co_return co_await reply_with_data(r, {});
+}
+
+awaitable<session::ending> session::read_held(request r, std::shared_ptr<transfer> stream) {
+  before_wait();
+  const auto turn = co_await stream->readers().wait_and_enter();
+  std::vector<std::byte> data(r.length);
+  const auto error = co_await stream->read(r.offset, data);
+  if (error == wire_error::none) co_return co_await reply_with_data(r, data);
+  reply(r, error);
+  co_return std::nullopt;
+}
+
+/// A reply to READ, and its data, which follow at once: `data`, or as many zeroes as were asked
+/// for.
+awaitable<session::ending> session::reply_with_data(request r, std::span<const std::byte> data) {
+  std::vector<std::byte> header;
+  protocol::append_simple_reply(header, r.cookie, wire_error::none);
+  auto failed = co_await output_.begin_message();
+  if (!failed) failed = co_await output_.write(header);
+  for (auto left = r.length; !failed && left > 0;) {
+    const auto piece = data.empty() ? io::zero_piece(left) : data.first(std::min(left, read_piece));
+    // A client that does not take them must not keep others from reading for ever.
+    watchdog_.expect_within(settings_.payload_timeout);
+    failed = co_await output_.write(piece);
+    left -= piece.size();
+    if (!data.empty()) data = data.subspan(piece.size());
+  }
+  watchdog_.rest();
+  output_.end_message();
+  if (failed) co_return departure::torn;
   co_return std::nullopt;
 }
 
@@ -71,44 +107,66 @@ awaitable<session::ending> session::write(request r) {
     reply(r, wire_error::shutdown);
     co_return std::nullopt;
   }
-  auto turn = co_await stream->take_turn(*this);
-  auto [error, where] = co_await stream->begin(*this, r);
-  auto& left = payload_due_;
-  while (error == wire_error::none && left > where.excess) {
-    arrived = co_await need_payload(1);
+  auto admitted = co_await stream->admit(*this, r);
+  auto error = admitted.error;
+  if (error == wire_error::none) {
+    arrived = co_await deliver(*stream, r, admitted, error);
     if (!arrived) co_return departure::torn;
-    const auto piece = input_.front(left - where.excess);
-    error = co_await stream->send(*this, r, piece);
-    input_.consume(piece.size());
-    left -= piece.size();
   }
-  turn.release();
+  if (error != wire_error::none) admitted.turn.release();  // others need not wait for the rest
   bool zero = true;
-  arrived = co_await drop_excess(left, zero);
+  arrived = co_await drop_excess(payload_due_, zero);
   if (!arrived) co_return departure::torn;
   if (error == wire_error::none && !zero) {
     error = stream->refuse(*this, r, ENOSPC, "data other than zeroes beyond the size");
   }
+  bool answer_now = true;
+  if (error == wire_error::none) answer_now = stream->done(*this, r, std::move(admitted));
   if (error == wire_error::none && (r.flags & protocol::command_flag::fua)) {
     error = co_await stream->flush(*this);
   }
-  reply(r, error);
+  if (answer_now) reply(r, error);
   co_return std::nullopt;
+}
+
+/// Moves the payload to where it belongs.
+awaitable<bool> session::deliver(transfer& to, const request& r, const transfer::admitted& a,
+                                 wire_error& error) {
+  using place = stream::placement::place;
+  const auto& where = a.where;
+  if (where.where == place::memory) co_return co_await receive(where.block->bytes());
+  auto offset = where.begin;
+  for (auto left = where.payload; error == wire_error::none && left > 0;) {
+    const bool spills = where.where == place::spill;
+    const bool arrived = co_await need_payload(spills ? std::min(left, spill_piece) : 1);
+    if (!arrived) co_return false;
+    const auto piece = input_.front(left);
+    if (spills) {
+      error = co_await to.spill(*this, r, offset, piece);
+    } else {
+      error = co_await to.send(*this, r, piece);
+    }
+    use_payload(piece.size());
+    offset += piece.size();
+    left -= piece.size();
+  }
+  co_return true;
 }
 
 awaitable<session::ending> session::zero(request r) {
   auto error = wire_error::none;
-  if (r.flags & protocol::command_flag::fast_zero) {
+  if ((r.flags & protocol::command_flag::fast_zero) && !export_->zeroes_are_fast()) {
     error = wire_error::notsup;
   } else if (r.length > 0) {
     const auto stream = co_await export_->join(*this);
     error = wire_error::shutdown;
     if (stream) {
-      {
-        const auto turn = co_await stream->take_turn(*this);
-        const auto started = co_await stream->begin(*this, r);
-        error = started.error;
+      auto admitted = co_await stream->admit(*this, r);
+      error = admitted.error;
+      if (error == wire_error::none) {
+        [[maybe_unused]] const bool now = stream->done(*this, r, std::move(admitted));
       }
+      admitted.turn.release();
       if (error == wire_error::none && (r.flags & protocol::command_flag::fua)) {
         error = co_await stream->flush(*this);
       }
@@ -138,6 +196,25 @@ awaitable<bool> session::need_payload(std::size_t count) {
   co_return true;
 }
 
+/// Reads payload into memory of its own.
+awaitable<bool> session::receive(std::span<std::byte> into) {
+  while (!into.empty()) {
+    if (input_.size() == 0) before_wait();
+    watchdog_.expect_within(settings_.payload_timeout);
+    const auto n = co_await input_.take(into);
+    if (n.has_error() || *n == 0) co_return false;
+    into = into.subspan(*n);
+    payload_due_ -= *n;
+  }
+  watchdog_.rest();
+  co_return true;
+}
+
+void session::use_payload(std::size_t count) {
+  input_.consume(count);
+  payload_due_ -= count;
+}
+
 awaitable<bool> session::skip_payload(std::uint64_t count) {
   bool ignored = true;
   co_return co_await drop_excess(count, ignored);
@@ -149,7 +226,7 @@ awaitable<bool> session::drop_excess(std::uint64_t count, bool& all_zero) {
     if (!arrived) co_return false;
     const auto piece = input_.front(count);
     if (all_zero) all_zero = is_zero(piece);
-    input_.consume(piece.size());
+    use_payload(piece.size());
     count -= piece.size();
   }
   co_return true;

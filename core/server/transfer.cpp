@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+//
+// The life of a stream. How requests get into it is in transfer_requests.cpp, how what is held gets
+// out of it in transfer_held.cpp.
 #include "server/transfer.hpp"
 
 #include "protocol/error.hpp"
@@ -6,9 +9,10 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace nbdstream {
 
-using protocol::command;
 using protocol::wire_error;
 
 transfer::transfer(const asio::any_io_executor& executor, settings s, sink::sink& sink,
@@ -19,7 +23,9 @@ transfer::transfer(const asio::any_io_executor& executor, settings s, sink::sink
       changed_(std::move(changed)),
       sequencer_(settings_.limits),
       life_(settings_.vouched),
-      turns_(executor) {}
+      turns_(executor),
+      readers_(executor),
+      room_(executor) {}
 
 void transfer::join(client& who) {
   log_.debug("{}: joined by {}", settings_.label, who.name());
@@ -28,9 +34,10 @@ void transfer::join(client& who) {
 }
 
 void transfer::leave(client& who, departure how) {
+  std::erase_if(put_off_, [&](const auto& p) { return p.second.who == &who; });
   if (phase_ == phase::ended || state() == lifecycle::state::failed) return;
   life_.left(how, who.name());
-  if (state() == lifecycle::state::failed && opened_) sink_.cancel();
+  if (state() == lifecycle::state::failed) give_up();
   changed_();
 }
 
@@ -42,40 +49,19 @@ void transfer::vouch() {
 void transfer::fail(std::string_view reason) {
   if (phase_ != phase::running || state() == lifecycle::state::failed) return;
   life_.fail(reason);
-  if (opened_) sink_.cancel();
+  give_up();
   changed_();
+}
+
+/// Nobody waits any longer for a stream that has failed.
+void transfer::give_up() {
+  if (opened_) sink_.cancel();
+  for (const auto& [end, p] : std::exchange(put_off_, {})) p.who->answer(p.cookie, wire_error::io);
+  room_.notify_all();
 }
 
 void transfer::cancel_commit() {
   if (phase_ == phase::committing) sink_.cancel();
-}
-
-awaitable<io::turnstile::turn> transfer::take_turn(client& who) {
-  if (turns_.free()) co_return turns_.enter();
-  who.before_wait();
-  co_return co_await turns_.wait_and_enter();
-}
-
-stream::result<stream::placement> transfer::place(const protocol::request& r) {
-  switch (r.type) {
-    case command::write: return sequencer_.write(r.offset, r.length);
-    case command::trim: return sequencer_.trim(r.offset, r.length);
-    default: return sequencer_.write_zeroes(r.offset, r.length);
-  }
-}
-
-awaitable<transfer::started> transfer::begin(client& who, protocol::request r) {
-  if (state() == lifecycle::state::failed) co_return started{wire_error::io, {}};
-  const auto placed = place(r);
-  if (!placed) {
-    co_return started{refuse(who, r, placed.error().error_number, placed.error().why), {}};
-  }
-  sink_.before_wait = [&who] { who.before_wait(); };
-  sink::failure failed;
-  if (!opened_) failed = co_await open_sink();
-  if (!failed && placed->zeroes > 0) failed = co_await sink_.write_zeroes(placed->zeroes);
-  if (failed) co_return started{failed_in_sink(who, r, failed), {}};
-  co_return started{wire_error::none, *placed};
 }
 
 awaitable<sink::failure> transfer::open_sink() {
@@ -86,31 +72,6 @@ awaitable<sink::failure> transfer::open_sink() {
   auto failed = co_await sink_.open(info);
   if (failed) failed.why = "the sink cannot be opened: " + failed.why;
   co_return failed;
-}
-
-awaitable<wire_error> transfer::send(client& who, const protocol::request& r,
-                                     protocol::bytes payload) {
-  if (state() == lifecycle::state::failed) co_return wire_error::io;
-  sink_.before_wait = [&who] { who.before_wait(); };
-  payload_bytes_ += payload.size();
-  const auto failed = co_await sink_.write(payload);
-  if (failed) co_return failed_in_sink(who, r, failed);
-  co_return wire_error::none;
-}
-
-awaitable<wire_error> transfer::flush(client& who) {
-  if (state() == lifecycle::state::failed) co_return wire_error::io;
-  if (!opened_ || !sink_.flushes()) co_return wire_error::none;
-  const auto turn = co_await take_turn(who);
-  if (state() == lifecycle::state::failed) co_return wire_error::io;
-  sink_.before_wait = [&who] { who.before_wait(); };
-  const auto failed = co_await sink_.flush();
-  if (!failed) co_return wire_error::none;
-  co_return failed_in_sink(who, {.type = command::flush}, failed);
-}
-
-wire_error transfer::read(std::uint64_t offset) const noexcept {
-  return sequencer_.reads_as_zeroes(offset) ? wire_error::none : wire_error::io;
 }
 
 wire_error transfer::refuse(const client& who, const protocol::request& r, int error_number,
@@ -128,7 +89,7 @@ wire_error transfer::failed_in_sink(const client& who, const protocol::request& 
 }
 
 awaitable<sink::failure> transfer::complete() {
-  const auto tail = sequencer_.finish(settings_.pad);
+  sequencer_.finish(settings_.pad);
   const auto& unnamed = sequencer_.unnamed();
   if (settings_.refuse_gaps && !unnamed.complete()) {
     co_return sink::failure{
@@ -137,10 +98,10 @@ awaitable<sink::failure> transfer::complete() {
                     "that skip zeroes",
                     unnamed.missing_bytes(), unnamed.describe())};
   }
-  sink_.before_wait = nullptr;
   sink::failure failed;
+  sink_.before_wait = nullptr;
   if (!opened_) failed = co_await open_sink();
-  if (!failed && tail > 0) failed = co_await sink_.write_zeroes(tail);
+  while (!failed && sequencer_.ready()) failed = co_await send_next();
   if (failed) co_return failed;
   if (state() == lifecycle::state::failed) co_return sink::failure{from_errno(ECANCELED), {}};
   // From here on a signal lets it finish; all before this can be given up.
@@ -163,17 +124,32 @@ awaitable<bool> transfer::finish() {
   }
   sink_.before_wait = nullptr;
   if (committed) {
-    const auto bytes = sequencer_.cursor();
-    const std::chrono::duration<double> took = io::clock::now() - began_;
-    log_.info("{}: committed, {} bytes, {} of them zeroes that no payload carried, in {:.2f} s",
-              settings_.label, bytes, bytes - payload_bytes_, took.count());
+    log_committed();
   } else {
     if (opened_) co_await sink_.abort();
     log_.error("{}: aborted at offset {}: {}", settings_.label, sequencer_.cursor(),
                life_.reason());
   }
   phase_ = phase::ended;
+  // Its clients may keep it for long: they need no memory and no disk for that.
+  sequencer_.drop();
+  spill_.reset();
   co_return committed;
+}
+
+void transfer::log_committed() {
+  const auto bytes = sequencer_.cursor();
+  const auto& history = sequencer_.history();
+  std::string order = "in order";
+  if (history.ahead > 0) {
+    order = fmt::format(
+        "{} writes came ahead of the stream, by up to {} bytes; most held at once: {} bytes in "
+        "memory, {} bytes spilled",
+        history.ahead, history.distance, sequencer_.memory().peak(), history.spilled);
+  }
+  const std::chrono::duration<double> took = io::clock::now() - began_;
+  log_.info("{}: committed, {} bytes, {} of them zeroes that no payload carried, in {:.2f} s; {}",
+            settings_.label, bytes, bytes - payload_bytes_, took.count(), order);
 }
 
 }  // namespace nbdstream

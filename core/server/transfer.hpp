@@ -3,6 +3,7 @@
 #define NBDSTREAM_SERVER_TRANSFER_HPP
 
 #include "io/condition.hpp"
+#include "io/spill.hpp"
 #include "log/log.hpp"
 #include "protocol/request.hpp"
 #include "server/client.hpp"
@@ -11,6 +12,7 @@
 #include "stream/sequencer.hpp"
 
 #include <functional>
+#include <map>
 
 namespace nbdstream {
 
@@ -19,6 +21,9 @@ namespace nbdstream {
 ///
 /// Shared by the connections that joined it, which may outlive it: once it has failed or ended,
 /// whatever they still ask is answered with an error and touches the sink no more.
+///
+/// What is next in order goes from its connection to the sink, by who has the turn. What is ahead
+/// is held, and sent by tend() when the cursor reaches it.
 class transfer {
  public:
   struct settings {
@@ -26,13 +31,17 @@ class transfer {
     std::string label;  ///< begins its log lines
     std::string export_name;
     stream::sequencer::limits limits;
-    bool vouched = false;  ///< see lifecycle
+    io::clock::duration stall = std::chrono::seconds(2);  ///< how long a full window waits
+    bool vouched = false;                                 ///< see lifecycle
     bool pad = true;
     bool refuse_gaps = false;
+    /// Makes the spill file when something is to be spilled first.
+    std::function<io_result<std::unique_ptr<io::spill>>()> open_spill{};
+    std::string spill_directory{};  ///< for messages
   };
 
-  /// `sink` and `log` are borrowed until finish() has returned. `changed` is called when
-  /// outcome-relevant state has changed: it became a candidate, was joined again, or failed.
+  /// `sink` and `log` are borrowed until finish() has returned. `changed` is called when what
+  /// the owner must act on may have changed: the state, or whether there is something to tend().
   transfer(const asio::any_io_executor& executor, settings s, sink::sink& sink, log::logger& log,
            std::function<void()> changed);
 
@@ -41,29 +50,47 @@ class transfer {
   void join(client& who);
   void leave(client& who, departure how);
 
-  /// What begin() found: where the payload goes, or the error that the client gets.
-  struct started {
+  /// What became of a request that writes.
+  struct admitted {
     protocol::wire_error error = protocol::wire_error::none;
     stream::placement where;
+    /// place::next: the right to feed the stream; then `where.zeroes` were sent already.
+    io::turnstile::turn turn;
+    /// place::memory and spill: keeps the place until done().
+    stream::sequencer::pending arriving;
   };
 
-  /// The right to feed the stream. Take it, begin(), send() the payload, release it.
-  [[nodiscard]] awaitable<io::turnstile::turn> take_turn(client& who);
+  /// Gives a request that writes (1 byte or more) its place; opens the sink if it is the first.
+  /// Waits as long as there is no room for it. A payload of `where.payload` bytes, then of
+  /// `where.excess` that must be zero, is due where there is no error: to send(), into
+  /// `where.block` or to spill(), as `where.where` says.
+  [[nodiscard]] awaitable<admitted> admit(client& who, protocol::request r);
 
-  /// Gives a request that writes (of 1 byte or more) its place, and brings the sink there: opens
-  /// it, sends zeroes. On success exactly `where.payload` bytes of payload are due, then
-  /// `where.excess` that are zero. State: the caller has the turn.
-  [[nodiscard]] awaitable<started> begin(client& who, protocol::request r);
-
-  /// Sends some of the payload that begin() asked for. State: the caller has the turn.
+  /// place::next: sends some of the payload. State: the caller has the turn.
   [[nodiscard]] awaitable<protocol::wire_error> send(client& who, const protocol::request& r,
                                                      protocol::bytes payload);
+  /// place::spill: some of the payload, for `offset` in the stream.
+  [[nodiscard]] awaitable<protocol::wire_error> spill(client& who, const protocol::request& r,
+                                                      std::uint64_t offset,
+                                                      protocol::bytes payload);
+  /// All of the payload went where it was due. Returns whether the client is to be answered now;
+  /// otherwise its answer() will be called.
+  [[nodiscard]] bool done(client& who, const protocol::request& r, admitted a);
+
+  /// Answers now what done() has put off for `who`: it will ask nothing more.
+  void answer_all(client& who);
 
   /// FLUSH and FUA: reports that the stream has failed, and flushes what was sent.
   [[nodiscard]] awaitable<protocol::wire_error> flush(client& who);
 
-  /// The answer to a READ at `offset`: zeroes (none), or what was sent and is gone (an error).
-  [[nodiscard]] protocol::wire_error read(std::uint64_t offset) const noexcept;
+  enum class readable { zeroes, data, sent };
+  /// What a READ would find: only zeroes; data that is held; or bytes that were sent and are gone.
+  [[nodiscard]] readable look(std::uint64_t offset, std::uint64_t length) const;
+  /// Reads [offset, offset + into.size()). EIO where it was sent before it could be read.
+  [[nodiscard]] awaitable<protocol::wire_error> read(std::uint64_t offset,
+                                                     std::span<std::byte> into);
+  /// One READ of held data at a time, so that they cost one buffer.
+  [[nodiscard]] io::turnstile& readers() noexcept { return readers_; }
 
   /// A write of `who` cannot be done: the stream fails. Returns the error for the client.
   protocol::wire_error refuse(const client& who, const protocol::request& r, int error_number,
@@ -76,10 +103,16 @@ class transfer {
   // What the export does.
 
   [[nodiscard]] lifecycle::state state() const noexcept { return life_.current(); }
-  [[nodiscard]] bool only_zeroes() const noexcept { return payload_bytes_ == 0; }
+  [[nodiscard]] bool only_zeroes() const noexcept { return !any_payload_; }
   [[nodiscard]] bool committing() const noexcept { return phase_ == phase::committing; }
   [[nodiscard]] std::uint64_t position() const noexcept { return sequencer_.cursor(); }
   void vouch();
+
+  /// When tend() has something to do: in the past for now.
+  [[nodiscard]] io::clock::time_point tend_at() const;
+  /// Sends what is held and next in order; gives a gap up for which a full window has waited
+  /// --stall. Returns when there is nothing more to do now.
+  [[nodiscard]] awaitable<void> tend();
 
   /// Commits a candidate, or aborts. Returns whether it was committed. State: candidate or failed;
   /// once. Afterwards the sink is free for the next stream.
@@ -90,12 +123,39 @@ class transfer {
 
  private:
   enum class phase { running, committing, ended };
+  /// A request whose answer was put off until the cursor has passed it, or the window has room.
+  struct put_off {
+    client* who;
+    std::uint64_t cookie;
+  };
 
-  [[nodiscard]] stream::result<stream::placement> place(const protocol::request& r);
+  // Requests in.
+  [[nodiscard]] awaitable<io::turnstile::turn> take_turn(client& who);
+  [[nodiscard]] stream::result<stream::placement> place_request(const protocol::request& r);
+  [[nodiscard]] awaitable<protocol::wire_error> ensure_open(client& who, const protocol::request& r,
+                                                            bool has_turn);
+  [[nodiscard]] awaitable<protocol::wire_error> make_way(client& who, const protocol::request& r,
+                                                         const stream::placement& where);
+  [[nodiscard]] awaitable<void> wait_for_room(client& who, std::uint64_t offset);
+
+  // What is held, out.
+  [[nodiscard]] sink::failure open_spill();
+  [[nodiscard]] awaitable<sink::failure> send_next();
+  [[nodiscard]] awaitable<sink::failure> send_spilled(const stream::extent& e);
+  [[nodiscard]] awaitable<void> give_back_sent();
+  [[nodiscard]] awaitable<sink::failure> give_up_gap();
+  [[nodiscard]] bool under_pressure() const noexcept;
+  [[nodiscard]] io::clock::time_point due() const;
+  void moved();
+  void answer_put_off();
+
+  // Its life.
   [[nodiscard]] awaitable<sink::failure> open_sink();
   [[nodiscard]] awaitable<sink::failure> complete();
   [[nodiscard]] protocol::wire_error failed_in_sink(const client& who, const protocol::request& r,
                                                     const sink::failure& failed);
+  void give_up();
+  void log_committed();
 
   settings settings_;
   sink::sink& sink_;
@@ -104,9 +164,19 @@ class transfer {
   stream::sequencer sequencer_;
   lifecycle life_;
   io::turnstile turns_;
+  io::turnstile readers_;
+  io::condition room_;  ///< the cursor has moved, memory was freed, or all is over
+  std::size_t waiting_for_room_ = 0;
+  std::multimap<std::uint64_t, put_off> put_off_;  ///< by the end of the bytes
+  std::shared_ptr<io::spill> spill_;
+  std::uint64_t given_back_to_ = 0;  ///< the spill file needs nothing before this any more
+  std::uint64_t moved_to_ = 0;       ///< the cursor as it was last looked at
+  io::clock::time_point quiet_since_ = io::clock::now();  ///< the cursor has not moved since
+  bool gaps_are_zeroes_ = false;  ///< one was given up: later ones do not wait
   phase phase_ = phase::running;
   bool opened_ = false;
-  std::uint64_t payload_bytes_ = 0;
+  bool any_payload_ = false;
+  std::uint64_t payload_bytes_ = 0;  ///< sent
   io::clock::time_point began_ = io::clock::now();
 };
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+//
+// The way in: where each request goes. The way out is in release.cpp.
 #include "stream/sequencer.hpp"
 
 #include <fmt/format.h>
@@ -8,52 +10,146 @@
 
 namespace nbdstream::stream {
 
-result<placement> sequencer::write(std::uint64_t offset, std::uint64_t length) {
-  return place(offset, length, true);
+using place = placement::place;
+
+sequencer::pending sequencer::await(std::uint64_t offset) {
+  pending p;
+  p.place_ = pending_.insert(offset);
+  p.of_ = this;
+  return p;
 }
 
-result<placement> sequencer::write_zeroes(std::uint64_t offset, std::uint64_t length) {
-  return place(offset, length, false);
+sequencer::range sequencer::clip(std::uint64_t offset, std::uint64_t length) const noexcept {
+  // check_request() lets a request reach up to the next multiple of 512 above the size.
+  const auto size = limits_.size.value_or(limits_.max_stream);
+  return {std::min(offset, size), std::min(offset + length, size)};
 }
 
-result<placement> sequencer::trim(std::uint64_t offset, std::uint64_t length) {
-  const auto begin = std::max(offset, cursor_);
-  if (offset + length <= begin) return placement{};
-  return place(begin, offset + length - begin, false);
+/// Whether nothing that is still to come, and no data, stands between the cursor and `offset`.
+bool sequencer::in_order(std::uint64_t offset) const {
+  if (limits_.mode == order::spool || offset < cursor_) return false;
+  if (offset == cursor_) return true;
+  const auto first = held_.first();
+  return first && !first->carries_data() && first->begin == cursor_ && offset <= first->end &&
+         (pending_.empty() || offset <= *pending_.begin());
 }
 
-result<placement> sequencer::place(std::uint64_t offset, std::uint64_t length, bool payload) {
-  if (offset < cursor_) {
-    return refusal{EINVAL, fmt::format("{} bytes at {} lie {} bytes behind the cursor at {}: "
-                                       "--order strict takes every byte once, in rising order "
-                                       "(qemu-img convert needs -n and -O raw, and no -W; nbdcopy "
-                                       "needs --connections=1 --requests=1)",
-                                       length, offset, cursor_ - offset, cursor_)};
-  }
+bool sequencer::is_next(std::uint64_t offset, bool payload) const {
+  if (limits_.mode == order::strict) return true;
+  // Zeroes wait for data to follow them, unless one more extent of them would be too many.
+  if (!payload && !holds_too_many()) return false;
+  const auto [begin, end] = clip(offset, 1);
+  return begin < end && in_order(begin);
+}
+
+std::optional<refusal> sequencer::check(std::uint64_t offset, std::uint64_t length) const {
+  if (offset < cursor_) return behind(offset, length);
   if (!limits_.size && offset + length > limits_.max_stream) {
     return refusal{ENOSPC, fmt::format("{} bytes at {} reach beyond --max-stream {}", length,
                                        offset, limits_.max_stream)};
   }
-  // check_request() lets a request reach up to the next multiple of 512 above the size.
-  const auto size = limits_.size.value_or(limits_.max_stream);
-  const auto begin = std::min(offset, size);
-  const auto end = std::min(offset + length, size);
+  return std::nullopt;
+}
+
+refusal sequencer::behind(std::uint64_t offset, std::uint64_t length) const {
+  const auto back = cursor_ - offset;
+  std::string hint = "bytes that were sent are written again, which only --order spool takes";
+  if (limits_.mode == order::strict) {
+    hint = fmt::format(
+        "--order strict takes every byte once, in rising order; --order spill takes them in any "
+        "order, and --order window (with --window {} or more) if they come in time",
+        std::max<std::uint64_t>(2 * back, 1 << 20));
+  } else if (offset < given_up_to_) {
+    hint = fmt::format(
+        "the window was full and the gap there was given up as zeroes; --order spill waits for "
+        "it, as does a --window larger than {} or a longer --stall",
+        limits_.window);
+  }
+  return {EINVAL, fmt::format("{} bytes at {} lie {} bytes behind the cursor at {}: {}", length,
+                              offset, back, cursor_, hint)};
+}
+
+result<placement> sequencer::write(std::uint64_t offset, std::uint64_t length) {
+  if (auto refused = check(offset, length)) return *std::move(refused);
+  const auto [begin, end] = clip(offset, length);
   placement p;
-  p.zeroes = begin - cursor_;
-  (payload ? p.payload : p.zeroes) += end - begin;
-  if (payload) p.excess = length - p.payload;
-  unnamed_.add_hole(cursor_, begin);
-  cursor_ = end;
+  p.begin = begin;
+  p.payload = end - begin;
+  p.excess = length - p.payload;
+  if (is_next(offset, true)) {
+    p.zeroes = begin - cursor_;
+    pass_over(begin);
+    held_.erase(begin, end);
+    cursor_ = end;
+    return p;
+  }
+  if (p.payload > 0) return hold(std::move(p));
+  p.where = place::kept;
   return p;
 }
 
-std::uint64_t sequencer::finish(bool pad) noexcept {
-  if (!limits_.size) return 0;
-  const auto tail = *limits_.size - cursor_;
-  unnamed_.add_hole(cursor_, *limits_.size);
-  if (!pad) return 0;
-  cursor_ = *limits_.size;
-  return tail;
+/// Finds room for payload ahead of the cursor.
+result<placement> sequencer::hold(placement p) {
+  p.where = place::full;
+  if (holds_too_many()) return p;
+  const bool in_memory = limits_.mode != order::spool && window_.fits(p.payload);
+  if (!in_memory && limits_.mode == order::window) return p;
+  if (in_memory) {
+    p.where = place::memory;
+    p.block = window_.allocate(p.begin, p.payload);
+    p.answer_later = limits_.mode == order::window && window_.more_than_half();
+  } else {
+    const auto used = held_.spilled_bytes() + spilling_;
+    if (p.payload > limits_.spill || used > limits_.spill - p.payload) {
+      return refusal{ENOSPC, fmt::format("{} bytes at {} do not fit: {} bytes are held in the "
+                                         "spill file, and --spill-limit is {}",
+                                         p.payload, p.begin, used, limits_.spill)};
+    }
+    p.where = place::spill;
+    spilling_ += p.payload;
+    record_.spilled = std::max(record_.spilled, used + p.payload);
+  }
+  ++record_.ahead;
+  record_.distance = std::max(record_.distance, p.begin - cursor_);
+  return p;
+}
+
+void sequencer::keep(const placement& p) {
+  extent e{std::max(p.begin, cursor_), p.begin + p.payload, content::spill, p.block};
+  if (p.where == place::memory) {
+    e.what = content::memory;
+  } else {
+    spilling_ -= p.payload;
+  }
+  held_.assign(std::move(e));
+}
+
+result<placement> sequencer::write_zeroes(std::uint64_t offset, std::uint64_t length) {
+  if (auto refused = check(offset, length)) return *std::move(refused);
+  const auto [begin, end] = clip(offset, length);
+  placement p;
+  p.begin = begin;
+  if (is_next(offset, false)) {
+    p.zeroes = end - cursor_;
+    pass_over(begin);
+    held_.erase(begin, end);
+    cursor_ = end;
+    return p;
+  }
+  p.where = holds_too_many() && begin < end ? place::full : place::kept;
+  if (p.where == place::full) return p;
+  const auto spilled = held_.spilled_bytes();
+  held_.assign({begin, end, content::zeroes});
+  p.replaces_spill = held_.spilled_bytes() < spilled;
+  return p;
+}
+
+result<placement> sequencer::trim(std::uint64_t offset, std::uint64_t length) {
+  const auto begin = std::max(offset, cursor_);
+  if (offset + length > begin) return write_zeroes(begin, offset + length - begin);
+  placement nothing;
+  nothing.where = place::kept;
+  return nothing;
 }
 
 }  // namespace nbdstream::stream

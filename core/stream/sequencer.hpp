@@ -1,22 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Decides where the bytes of each request go in the stream. Pure: no I/O, no payload, no clock.
+// Decides where the bytes of each request go, and which of those that are held come next. Pure: no
+// I/O, no clock, no payload but what it keeps in the window's memory.
 //
-// The cursor C is the stream's position: every byte before C has been handed to the sink. This is
-// the strict order, that of the old streaming plugin: a gap ahead of C is sent as zeroes at once,
-// and what lies behind C cannot be placed any more.
+// The cursor C is the stream's position: every byte before C has been handed to the sink. What is
+// named ahead of C is held, as an extent of zeroes, of memory or of the spill file, until C reaches
+// it; what lies behind C cannot be placed any more. The orders differ in what they hold:
+//
+//   strict   nothing: a gap ahead of C is sent as zeroes at once
+//   window   payload in memory, as much as the window has
+//   spill    as window, and in the spill file what the window cannot hold
+//   spool    everything, in the spill file, until the end: C stays at 0
 #ifndef NBDSTREAM_STREAM_SEQUENCER_HPP
 #define NBDSTREAM_STREAM_SEQUENCER_HPP
 
 #include "stream/coverage.hpp"
+#include "stream/extents.hpp"
+#include "stream/window.hpp"
 
 #include <boost/system/result.hpp>
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 
 namespace nbdstream::stream {
+
+enum class order { strict, window, spill, spool };
 
 /// Why a request has no place in the stream, which fails with it.
 struct refusal {
@@ -27,52 +39,150 @@ struct refusal {
 template <class T>
 using result = boost::system::result<T, refusal>;
 
-/// What the caller does for a request, in this order. All in bytes.
+/// What the caller does with a request. All in bytes.
 struct placement {
-  std::uint64_t zeroes = 0;   ///< send so many zeroes,
-  std::uint64_t payload = 0;  ///< then so much of the payload;
-  std::uint64_t excess = 0;   ///< the rest of it lies beyond the size: drop it, it must be zero
+  enum class place {
+    next,    ///< send `zeroes`, then the payload; the cursor is behind it already
+    memory,  ///< receive the payload into `block`, then keep()
+    spill,   ///< write the payload to the spill file, then keep()
+    kept,    ///< nothing: it is held by reference
+    full     ///< nothing has happened; ask again when the cursor has moved or memory is free
+  };
+  place where = place::next;
+  std::uint64_t zeroes = 0;
+  std::uint64_t begin = 0;      ///< where the payload stands in the stream
+  std::uint64_t payload = 0;    ///< so much of it is the stream's;
+  std::uint64_t excess = 0;     ///< the rest lies beyond the size: drop it, it must be zero
+  block_ptr block{};            ///< memory
+  bool answer_later = false;    ///< memory: the window is more than half full
+  bool replaces_spill = false;  ///< kept: the spill file has bytes there that are needed no more
+};
+
+/// Something to be sent, which the cursor is behind already.
+struct step {
+  std::uint64_t zeroes = 0;  ///< so many zeroes, or
+  extent held{};             ///< these bytes, in memory or the spill file
 };
 
 class sequencer {
  public:
   struct limits {
-    std::optional<std::uint64_t> size;  ///< the stream's length, where it is known
-    std::uint64_t max_stream;           ///< where it is not: no byte at or beyond this
+    std::optional<std::uint64_t> size{};           ///< the stream's length, where it is known
+    std::uint64_t max_stream = ~std::uint64_t{0};  ///< else: no byte at or beyond this
+    order mode = order::strict;
+    std::uint64_t window = 0;                 ///< bytes of memory; window, spill
+    std::uint64_t spill = ~std::uint64_t{0};  ///< bytes in the spill file; spill, spool
   };
 
-  explicit sequencer(limits l) noexcept : limits_(l) {}
+  /// So many extents are held at most, each of about 64 bytes of memory. An unsent stream of more
+  /// separate pieces is treated as a full window.
+  static constexpr std::size_t max_extents = std::size_t{1} << 21;
+  /// A step carries no more of the spill file than this.
+  static constexpr std::uint64_t max_spill_step = 4 << 20;  // bytes
+
+  explicit sequencer(limits l) noexcept : limits_(l), window_(l.window) {}
+
+  /// A request that is under way ahead of the cursor, its bytes not all there yet: nothing at or
+  /// behind its offset is sent meanwhile. Ends with its life; must not outlive the sequencer.
+  class pending {
+   public:
+    pending() = default;
+    pending(pending&& other) noexcept
+        : of_(std::exchange(other.of_, nullptr)), place_(other.place_) {}
+    pending& operator=(pending&& other) noexcept {
+      if (this != &other) {
+        end();
+        of_ = std::exchange(other.of_, nullptr);
+        place_ = other.place_;
+      }
+      return *this;
+    }
+    ~pending() { end(); }
+    void end() noexcept {
+      if (of_) std::exchange(of_, nullptr)->pending_.erase(place_);
+    }
+
+   private:
+    friend class sequencer;
+    sequencer* of_ = nullptr;
+    std::multiset<std::uint64_t>::iterator place_;
+  };
+  [[nodiscard]] pending await(std::uint64_t offset);
+
+  /// Whether a request at `offset` would be sent at once (place::next), so that who asks needs the
+  /// right to feed the sink first. `payload`: it is a write, not zeroes.
+  [[nodiscard]] bool is_next(std::uint64_t offset, bool payload) const;
 
   /// Names [offset, offset + length), which check_request() found to lie within the export, and
-  /// moves the cursor behind it: the caller must now send what the placement says, or abort.
-  /// `length` is 1 or more.
+  /// which is not empty.
   [[nodiscard]] result<placement> write(std::uint64_t offset, std::uint64_t length);
   [[nodiscard]] result<placement> write_zeroes(std::uint64_t offset, std::uint64_t length);
-
   /// Like write_zeroes for what lies ahead of the cursor; what lies behind it is a hint that comes
   /// too late, and is ignored.
   [[nodiscard]] result<placement> trim(std::uint64_t offset, std::uint64_t length);
 
-  /// Whether [offset, offset + length) reads as zeroes; otherwise it was sent and is gone.
-  [[nodiscard]] bool reads_as_zeroes(std::uint64_t offset) const noexcept {
-    return offset >= cursor_;
-  }
+  /// The payload of a write that is held (`where` memory or spill) is there. Where the cursor has
+  /// passed some of it meanwhile, another write of the same bytes came first, and counts.
+  void keep(const placement& p);
 
-  /// The client is done. Where the size is known: `pad` sends the rest of it as zeroes. Returns
-  /// how many zeroes the caller has to send; afterwards cursor() is the stream's length.
-  [[nodiscard]] std::uint64_t finish(bool pad) noexcept;
+  /// Takes what comes next, if it is there. State: who asks may feed the sink, and sends it.
+  [[nodiscard]] std::optional<step> next();
+  [[nodiscard]] bool ready() const { return next_range().has_value(); }
+
+  /// Whether a gap at the cursor keeps held or awaited requests from being sent.
+  [[nodiscard]] bool waits_for_gap() const;
+  /// Gives that gap up: it counts as zeroes that nobody named. Returns how many bytes to send.
+  [[nodiscard]] std::uint64_t close_gap();
+
+  /// No request comes any more. Where the size is known: `pad` makes the rest of it zeroes. From
+  /// now on next() gives all that is left, gaps as zeroes.
+  void finish(bool pad);
 
   /// What was never named; final once finish() was called.
   [[nodiscard]] const coverage& unnamed() const noexcept { return unnamed_; }
 
   [[nodiscard]] std::uint64_t cursor() const noexcept { return cursor_; }
+  [[nodiscard]] const extents& held() const noexcept { return held_; }
+  [[nodiscard]] const stream::window& memory() const noexcept { return window_; }
+  [[nodiscard]] const limits& settings() const noexcept { return limits_; }
+
+  /// Forgets what is held: the stream is over.
+  void drop() { held_.erase(0, held_.end()); }
+
+  /// How the writes came, for the log.
+  struct record {
+    std::uint64_t ahead = 0;     ///< writes that were held
+    std::uint64_t distance = 0;  ///< the farthest that one began ahead of the cursor, in bytes
+    std::uint64_t spilled = 0;   ///< the most that was in the spill file at once, in bytes
+  };
+  [[nodiscard]] const record& history() const noexcept { return record_; }
 
  private:
-  [[nodiscard]] result<placement> place(std::uint64_t offset, std::uint64_t length, bool payload);
+  struct range {
+    std::uint64_t begin, end;
+  };
+  /// Within the size.
+  [[nodiscard]] range clip(std::uint64_t offset, std::uint64_t length) const noexcept;
+  [[nodiscard]] std::optional<refusal> check(std::uint64_t offset, std::uint64_t length) const;
+  [[nodiscard]] refusal behind(std::uint64_t offset, std::uint64_t length) const;
+  [[nodiscard]] result<placement> hold(placement p);
+  void pass_over(std::uint64_t end);
+  [[nodiscard]] bool in_order(std::uint64_t offset) const;
+  [[nodiscard]] bool holds_too_many() const noexcept { return held_.size() + 2 > max_extents; }
+  [[nodiscard]] std::uint64_t first_data() const;
+  [[nodiscard]] std::optional<range> next_range() const;
 
   limits limits_;
   std::uint64_t cursor_ = 0;
+  stream::window window_;  // before what refers to its blocks
+  extents held_;
+  std::multiset<std::uint64_t> pending_;
+  std::uint64_t spilling_ = 0;     ///< bytes on their way to the spill file
+  std::uint64_t given_up_to_ = 0;  ///< the end of the last gap that close_gap() gave up
+  bool finished_ = false;
+  std::uint64_t length_ = 0;  ///< of the stream, once it is finished
   coverage unnamed_;
+  record record_;
 };
 
 }  // namespace nbdstream::stream

@@ -103,7 +103,7 @@ h.shutdown()
 }
 
 TEST_F(coverage, writes_behind_the_cursor_fail_the_stream) {
-  const result ended = streamed({}, R"(
+  const result ended = streamed({"--order", "strict"}, R"(
 h.pwrite(b'a' * 4096, 4096)
 fails_with(errno.EINVAL, h.pwrite, b'b' * 4096, 0)
 fails_with(errno.EIO, h.pwrite, b'c' * 4096, 8192)

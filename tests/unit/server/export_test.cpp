@@ -188,10 +188,11 @@ TEST(Export, ReadsZeroesAheadAndErrorsBehind) {
   rig r;
   writer_client writer(r, "w");
   writer_client probe(r, "p");
-  EXPECT_EQ(r.exported.read(probe.who(), 0), wire_error::none);
+  using readable = transfer::readable;
+  EXPECT_EQ(r.exported.stream_of(probe.who()), nullptr) << "nothing but zeroes";
   writer.write(0, "abc");
-  EXPECT_EQ(r.exported.read(probe.who(), 2), wire_error::io);
-  EXPECT_EQ(r.exported.read(writer.who(), 3), wire_error::none);
+  EXPECT_EQ(r.exported.stream_of(probe.who())->look(2, 1), readable::sent);
+  EXPECT_EQ(r.exported.stream_of(writer.who())->look(3, 1), readable::zeroes);
   EXPECT_EQ(r.exported.position(), 3u);
 }
 

@@ -8,6 +8,7 @@
 #include "server/session.hpp"
 #include "support/fake_log.hpp"
 #include "support/fake_sink.hpp"
+#include "support/fake_spill.hpp"
 #include "support/fake_transport.hpp"
 
 #include <gtest/gtest.h>
@@ -55,7 +56,9 @@ class fake_client final : public client {
   explicit fake_client(std::string name) : name_(std::move(name)) {}
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
   void before_wait() noexcept override { ++waits; }
+  void answer(std::uint64_t, protocol::wire_error) override { ++late_answers; }
   int waits = 0;
+  int late_answers = 0;
 
  private:
   std::string name_;
@@ -66,7 +69,8 @@ class rig : private session_host {
   /// settle is 0 unless the settings say otherwise.
   explicit rig(nbd_export::settings s = plain())
       : sink(new fake_sink(loop.get_executor(), tape)),
-        exported(loop.get_executor(), std::move(s), std::unique_ptr<sink::sink>(sink), log),
+        exported(loop.get_executor(), with_spill(std::move(s), spill),
+                 std::unique_ptr<sink::sink>(sink), log),
         infos_{exported.info()} {
     spawn(loop, exported.run(), &export_done);
   }
@@ -91,6 +95,21 @@ class rig : private session_host {
   static nbd_export::settings sized(std::uint64_t size) {
     auto s = plain();
     s.config.size = size;
+    return s;
+  }
+
+  /// Any order, and a window of so many bytes.
+  static nbd_export::settings ordered(stream::order order, std::uint64_t window) {
+    auto s = windowed(window);
+    s.order = order;
+    return s;
+  }
+  /// --order window with so many bytes, which waits for ever for a gap.
+  static nbd_export::settings windowed(std::uint64_t bytes) {
+    auto s = plain();
+    s.order = stream::order::window;
+    s.config.window = bytes;
+    s.config.stall = std::chrono::hours(1);
     return s;
   }
 
@@ -119,6 +138,7 @@ class rig : private session_host {
   asio::io_context loop{1};
   fake_log log;
   sink_tape tape;
+  spill_tape spill;
   fake_sink* sink;
   bool export_done = false;
   session::settings settings;
@@ -133,6 +153,11 @@ class rig : private session_host {
   [[nodiscard]] nbd_export& export_at(std::size_t) override { return exported; }
   [[nodiscard]] std::optional<protocol::negotiator::refusal> gate() const override {
     return closed_gate;
+  }
+
+  static nbd_export::settings with_spill(nbd_export::settings s, spill_tape& tape) {
+    s.open_spill = fake_spill::opener(tape);
+    return s;
   }
 
   std::vector<protocol::export_info> infos_;

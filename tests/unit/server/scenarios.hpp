@@ -19,6 +19,7 @@ struct scenario {
   scripted_client client;
   std::string meant;    ///< the stream, where all goes well
   bool commits = true;  ///< where all goes well
+  bool held = false;    ///< what was answered may fail later, when nobody is there to be told
 };
 
 /// `length` bytes that differ from one another and from zero.
@@ -80,8 +81,33 @@ inline scenario refused() {
   return s;
 }
 
+/// Backwards, with zeroes, an overlap and a read of what is held; too much for the window of spill,
+/// which uses its file too.
+inline scenario out_of_order(stream::order order, std::string name) {
+  const std::uint64_t window = order == stream::order::window ? 2000 : 1000;
+  scenario s{std::move(name), rig::ordered(order, window), {}, {}, true, true};
+  const auto a = pattern(200, 1);
+  const auto b = pattern(200, 2);
+  const auto c = pattern(200, 3);
+  s.client.flags().go().write(400, c).zeroes(600, 100).read(390, 20).write(200, b);
+  if (order != stream::order::window) s.client.write(700, a).write(650, b).flush();
+  s.client.write(0, a).disc();
+  s.meant = a + b + c;
+  s.meant += order == stream::order::window ? std::string(100, '\0')
+                                            : std::string(50, '\0') + b + a.substr(150);
+  return s;
+}
+
 inline std::vector<scenario> scenarios() {
-  return {every_command(), by_export_name(), pipelined(), big_write(), refused()};
+  using stream::order;
+  return {every_command(),
+          by_export_name(),
+          pipelined(),
+          big_write(),
+          refused(),
+          out_of_order(order::window, "out of order, window"),
+          out_of_order(order::spill, "out of order, spill"),
+          out_of_order(order::spool, "spool")};
 }
 
 /// Runs `s` on a rig that `prepare` has tuned, to its end, and checks what must always hold.

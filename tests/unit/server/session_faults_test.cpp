@@ -92,7 +92,7 @@ void fail_every_sink_call(int error_number, std::uint32_t answered, bool flushes
             if (!reached) return check_undisturbed(s, r, c, said);
             EXPECT_EQ(r.tape.commits(), 0u);
             EXPECT_EQ(r.exported.aborted(), 1u);
-            if (r.tape.calls[n] == "commit" || !s.commits) return;
+            if (r.tape.calls[n] == "commit" || !s.commits || s.held) return;
             bool found = false;
             for (const auto& a : said.answers) {
               if (!found && a.error != 0) {
@@ -117,6 +117,36 @@ TEST(SessionFaults, AFullSinkAtAnyCallAbortsAndTellsTheClient) {
 
 TEST(SessionFaults, AReaderThatGoesAwayAtAnyCallAbortsAndIsAnIoErrorToTheClient) {
   fail_every_sink_call(EPIPE, 5, true);
+}
+
+/// Fails the opening, and each write and read of the spill file in turn.
+TEST(SessionFaults, ASpillFileThatIsFullAtAnyCallAbortsAndTellsTheClient) {
+  for (const auto& s : scenarios()) {
+    bool reached = true;
+    for (std::size_t n = 0; reached; ++n) {
+      ASSERT_LT(n, no_end_in_sight);
+      play(
+          s, "spill call " + std::to_string(n),
+          [&](rig& r, rig::connection&) {
+            r.spill.fail_at = n;
+            r.spill.fail_with = ENOSPC;
+          },
+          [&](rig& r, rig::connection& c, const transcript& said) {
+            reached = r.spill.failed;
+            EXPECT_EQ(unanswered(s, c, said), 0u);
+            if (!reached) return check_undisturbed(s, r, c, said);
+            const auto told =
+                std::ranges::count_if(said.answers, [](auto& a) { return a.error != 0; });
+            // A READ that fails is an error to its client alone.
+            if (r.tape.commits() == 0) {
+              EXPECT_EQ(r.exported.aborted(), 1u);
+            } else {
+              EXPECT_EQ(told, 1);
+            }
+          });
+      if (::testing::Test::HasFailure()) return;
+    }
+  }
 }
 
 TEST(SessionFaults, ASinkThatSaysCancelledOfItsOwnAccordAbortsTheStream) {

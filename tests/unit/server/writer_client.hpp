@@ -29,14 +29,15 @@ inline awaitable<void> write_to(nbd_export& e, client& who, std::uint64_t offset
     result.done = true;
     co_return;
   }
-  auto turn = co_await stream->take_turn(who);
-  const auto started = co_await stream->begin(who, r);
-  result.error = started.error;
-  if (result.error == protocol::wire_error::none && started.where.payload > 0) {
-    const auto payload = std::as_bytes(std::span(data)).first(started.where.payload);
+  auto admitted = co_await stream->admit(who, r);
+  result.error = admitted.error;
+  if (result.error == protocol::wire_error::none && admitted.where.payload > 0) {
+    const auto payload = std::as_bytes(std::span(data)).first(admitted.where.payload);
     result.error = co_await stream->send(who, r, payload);
   }
-  turn.release();
+  if (result.error == protocol::wire_error::none) {
+    EXPECT_TRUE(stream->done(who, r, std::move(admitted)));
+  }
   result.done = true;
 }
 
@@ -49,9 +50,11 @@ inline awaitable<void> zero_to(nbd_export& e, client& who, std::uint64_t offset,
   const auto stream = co_await e.join(who);
   result.refused = !stream;
   if (stream) {
-    const auto turn = co_await stream->take_turn(who);
-    const auto started = co_await stream->begin(who, r);
-    result.error = started.error;
+    auto admitted = co_await stream->admit(who, r);
+    result.error = admitted.error;
+    if (result.error == protocol::wire_error::none) {
+      EXPECT_TRUE(stream->done(who, r, std::move(admitted)));
+    }
   }
   result.done = true;
 }

@@ -1,164 +1,206 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "stream/sequencer.hpp"
-
-#include <gtest/gtest.h>
-
-#include <cerrno>
+//
+// --order strict, and what holds in every order.
+#include "sequencer_support.hpp"
 
 namespace nbdstream::stream {
 namespace {
 
-constexpr std::uint64_t kib = 1024;
-constexpr std::uint64_t tib = kib * kib * kib * kib;
-
-sequencer unsized(std::uint64_t max_stream = 64 * tib) {
-  return sequencer({std::nullopt, max_stream});
+sequencer::limits unsized(std::uint64_t max_stream = 64 * tib) {
+  auto l = in_order(order::strict);
+  l.max_stream = max_stream;
+  return l;
 }
-sequencer sized(std::uint64_t size) {
-  return sequencer({size, 64 * tib});
-}
-
-void expect_placed(const result<placement>& r, std::uint64_t zeroes, std::uint64_t payload,
-                   std::uint64_t excess = 0) {
-  ASSERT_TRUE(r) << r.error().why;
-  EXPECT_EQ(r->zeroes, zeroes);
-  EXPECT_EQ(r->payload, payload);
-  EXPECT_EQ(r->excess, excess);
+sequencer::limits sized(std::uint64_t size) {
+  return in_order(order::strict, size);
 }
 
-void expect_refused(const result<placement>& r, int error_number) {
-  ASSERT_FALSE(r);
-  EXPECT_EQ(r.error().error_number, error_number);
-  EXPECT_FALSE(r.error().why.empty());
+/// Ends it; returns how many zeroes are left to be sent.
+std::uint64_t finish(sequencer& s, bool pad) {
+  s.finish(pad);
+  const auto left = take_all(s);
+  EXPECT_EQ(left, std::string(left.size(), '0'));
+  return left.size();
 }
 
 TEST(Sequencer, PutsWhatIsNextAtTheCursor) {
-  auto s = unsized();
-  expect_placed(s.write(0, 10), 0, 10);
-  expect_placed(s.write(10, 5), 0, 5);
-  expect_placed(s.write_zeroes(15, 7), 7, 0);
-  expect_placed(s.trim(22, 3), 3, 0);
+  sequencer s(unsized());
+  expect_sent(s.write(0, 10), 0, 10);
+  expect_sent(s.write(10, 5), 0, 5);
+  expect_sent(s.write_zeroes(15, 7), 7, 0);
+  expect_sent(s.trim(22, 3), 3, 0);
   EXPECT_EQ(s.cursor(), 25u);
-  EXPECT_EQ(s.finish(true), 0u);
+  EXPECT_EQ(finish(s, true), 0u);
   EXPECT_TRUE(s.unnamed().complete());
 }
 
+TEST(Sequencer, TakesEverythingAsNextWhereTheOrderIsStrict) {
+  sequencer s(unsized());
+  for (const bool payload : {true, false}) {
+    EXPECT_TRUE(s.is_next(0, payload));
+    EXPECT_TRUE(s.is_next(1000, payload));
+  }
+}
+
 TEST(Sequencer, FillsAGapWithZeroesAndRemembersIt) {
-  auto s = unsized();
-  expect_placed(s.write(100, 10), 100, 10);
-  expect_placed(s.write_zeroes(200, 10), 100, 0);
-  expect_placed(s.trim(220, 10), 20, 0);
+  sequencer s(unsized());
+  expect_sent(s.write(100, 10), 100, 10);
+  expect_sent(s.write_zeroes(200, 10), 100, 0);
+  expect_sent(s.trim(220, 10), 20, 0);
   EXPECT_EQ(s.unnamed().missing_bytes(), 100u + 90 + 10);
   EXPECT_FALSE(s.unnamed().complete());
 }
 
+TEST(Sequencer, HoldsNothingWhereTheOrderIsStrict) {
+  sequencer s(unsized());
+  ASSERT_TRUE(s.write(100, 10));
+  ASSERT_TRUE(s.write_zeroes(200, 10));
+  EXPECT_TRUE(s.held().empty());
+  EXPECT_FALSE(s.ready());
+  EXPECT_FALSE(s.waits_for_gap());
+  EXPECT_EQ(s.history().ahead, 0u);
+}
+
 TEST(Sequencer, RefusesWhatLiesBehindTheCursor) {
-  auto s = unsized();
+  sequencer s(unsized());
   ASSERT_TRUE(s.write(0, 100));
   expect_refused(s.write(0, 1), EINVAL);
   expect_refused(s.write(99, 1), EINVAL);
   expect_refused(s.write(99, 10), EINVAL);
   expect_refused(s.write_zeroes(50, 100), EINVAL);
   EXPECT_EQ(s.cursor(), 100u) << "a refusal moves nothing";
-  const auto refused = s.write(40, 8);
-  EXPECT_NE(refused.error().why.find("40"), std::string::npos) << "the offset";
-  EXPECT_NE(refused.error().why.find("100"), std::string::npos) << "the cursor";
-  EXPECT_NE(refused.error().why.find("--order"), std::string::npos) << "what to do";
+}
+
+TEST(Sequencer, SaysWhatCameHowFarBackAndWhatWouldHaveTakenIt) {
+  sequencer s(unsized());
+  ASSERT_TRUE(s.write(0, 100 * mib));
+  const auto refused = s.write(40 * mib, 8);
+  expect_refused(refused, EINVAL, "8 bytes at 41943040 lie 62914560 bytes behind the cursor");
+  expect_refused(refused, EINVAL, "at 104857600: ");
+  expect_refused(refused, EINVAL, "--order spill");
+  expect_refused(refused, EINVAL, "--order window (with --window 125829120 or more)");
 }
 
 TEST(Sequencer, IgnoresATrimThatComesTooLate) {
-  auto s = unsized();
+  sequencer s(unsized());
   ASSERT_TRUE(s.write(0, 100));
-  expect_placed(s.trim(0, 100), 0, 0);
-  expect_placed(s.trim(50, 10), 0, 0);
-  expect_placed(s.trim(99, 1), 0, 0);
+  expect_place(s.trim(0, 100), place::kept);
+  expect_place(s.trim(50, 10), place::kept);
+  expect_place(s.trim(99, 1), place::kept);
   EXPECT_EQ(s.cursor(), 100u);
-  expect_placed(s.trim(90, 30), 20, 0);
+  expect_sent(s.trim(90, 30), 20, 0);
   EXPECT_EQ(s.cursor(), 120u);
   EXPECT_TRUE(s.unnamed().complete());
 }
 
 TEST(Sequencer, PadsToTheSize) {
-  auto s = sized(1000);
+  sequencer s(sized(1000));
   ASSERT_TRUE(s.write(0, 400));
-  EXPECT_EQ(s.finish(true), 600u);
+  EXPECT_EQ(finish(s, true), 600u);
   EXPECT_EQ(s.cursor(), 1000u);
   EXPECT_EQ(s.unnamed().missing_bytes(), 600u);
 }
 
 TEST(Sequencer, DoesNotPadIfToldSoButStillMissesTheTail) {
-  auto s = sized(1000);
+  sequencer s(sized(1000));
   ASSERT_TRUE(s.write(0, 400));
-  EXPECT_EQ(s.finish(false), 0u);
+  EXPECT_EQ(finish(s, false), 0u);
   EXPECT_EQ(s.cursor(), 400u);
   EXPECT_EQ(s.unnamed().missing_bytes(), 600u);
 }
 
-TEST(Sequencer, PadsAStreamThatNobodyWrote) {
-  auto s = sized(40 * tib);
-  EXPECT_EQ(s.finish(true), 40 * tib);
+TEST(Sequencer, PadsAStreamThatNobodyWroteInOneStep) {
+  sequencer s(sized(40 * tib));
+  s.finish(true);
+  const auto step = s.next();
+  ASSERT_TRUE(step);
+  EXPECT_EQ(step->zeroes, 40 * tib);
+  EXPECT_FALSE(s.next());
   EXPECT_EQ(s.unnamed().missing_bytes(), 40 * tib);
-  auto empty = sized(0);
-  EXPECT_EQ(empty.finish(true), 0u);
-  EXPECT_TRUE(empty.unnamed().complete());
+}
+
+TEST(Sequencer, HasNothingToPadWhereTheSizeIsNothing) {
+  sequencer s(sized(0));
+  EXPECT_EQ(finish(s, true), 0u);
+  EXPECT_TRUE(s.unnamed().complete());
 }
 
 TEST(Sequencer, EndsAtTheHighestByteNamedWhereTheSizeIsUnknown) {
-  auto s = unsized();
+  sequencer s(unsized());
   ASSERT_TRUE(s.write(0, 400));
-  EXPECT_EQ(s.finish(true), 0u);
+  EXPECT_EQ(finish(s, true), 0u);
   EXPECT_EQ(s.cursor(), 400u);
 }
 
 TEST(Sequencer, CutsOffWhatLiesBeyondTheSize) {
-  auto inside = sized(1000);
-  expect_placed(inside.write(512, 512), 512, 488, 24);
+  sequencer inside(sized(1000));
+  expect_sent(inside.write(512, 512), 512, 488, 24);
   EXPECT_EQ(inside.cursor(), 1000u);
-  expect_placed(inside.write(1000, 24), 0, 0, 24);
-  expect_placed(inside.write(1010, 14), 0, 0, 14);
-  expect_placed(inside.write_zeroes(1000, 24), 0, 0);
-  expect_placed(inside.trim(900, 124), 0, 0);
+  expect_sent(inside.write(1000, 24), 0, 0, 24);
+  expect_sent(inside.write(1010, 14), 0, 0, 14);
+  expect_sent(inside.write_zeroes(1000, 24), 0, 0);
+  expect_sent(inside.trim(900, 124), 0, 0);
   EXPECT_EQ(inside.cursor(), 1000u);
+}
 
-  auto beyond = sized(1000);
-  expect_placed(beyond.write(1010, 14), 1000, 0, 14);
+TEST(Sequencer, SendsTheGapBeforeWhatLiesBeyondTheSize) {
+  sequencer beyond(sized(1000));
+  expect_sent(beyond.write(1010, 14), 1000, 0, 14);
   EXPECT_EQ(beyond.unnamed().missing_bytes(), 1000u);
-  auto zeroes = sized(1000);
-  expect_placed(zeroes.write_zeroes(512, 512), 1000, 0);
+  sequencer zeroes(sized(1000));
+  expect_sent(zeroes.write_zeroes(512, 512), 1000, 0);
   EXPECT_EQ(zeroes.unnamed().missing_bytes(), 512u);
 }
 
 TEST(Sequencer, HasNoSpaceBeyondMaxStream) {
-  auto s = unsized(1000);
-  expect_placed(s.write(0, 1000), 0, 1000);
-  expect_refused(s.write(1000, 1), ENOSPC);
-  auto t = unsized(1000);
-  expect_refused(t.write(0, 1001), ENOSPC);
-  expect_refused(t.write_zeroes(1'000'000, 1), ENOSPC);
-  expect_refused(t.trim(999, 2), ENOSPC);
-  EXPECT_EQ(t.cursor(), 0u);
-  EXPECT_NE(t.write(1000, 1).error().why.find("--max-stream"), std::string::npos);
+  sequencer s(unsized(1000));
+  expect_sent(s.write(0, 1000), 0, 1000);
+  expect_refused(s.write(1000, 1), ENOSPC, "--max-stream 1000");
+}
+
+TEST(Sequencer, HasNoSpaceBeyondMaxStreamInAnyOrder) {
+  for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
+    auto l = in_order(mode);
+    l.max_stream = 1000;
+    sequencer s(l);
+    expect_refused(s.write(0, 1001), ENOSPC);
+    expect_refused(s.write_zeroes(1'000'000, 1), ENOSPC);
+    expect_refused(s.trim(999, 2), ENOSPC);
+    EXPECT_EQ(s.cursor(), 0u);
+    EXPECT_TRUE(s.held().empty());
+  }
 }
 
 TEST(Sequencer, IsSafeAtTheLargestExport) {
   constexpr std::uint64_t end = (std::uint64_t{1} << 63) - (std::uint64_t{1} << 30);
-  auto s = unsized();
+  sequencer s(unsized());
   expect_refused(s.write(end - 1, 1), ENOSPC);
-  auto open_end = unsized(end);
-  expect_placed(open_end.write(end - 1, 1), end - 1, 1);
+  sequencer open_end(unsized(end));
+  expect_sent(open_end.write(end - 1, 1), end - 1, 1);
   EXPECT_EQ(open_end.cursor(), end);
   constexpr std::uint64_t largest = (std::uint64_t{1} << 63) - 1;
-  auto t = sized(largest);
-  expect_placed(t.write(largest, 1), largest, 0, 1);
-  EXPECT_EQ(t.finish(true), 0u);
+  sequencer t(sized(largest));
+  expect_sent(t.write(largest, 1), largest, 0, 1);
+  EXPECT_EQ(finish(t, true), 0u);
 }
 
-TEST(Sequencer, ReadsZeroesOnlyAheadOfTheCursor) {
-  auto s = unsized();
-  EXPECT_TRUE(s.reads_as_zeroes(0));
-  ASSERT_TRUE(s.write(0, 10));
-  EXPECT_FALSE(s.reads_as_zeroes(9));
-  EXPECT_TRUE(s.reads_as_zeroes(10));
+TEST(Sequencer, HoldsNearTheEndOfTheLargestExport) {
+  constexpr std::uint64_t end = (std::uint64_t{1} << 63) - (std::uint64_t{1} << 30);
+  for (const auto mode : {order::window, order::spill, order::spool}) {
+    auto l = in_order(mode);
+    l.max_stream = end;
+    sequencer s(l);
+    hold(s, end - 10, 10);
+    expect_refused(s.write(end - 1, 2), ENOSPC);
+    s.finish(true);
+    const auto zeroes = s.next();
+    ASSERT_TRUE(zeroes);
+    EXPECT_EQ(zeroes->zeroes, end - 10);
+    const auto data = s.next();
+    ASSERT_TRUE(data);
+    EXPECT_EQ(data->held.end, end);
+    EXPECT_EQ(s.unnamed().missing_bytes(), end - 10);
+  }
 }
 
 }  // namespace

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// How what is held gets out of a stream: sent when it is next in order, read, given up.
+#include "server/transfer.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace nbdstream {
+
+using protocol::wire_error;
+using stream::content;
+using time_point = io::clock::time_point;
+
+namespace {
+
+/// The spill file's space is given back in pieces of this size or more.
+constexpr std::uint64_t give_back_batch = 4 << 20;  // bytes
+
+constexpr std::uint64_t page = 4096;  // bytes
+
+/// Where the spill has no file of its own: copied in pieces of this size.
+constexpr std::size_t copy_piece = 256 << 10;  // bytes
+
+}  // namespace
+
+/// Whether a client waits for something to be sent.
+bool transfer::under_pressure() const noexcept {
+  return waiting_for_room_ > 0 || !put_off_.empty();
+}
+
+/// When there is something to do for who has the turn.
+time_point transfer::due() const {
+  if (phase_ != phase::running || state() == lifecycle::state::failed) return time_point::max();
+  if (sequencer_.ready()) return time_point::min();
+  if (!under_pressure() || !sequencer_.waits_for_gap()) return time_point::max();
+  return gaps_are_zeroes_ ? time_point::min() : quiet_since_ + settings_.stall;
+}
+
+time_point transfer::tend_at() const {
+  return turns_.free() ? due() : time_point::max();
+}
+
+awaitable<void> transfer::tend() {
+  const auto turn = turns_.enter();
+  sink_.before_wait = nullptr;
+  while (due() <= io::clock::now()) {
+    sink::failure failed;
+    if (sequencer_.ready()) {
+      failed = co_await send_next();
+    } else {
+      failed = co_await give_up_gap();
+    }
+    if (failed) fail(failed.why);
+  }
+}
+
+/// The cursor may have moved, or memory may be free.
+void transfer::moved() {
+  if (std::exchange(moved_to_, sequencer_.cursor()) != sequencer_.cursor()) {
+    quiet_since_ = io::clock::now();
+  }
+  answer_put_off();
+  if (waiting_for_room_ > 0) room_.notify_all();
+  if (tend_at() != time_point::max()) changed_();
+}
+
+void transfer::answer_put_off() {
+  while (!put_off_.empty()) {
+    const auto first = put_off_.begin();
+    const bool passed = first->first <= sequencer_.cursor();
+    if (!passed && sequencer_.memory().more_than_half()) return;
+    const auto [who, cookie] = first->second;
+    put_off_.erase(first);
+    who->answer(cookie, wire_error::none);
+  }
+}
+
+/// Sends one step. State: the caller has the turn, and there is one.
+awaitable<sink::failure> transfer::send_next() {
+  auto step = sequencer_.next();
+  sink::failure failed;
+  if (step->zeroes > 0) {
+    failed = co_await sink_.write_zeroes(step->zeroes);
+  } else if (step->held.what == content::memory) {
+    const auto& e = step->held;
+    payload_bytes_ += e.end - e.begin;
+    const auto payload = e.block->bytes(e.begin, e.end);
+    failed = co_await sink_.write(payload);
+  } else {
+    payload_bytes_ += step->held.end - step->held.begin;
+    failed = co_await send_spilled(step->held);
+  }
+  step.reset();  // frees its memory
+  moved();
+  co_return failed;
+}
+
+awaitable<sink::failure> transfer::send_spilled(const stream::extent& e) {
+  const auto spill = spill_;
+  sink::failure failed;
+  if (spill->descriptor() >= 0) {
+    failed = co_await sink_.write_file(spill->descriptor(), e.begin, e.end - e.begin);
+  } else {
+    std::vector<std::byte> buffer(copy_piece);
+    for (auto at = e.begin; at < e.end && !failed; at += buffer.size()) {
+      buffer.resize(std::min<std::uint64_t>(copy_piece, e.end - at));
+      const auto error = co_await spill->read(at, buffer);
+      if (error) co_return sink::failure{error, "reading the spill file: " + error.message()};
+      failed = co_await sink_.write(buffer);
+    }
+  }
+  if (!failed) co_await give_back_sent();
+  co_return failed;
+}
+
+/// Gives back what the reader of the stream has taken: until then its pipe may hold references to
+/// the file's own pages.
+awaitable<void> transfer::give_back_sent() {
+  auto taken = sequencer_.cursor() - std::min(sequencer_.cursor(), sink_.in_transit());
+  taken -= taken % page;
+  if (taken < given_back_to_ + give_back_batch) co_return;
+  const auto begin = std::exchange(given_back_to_, taken);
+  const auto spill = spill_;
+  co_await spill->give_back(begin, taken);
+}
+
+sink::failure transfer::open_spill() {
+  auto opened = settings_.open_spill();
+  if (opened.has_error()) {
+    return {opened.error(),
+            fmt::format("the spill file cannot be made in {}: {}; see --spill-directory",
+                        settings_.spill_directory, opened.error().message())};
+  }
+  spill_ = std::move(*opened);
+  return {};
+}
+
+/// A full window has waited for --stall.
+awaitable<sink::failure> transfer::give_up_gap() {
+  const auto what = fmt::format(
+      "{}, and nothing has come for the bytes from {} on within {}",
+      settings_.limits.mode == stream::order::window
+          ? fmt::format("the window of {} bytes is full", settings_.limits.window)
+          : fmt::format("{} separate extents are held", sequencer_.held().size()),
+      sequencer_.cursor(), std::chrono::duration_cast<std::chrono::milliseconds>(settings_.stall));
+  if (settings_.refuse_gaps) {
+    co_return sink::failure{from_errno(ENODATA),
+                            what + "; --order spill keeps what a window cannot hold"};
+  }
+  const auto count = sequencer_.close_gap();
+  if (!std::exchange(gaps_are_zeroes_, true)) {
+    log_.info("{}: {}: sent as {} zeroes, and later gaps will not wait", settings_.label, what,
+              count);
+  }
+  const auto failed = co_await sink_.write_zeroes(count);
+  moved();
+  co_return failed;
+}
+
+transfer::readable transfer::look(std::uint64_t offset, std::uint64_t length) const {
+  if (phase_ == phase::ended || offset < sequencer_.cursor()) return readable::sent;
+  const auto& held = sequencer_.held();
+  for (auto e = held.at_or_after(offset); e && e->begin < offset + length;
+       e = held.at_or_after(e->end)) {
+    if (e->carries_data()) return readable::data;
+  }
+  return readable::zeroes;
+}
+
+awaitable<wire_error> transfer::read(std::uint64_t offset, std::span<std::byte> into) {
+  const auto end = offset + into.size();
+  const auto spill = spill_;
+  for (auto at = offset; at < end;) {
+    if (phase_ == phase::ended || at < sequencer_.cursor()) co_return wire_error::io;
+    const auto e = sequencer_.held().at_or_after(at);
+    const bool held = e && e->begin <= at && e->carries_data();
+    const auto until = std::min(end, !e ? end : e->begin > at ? e->begin : e->end);
+    const auto piece = into.subspan(at - offset, until - at);
+    if (!held) {
+      std::ranges::fill(piece, std::byte{0});
+    } else if (e->what == content::memory) {
+      std::ranges::copy(e->block->bytes(at, until), piece.begin());
+    } else {
+      const auto error = co_await spill->read(at, piece);
+      if (error) co_return wire_error::io;
+    }
+    at = until;
+  }
+  // What was sent meanwhile may have been given back before it was read.
+  co_return offset < sequencer_.cursor() ? wire_error::io : wire_error::none;
+}
+
+}  // namespace nbdstream

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// How the requests of connections get into a stream.
+#include "protocol/error.hpp"
+#include "server/transfer.hpp"
+
+#include <fmt/format.h>
+
+namespace nbdstream {
+
+using protocol::command;
+using protocol::wire_error;
+using place = stream::placement::place;
+
+awaitable<io::turnstile::turn> transfer::take_turn(client& who) {
+  if (turns_.free()) co_return turns_.enter();
+  who.before_wait();
+  co_return co_await turns_.wait_and_enter();
+}
+
+/// A stream's first request opens the sink, whatever it is.
+awaitable<wire_error> transfer::ensure_open(client& who, const protocol::request& r,
+                                            bool has_turn) {
+  if (opened_) co_return wire_error::none;
+  io::turnstile::turn turn;
+  if (!has_turn) turn = co_await take_turn(who);
+  if (state() == lifecycle::state::failed) co_return wire_error::io;
+  if (opened_) co_return wire_error::none;
+  sink_.before_wait = [&who] { who.before_wait(); };
+  const auto failed = co_await open_sink();
+  if (failed) co_return failed_in_sink(who, r, failed);
+  co_return wire_error::none;
+}
+
+stream::result<stream::placement> transfer::place_request(const protocol::request& r) {
+  switch (r.type) {
+    case command::write: return sequencer_.write(r.offset, r.length);
+    case command::trim: return sequencer_.trim(r.offset, r.length);
+    default: return sequencer_.write_zeroes(r.offset, r.length);
+  }
+}
+
+awaitable<transfer::admitted> transfer::admit(client& who, protocol::request r) {
+  admitted a;
+  const bool payload = r.type == command::write;
+  for (;;) {
+    a.error = wire_error::io;
+    if (state() == lifecycle::state::failed || who.gone) co_return a;
+    if (!a.turn && sequencer_.is_next(r.offset, payload)) {
+      a.turn = co_await take_turn(who);
+      continue;  // others may have been there first
+    }
+    const auto placed = place_request(r);
+    if (!placed) {
+      a.error = refuse(who, r, placed.error().error_number, placed.error().why);
+      co_return a;
+    }
+    a.where = *placed;
+    if (a.where.where != place::full) break;
+    a.error = co_await ensure_open(who, r, static_cast<bool>(a.turn));
+    if (a.error != wire_error::none) co_return a;
+    a.turn.release();
+    co_await wait_for_room(who, r.offset);
+  }
+  if (a.where.where != place::next) a.turn.release();
+  if (payload && a.where.payload > 0) any_payload_ = true;
+  if (a.where.where == place::memory || a.where.where == place::spill) {
+    a.arriving = sequencer_.await(a.where.begin);
+  }
+  a.error = co_await ensure_open(who, r, static_cast<bool>(a.turn));
+  if (a.error == wire_error::none) a.error = co_await make_way(who, r, a.where);
+  co_return a;
+}
+
+/// What must happen before the payload can go to its place.
+awaitable<wire_error> transfer::make_way(client& who, const protocol::request& r,
+                                         const stream::placement& where) {
+  sink::failure failed;
+  if (where.where == place::next && where.zeroes > 0) {
+    sink_.before_wait = [&who] { who.before_wait(); };
+    failed = co_await sink_.write_zeroes(where.zeroes);
+  } else if (where.where == place::spill && !spill_) {
+    failed = open_spill();
+  } else if (where.where == place::kept) {
+    const auto spill = spill_;
+    if (where.replaces_spill && spill) co_await spill->give_back(where.begin, r.offset + r.length);
+    moved();
+  }
+  if (failed) co_return failed_in_sink(who, r, failed);
+  co_return wire_error::none;
+}
+
+/// Until the cursor has moved, memory is free, or all is over; then ask again.
+awaitable<void> transfer::wait_for_room(client& who, std::uint64_t offset) {
+  const auto waiting = sequencer_.await(std::max(offset, sequencer_.cursor()));
+  if (!under_pressure()) quiet_since_ = io::clock::now();
+  ++waiting_for_room_;
+  changed_();
+  who.before_wait();
+  if (!who.gone && state() != lifecycle::state::failed) co_await room_.wait();
+  --waiting_for_room_;
+}
+
+awaitable<wire_error> transfer::send(client& who, const protocol::request& r,
+                                     protocol::bytes payload) {
+  if (state() == lifecycle::state::failed) co_return wire_error::io;
+  sink_.before_wait = [&who] { who.before_wait(); };
+  payload_bytes_ += payload.size();
+  const auto failed = co_await sink_.write(payload);
+  if (failed) co_return failed_in_sink(who, r, failed);
+  co_return wire_error::none;
+}
+
+awaitable<wire_error> transfer::spill(client& who, const protocol::request& r, std::uint64_t offset,
+                                      protocol::bytes payload) {
+  if (state() == lifecycle::state::failed) co_return wire_error::io;
+  const auto spill = spill_;  // the stream may fail and let go of it meanwhile
+  const auto error = co_await spill->write(offset, payload);
+  if (!error) co_return wire_error::none;
+  co_return refuse(who, r, error.value(),
+                   fmt::format("{} bytes at {} cannot be kept in the spill file: {}", r.length,
+                               r.offset, error.message()));
+}
+
+bool transfer::done(client& who, const protocol::request& r, admitted a) {
+  const auto& where = a.where;
+  const bool held = where.where == place::memory || where.where == place::spill;
+  if (held) sequencer_.keep(where);
+  a.arriving.end();
+  a.turn.release();
+  bool answer_now = true;
+  if (held && where.answer_later && state() != lifecycle::state::failed) {
+    if (!under_pressure()) quiet_since_ = io::clock::now();
+    // FUA does not wait for a gap.
+    if (!(r.flags & protocol::command_flag::fua)) {
+      put_off_.emplace(where.begin + where.payload, put_off{&who, r.cookie});
+      answer_now = false;
+    }
+  }
+  moved();
+  return answer_now;
+}
+
+void transfer::answer_all(client& who) {
+  std::erase_if(put_off_, [&](const auto& p) {
+    if (p.second.who != &who) return false;
+    who.answer(p.second.cookie, wire_error::none);
+    return true;
+  });
+}
+
+awaitable<wire_error> transfer::flush(client& who) {
+  if (state() == lifecycle::state::failed) co_return wire_error::io;
+  if (!opened_ || !sink_.flushes()) co_return wire_error::none;
+  auto turn = co_await take_turn(who);
+  if (state() == lifecycle::state::failed) co_return wire_error::io;
+  sink_.before_wait = [&who] { who.before_wait(); };
+  const auto failed = co_await sink_.flush();
+  if (failed) co_return failed_in_sink(who, {.type = command::flush}, failed);
+  turn.release();
+  moved();
+  co_return wire_error::none;
+}
+
+}  // namespace nbdstream

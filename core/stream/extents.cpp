@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "stream/extents.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace nbdstream::stream {
+
+extent extents::view(const map::value_type& of) {
+  return {of.first, of.second.end, of.second.what, of.second.block};
+}
+
+std::uint64_t extents::end() const noexcept {
+  return map_.empty() ? 0 : map_.crbegin()->second.end;
+}
+
+extents::map::const_iterator extents::find(std::uint64_t offset) const {
+  const auto next = map_.upper_bound(offset);
+  if (next != map_.begin()) {
+    const auto before = std::prev(next);
+    if (before->second.end > offset) return before;
+  }
+  return next;
+}
+
+std::optional<extent> extents::at_or_after(std::uint64_t offset) const {
+  const auto found = find(offset);
+  if (found == map_.end()) return std::nullopt;
+  return view(*found);
+}
+
+/// No extent reaches over `offset` any more.
+void extents::split_at(std::uint64_t offset) {
+  const auto next = map_.lower_bound(offset);
+  if (next == map_.begin()) return;
+  auto& before = std::prev(next)->second;
+  if (before.end <= offset) return;
+  map_.emplace_hint(next, offset, before);
+  if (before.carries_data()) ++with_data_;
+  before.end = offset;
+}
+
+extents::map::iterator extents::remove(map::iterator it) {
+  if (it->second.carries_data()) --with_data_;
+  if (it->second.what == content::spill) spilled_ -= it->second.end - it->first;
+  return map_.erase(it);
+}
+
+void extents::erase(std::uint64_t begin, std::uint64_t end) {
+  if (begin >= end) return;
+  split_at(begin);
+  split_at(end);
+  auto it = map_.lower_bound(begin);
+  while (it != map_.end() && it->first < end) it = remove(it);
+}
+
+void extents::assign(extent e) {
+  if (e.begin >= e.end) return;
+  erase(e.begin, e.end);
+  auto next = map_.lower_bound(e.begin);
+  if (e.what != content::memory) {
+    if (next != map_.end() && next->first == e.end && next->second.what == e.what) {
+      e.end = next->second.end;
+      next = remove(next);
+    }
+    if (next != map_.begin()) {
+      const auto before = std::prev(next);
+      if (before->second.end == e.begin && before->second.what == e.what) {
+        if (e.what == content::spill) spilled_ += e.end - e.begin;
+        before->second.end = e.end;
+        return;
+      }
+    }
+  }
+  if (e.what == content::spill) spilled_ += e.end - e.begin;
+  if (e.carries_data()) ++with_data_;
+  map_.emplace_hint(next, e.begin, value{e.end, std::move(e.block), e.what});
+}
+
+}  // namespace nbdstream::stream

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The way out of the sequencer: what is held is sent when the cursor reaches it.
+#include "stream/sequencer.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace nbdstream::stream {
+namespace {
+
+constexpr auto nowhere = std::numeric_limits<std::uint64_t>::max();
+
+}  // namespace
+
+/// Moves the cursor to `end`, over zeroes and gaps only.
+void sequencer::pass_over(std::uint64_t end) {
+  while (cursor_ < end) {
+    const auto e = held_.at_or_after(cursor_);
+    const auto named = e ? std::min(e->begin, end) : end;
+    if (named > cursor_) unnamed_.add_hole(cursor_, named);
+    cursor_ = e ? std::clamp(e->end, named, end) : end;
+  }
+  held_.erase(0, end);
+}
+
+/// Where the first bytes stand that are held and are no zeroes.
+std::uint64_t sequencer::first_data() const {
+  auto e = held_.first();
+  while (e && !e->carries_data()) e = held_.at_or_after(e->end);
+  return e ? e->begin : nowhere;
+}
+
+/// What next() takes.
+std::optional<sequencer::range> sequencer::next_range() const {
+  const auto barrier = pending_.empty() ? nowhere : *pending_.begin();
+  if (barrier <= cursor_) return std::nullopt;
+  auto e = held_.first();
+  if (finished_) {
+    if (!e || e->begin > cursor_ || !e->carries_data()) {
+      const auto end = std::min(first_data(), length_);
+      if (end > cursor_) return range{cursor_, end};
+      return std::nullopt;
+    }
+  } else {
+    if (limits_.mode == order::spool || !e || e->begin > cursor_) return std::nullopt;
+    if (!e->carries_data()) {
+      // Zeroes are sent only when data follow: until then they may be written over.
+      const auto following = held_.at_or_after(e->end);
+      if (!following || following->begin > e->end) return std::nullopt;
+    }
+  }
+  auto end = std::min(e->end, barrier);
+  if (e->what == content::spill) end = std::min(end, e->begin + max_spill_step);
+  return range{cursor_, end};
+}
+
+std::optional<step> sequencer::next() {
+  const auto found = next_range();
+  if (!found) return std::nullopt;
+  step s;
+  auto e = held_.first();
+  if (e && e->begin == cursor_ && e->carries_data()) {
+    s.held = {found->begin, found->end, e->what, std::move(e->block)};
+  } else {
+    s.zeroes = found->end - found->begin;  // gaps among them were counted by finish()
+  }
+  held_.erase(found->begin, found->end);
+  cursor_ = found->end;
+  return s;
+}
+
+bool sequencer::waits_for_gap() const {
+  if (limits_.mode == order::strict || limits_.mode == order::spool || ready()) return false;
+  if (pending_.empty()) return held_.carry_data();
+  return *pending_.begin() > cursor_;
+}
+
+std::uint64_t sequencer::close_gap() {
+  if (!waits_for_gap()) return 0;
+  const auto awaited = pending_.empty() ? nowhere : *pending_.begin();
+  const auto begin = cursor_;
+  pass_over(std::min(first_data(), awaited));
+  given_up_to_ = cursor_;
+  return cursor_ - begin;
+}
+
+void sequencer::finish(bool pad) {
+  const auto named = std::max(cursor_, held_.end());
+  finished_ = true;
+  length_ = limits_.size && pad ? *limits_.size : named;
+  const auto all = limits_.size.value_or(named);
+  auto at = cursor_;
+  for (auto e = held_.at_or_after(at); e; e = held_.at_or_after(at)) {
+    unnamed_.add_hole(at, e->begin);
+    at = e->end;
+  }
+  unnamed_.add_hole(at, all);
+}
+
+}  // namespace nbdstream::stream

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The memory for payload that is ahead of the stream: `--window`.
+#ifndef NBDSTREAM_STREAM_WINDOW_HPP
+#define NBDSTREAM_STREAM_WINDOW_HPP
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <span>
+
+namespace nbdstream::stream {
+
+class window;
+
+/// The payload of one write, in memory until the last extent that refers to it is gone: one
+/// allocation, counted against its window. One thread.
+class block {
+ public:
+  block(const block&) = delete;
+  block& operator=(const block&) = delete;
+
+  /// Where in the stream its first byte stands.
+  [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
+  [[nodiscard]] std::span<std::byte> bytes() noexcept {
+    return {reinterpret_cast<std::byte*>(this + 1), size_};
+  }
+  /// The bytes of [begin, end) of the stream, which lies within the block.
+  [[nodiscard]] std::span<const std::byte> bytes(std::uint64_t begin, std::uint64_t end) noexcept {
+    return bytes().subspan(begin - offset_, end - begin);
+  }
+
+ private:
+  friend class window;
+  friend void intrusive_ptr_add_ref(block* b) noexcept { ++b->references_; }
+  friend inline void intrusive_ptr_release(block* b) noexcept;
+
+  block(window& of, std::uint64_t offset, std::size_t size) noexcept
+      : of_(of), offset_(offset), size_(size) {}
+
+  window& of_;
+  std::uint64_t offset_;
+  std::size_t size_;
+  std::uint64_t references_ = 0;
+};
+
+using block_ptr = boost::intrusive_ptr<block>;
+
+/// Counts what is held in memory against a limit. Outlives its blocks.
+class window {
+ public:
+  /// What a held write costs besides its bytes: the block's head, its extent, and what the
+  /// allocator adds to both.
+  static constexpr std::uint64_t overhead = 128;  // bytes
+
+  explicit window(std::uint64_t limit) noexcept : limit_(limit) {}
+  window(const window&) = delete;
+  window& operator=(const window&) = delete;
+
+  [[nodiscard]] bool fits(std::uint64_t length) const noexcept {
+    return used_ <= limit_ && length <= limit_ - used_ && overhead <= limit_ - used_ - length;
+  }
+  /// Uninitialized memory for [offset, offset + length). State: fits(length).
+  [[nodiscard]] block_ptr allocate(std::uint64_t offset, std::uint64_t length) {
+    void* const memory = ::operator new(sizeof(block) + length);
+    used_ += length + overhead;
+    peak_ = std::max(peak_, used_);
+    return {new (memory) block(*this, offset, length)};
+  }
+
+  /// More than half of it is used: who fills it further waits for the answer.
+  [[nodiscard]] bool more_than_half() const noexcept { return used_ > limit_ / 2; }
+  [[nodiscard]] std::uint64_t limit() const noexcept { return limit_; }
+  /// The most that was ever used, in bytes.
+  [[nodiscard]] std::uint64_t peak() const noexcept { return peak_; }
+
+ private:
+  friend inline void intrusive_ptr_release(block* b) noexcept;
+
+  std::uint64_t limit_;
+  std::uint64_t used_ = 0;
+  std::uint64_t peak_ = 0;
+};
+
+inline void intrusive_ptr_release(block* b) noexcept {
+  if (--b->references_ > 0) return;
+  b->of_.used_ -= b->size_ + window::overhead;
+  b->~block();
+  ::operator delete(b);
+}
+
+}  // namespace nbdstream::stream
+#endif

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// QEMU copies a disk that is in use, by its block jobs; the disk is 16 times the window.
+#include "support/order_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+constexpr std::uint64_t disk_size = 256 * MiB;
+constexpr std::uint64_t window_size = 16 * MiB;
+const arguments disk_and_window{"--sink", "fifo:output", "--size", "256M", "--window", "16M"};
+
+class live : public order_test {
+ protected:
+  /// in.raw, as it is when the job begins, and disk.raw, the one in use.
+  void make_disk_in_use() const {
+    make_islands("in.raw", disk_size, 64 * MiB, 48 * MiB);
+    EXPECT_TRUE(ended_with(0, start({"cp", "in.raw", "disk.raw"}).wait()));
+  }
+
+  [[nodiscard]] process start_job(const arguments& args) const {
+    arguments all{"/usr/bin/python3", source_directory + "/tests/support/live_job.py"};
+    all.insert(all.end(), args.begin(), args.end());
+    return start(all);
+  }
+
+  /// nbdstream with these arguments, and the job to its end, both successful; the stream must be
+  /// in.raw. Returns nbdstream's log. Without --run, so that the stream is complete if the job has
+  /// named every byte of the disk, and only then.
+  [[nodiscard]] std::string log_of_backup(const arguments& more, const std::string& writes) const {
+    make_disk_in_use();
+    arguments args = disk_and_window;
+    args.insert(args.end(), more.begin(), more.end());
+    process server = start_listening(args);
+    process reader = start_comparison();
+    EXPECT_TRUE(ended_with(0, start_job({"backup", writes}).wait(long_patience)));
+    const result ended = server.wait(long_patience);
+    EXPECT_TRUE(ended_with(0, ended));
+    EXPECT_TRUE(ended_with(0, reader.wait()));
+    return ended.err;
+  }
+
+  /// Whether the disk is another than when the job began.
+  [[nodiscard]] bool overwritten() const {
+    return start({"cmp", "-s", "in.raw", "disk.raw"}).wait().status == 1;
+  }
+};
+
+/// The decisive one: while the job runs, each write to the disk first has the old 64 KiB copied,
+/// wherever they are.
+TEST_F(live, backup_of_a_disk_that_is_overwritten_is_the_disk_as_it_was) {
+  const closing_line end = closing_line_of(log_of_backup({"--order", "spill"}, "2000"));
+  EXPECT_TRUE(overwritten());
+  EXPECT_EQ(end.bytes, disk_size);
+  EXPECT_GT(end.ahead, 1000);
+  EXPECT_GT(end.furthest, disk_size / 2);
+  EXPECT_LE(end.memory, window_size);
+  EXPECT_GT(end.spilled, 2 * window_size);
+}
+
+/// Where gaps are refused, spill is what `auto` means.
+TEST_F(live, backup_of_a_disk_at_rest_is_the_disk) {
+  const closing_line end = closing_line_of(log_of_backup({}, "0"));
+  EXPECT_FALSE(overwritten());
+  EXPECT_EQ(end.bytes, disk_size);
+  EXPECT_GT(end.ahead, 0);
+}
+
+/// Copies of what is overwritten anywhere on the disk fill the window, and the job waits for them.
+TEST_F(live, backup_without_a_spill_file_fails_and_the_log_names_it) {
+  make_disk_in_use();
+  arguments args = disk_and_window;
+  args.insert(args.end(), {"--order", "window", "--stall", "200ms"});
+  process server = start_listening(args);
+  process reader = start_reader();
+  EXPECT_NE(start_job({"backup", "2000"}).wait(long_patience).status, 0);
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "--order spill"));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+}
+
+/// It copies again what was overwritten meanwhile, and is done when both are equal.
+TEST_F(live, mirror_of_a_disk_that_is_overwritten_is_the_disk_as_it_is_in_the_end) {
+  make_disk_in_use();
+  arguments args = disk_and_window;
+  args.insert(args.end(), {"--order", "spool"});
+  process server = start_listening(args);
+  process reader = start_comparison("disk.raw");
+  EXPECT_TRUE(ended_with(0, start_job({"mirror", "500"}).wait(long_patience)));
+  EXPECT_TRUE(ended_with(0, server.wait(long_patience)));
+  EXPECT_TRUE(overwritten());
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Real clients that write out of order, or leave out what is zero, or use several connections.
+#include "support/order_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+class order_clients : public order_test {
+ protected:
+  /// An NBD server on the socket `source` with in.raw in it, whose first bytes are slow to come:
+  /// they are read only after what is 32 MiB behind them. qemu-img has 16 pieces of 2 MiB under way
+  /// with `-m 16`; so before it asks for that, at least one other piece was written and answered.
+  [[nodiscard]] process start_uneven_source() const {
+    const std::string pread = R"(pread=
+case $4 in 0) until [ -e far ]; do sleep 0.01; done ;; esac
+[ $4 -lt 33554432 ] || : > far
+dd if=in.raw iflag=count_bytes,skip_bytes bs=64k skip=$4 count=$3 status=none)";
+    process source = start({"nbdkit", "-f", "-U", "source", "-P", "source.pid", "eval",
+                            "thread_model=echo parallel", "get_size=stat -c %s in.raw", pread});
+    wait_for("source.pid");
+    return source;
+  }
+
+  /// Copies from there; the stream must be in.raw. Returns nbdstream's log.
+  std::string log_of_uneven_copy(const arguments& more) const {
+    make_sparse(path("in.raw"), 64 * MiB);
+    process source = start_uneven_source();
+    std::string log = log_of(
+        "qemu-img convert -n -W -m 16 -f raw 'nbd+unix:///?socket=source' -O raw \"$uri\"", more);
+    source.signal(SIGTERM);
+    EXPECT_TRUE(ended_with(0, source.wait()));
+    return log;
+  }
+};
+
+TEST_F(order_clients, qemu_img_is_in_order) {
+  make_disk();
+  EXPECT_EQ(closing_line_of(log_of(convert)).ahead, 0);
+}
+
+TEST_F(order_clients, qemu_img_W_makes_one_stream) {
+  make_disk(32 * MiB);
+  EXPECT_EQ(closing_line_of(log_of(R"(qemu-img convert -n -W -m 16 in.qcow2 -O raw "$uri")")).bytes,
+            32 * MiB);
+}
+
+TEST_F(order_clients, qemu_img_W_behind_an_uneven_source_is_put_in_order_in_memory) {
+  const closing_line end = closing_line_of(log_of_uneven_copy({}));
+  EXPECT_GT(end.ahead, 0);
+  EXPECT_GE(end.furthest, MiB);
+  EXPECT_GT(end.memory, 0);
+  EXPECT_EQ(end.spilled, 0);
+}
+
+TEST_F(order_clients, qemu_img_W_behind_an_uneven_source_is_put_in_order_by_a_file) {
+  const closing_line end =
+      closing_line_of(log_of_uneven_copy({"--order", "spill", "--window", "1M"}));
+  EXPECT_GT(end.ahead, 0);
+  EXPECT_LE(end.memory, MiB);
+  EXPECT_GT(end.spilled, 0);
+}
+
+TEST_F(order_clients, qemu_img_S_0_sends_every_zero_as_payload) {
+  make_disk();
+  EXPECT_EQ(closing_line_of(log_of(R"(qemu-img convert -n -S 0 in.qcow2 -O raw "$uri")")).zeroes,
+            0);
+}
+
+const std::string target_is_zero = R"(qemu-img convert -n --target-is-zero in.qcow2 -O raw "$uri")";
+
+TEST_F(order_clients, qemu_img_that_skips_zeroes_makes_a_whole_disk) {
+  make_disk();
+  const closing_line end = closing_line_of(log_of(target_is_zero, {"--size", "8M"}));
+  EXPECT_EQ(end.bytes, 8 * MiB);
+  EXPECT_GE(end.zeroes, 4 * MiB);
+}
+
+TEST_F(order_clients, qemu_img_that_skips_zeroes_is_not_held_up_by_a_small_window) {
+  make_disk(32 * MiB);
+  log_of(target_is_zero, {"--size", "32M", "--window", "1M", "--stall", "200ms"});
+}
+
+TEST_F(order_clients, qemu_img_that_skips_zeroes_is_incomplete_where_gaps_are_refused) {
+  make_disk();
+  process server = start_listening({"--sink", "fifo:output", "--size", "8M"});
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(
+      0, start({"qemu-img", "convert", "-n", "--target-is-zero", "in.qcow2", "-O", "raw", unix_uri})
+             .wait()));
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "--gaps allow"));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+}
+
+/// It zeroes the beginning on a connection of its own, says goodbye there, and begins anew.
+TEST_F(order_clients, qemu_img_without_n_makes_one_stream_of_two_connections) {
+  make_disk();
+  const std::string log =
+      log_of(R"(qemu-img convert in.qcow2 -O raw "$uri")", {"-v", "--size", "8M"});
+  EXPECT_EQ(writers_of(log), 2);
+}
+
+TEST_F(order_clients, qemu_img_without_n_is_complete_without_a_command_that_vouches_for_it) {
+  make_disk();
+  process server = start_listening({"--sink", "fifo:output", "--size", "8M", "--settle", "60s"});
+  process reader = start_comparison();
+  EXPECT_TRUE(
+      ended_with(0, start({"qemu-img", "convert", "in.qcow2", "-O", "raw", unix_uri}).wait()));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+}
+
+/// nbdcopy goes through 128 MiB a connection, and zeroes what is a hole long before the data.
+TEST_F(order_clients, nbdcopy_over_one_connection_makes_one_stream) {
+  make_islands("in.raw", 320 * MiB, 64 * MiB, 4 * MiB);
+  const std::string log = log_of(R"(nbdcopy --connections=1 --requests=64 in.raw "$uri")",
+                                 {"-v", "--order", "spill", "--window", "4M"});
+  EXPECT_EQ(writers_of(log), 1);
+}
+
+/// With as many islands, and as large, no connection can have done it all before the last begins.
+TEST_F(order_clients, nbdcopy_over_four_connections_makes_one_stream) {
+  make_islands("in.raw", 1024 * MiB, 128 * MiB, 12 * MiB);
+  const std::string log =
+      log_of(R"(nbdcopy --connections=4 --threads=4 --requests=16 in.raw "$uri")",
+             {"-v", "--order", "spill", "--window", "4M"});
+  EXPECT_EQ(writers_of(log), 4);
+  const closing_line end = closing_line_of(log);
+  EXPECT_GE(end.furthest, 128 * MiB);
+  EXPECT_LE(end.memory, 4 * MiB);
+  EXPECT_GT(end.spilled, 0);
+}
+
+/// Each block of 256 KiB carries its own offset, eight bytes at a time.
+TEST_F(order_clients, fio_writes_each_block_of_a_disk_once_in_random_order) {
+  write_file(path("check.py"), R"(
+import struct
+with open('output', 'rb') as stream:
+    for at in range(0, 1 << 30, 1 << 18):
+        if stream.read(1 << 18) != struct.pack('<Q', at) * (1 << 15):
+            raise SystemExit(f'block {at} is another')
+    if stream.read(1):
+        raise SystemExit('there is more')
+)");
+  process reader =
+      start_shell("until [ -p output ]; do sleep 0.01; done; exec /usr/bin/python3 check.py");
+  const result ended =
+      start_nbdstream(
+          running("fio --name=all --ioengine=nbd --uri=\"$uri\" --rw=randwrite --norandommap=0"
+                  " --bs=256k --size=1G --iodepth=32 --verify=pattern --verify_pattern=%o"
+                  " --do_verify=0 --verify_state_save=0 --output=fio.out",
+                  {"--order", "spill", "--size", "1G", "--gaps", "refuse"}))
+          .wait(long_patience);
+  EXPECT_TRUE(ended_with(0, ended)) << read_file(path("fio.out"));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  const closing_line end = closing_line_of(ended.err);
+  EXPECT_GT(end.ahead, 3000);
+  EXPECT_LE(end.memory, 64 * MiB);
+  EXPECT_GT(end.spilled, 128 * MiB);
+}
+
+const std::string backwards = R"(
+data = file('in.raw')
+for at in reversed(range(0, len(data), 65536)):
+    h.pwrite(data[at:at + 65536], at)
+h.shutdown()
+)";
+
+TEST_F(order_clients, script_that_writes_backwards_is_counted_exactly) {
+  make_raw(path("in.raw"), 8 * MiB);
+  const closing_line end = closing_line_of(log_of(client_command(backwards)));
+  EXPECT_EQ(end.bytes, 8 * MiB);
+  EXPECT_EQ(end.zeroes, 0);
+  EXPECT_EQ(end.ahead, 127);
+  EXPECT_EQ(end.furthest, 8 * MiB - 64 * KiB);
+  EXPECT_GE(end.memory, 8 * MiB - 64 * KiB);
+  EXPECT_EQ(end.spilled, 0);
+}
+
+TEST_F(order_clients, script_that_writes_backwards_needs_a_file_for_what_memory_cannot_hold) {
+  make_raw(path("in.raw"), 8 * MiB);
+  const closing_line end =
+      closing_line_of(log_of(client_command(backwards), {"--order", "spill", "--window", "1M"}));
+  EXPECT_EQ(end.ahead, 127);
+  EXPECT_LE(end.memory, MiB);
+  EXPECT_GE(end.spilled, 6 * MiB);
+}
+
+const std::string zeroes_first = "h.zero(4 << 20, 0)\n";
+
+TEST_F(order_clients, script_that_zeroes_the_whole_disk_first_may_write_it_afterwards) {
+  make_raw(path("in.raw"), 4 * MiB);
+  log_of(client_command(zeroes_first + "send(file('in.raw'))\nh.shutdown()"), {"--size", "4M"});
+}
+
+/// Elsewhere the zeroes are sent as soon as data follows them.
+TEST_F(order_clients, script_that_zeroes_the_whole_disk_first_may_write_it_backwards_in_spool) {
+  make_raw(path("in.raw"), 4 * MiB);
+  log_of(client_command(zeroes_first + backwards), {"--size", "4M", "--order", "spool"});
+}
+
+}  // namespace
+}  // namespace nbdstream::test

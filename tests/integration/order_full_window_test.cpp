@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A window that is full never holds a client for ever, and what cannot be placed is explained.
+#include "support/order_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// No client may be held for longer, whatever it does.
+constexpr std::chrono::milliseconds soon = 10s;
+
+const arguments into_nothing{"--sink", "fifo:/dev/null"};
+const arguments small_window{"--order", "window", "--window", "1M", "--stall", "100ms"};
+
+arguments joined(arguments args, const std::vector<arguments>& more) {
+  for (const auto& each : more) args.insert(args.end(), each.begin(), each.end());
+  return args;
+}
+
+class order_full_window : public order_test {
+ protected:
+  /// nbdstream with a small window and these arguments, into the FIFO `output`.
+  [[nodiscard]] process start_with_small_window(const arguments& more) const {
+    return start_listening(joined({"--sink", "fifo:output"}, {small_window, more}));
+  }
+};
+
+/// Waits for each answer before the next write; the beginning never comes.
+const std::string one_at_a_time_with_a_gap = R"(
+piece = os.urandom(65536)
+for at in range(65536, 4 << 20, 65536):
+    h.pwrite(piece, at)
+open('in.raw', 'wb').write(bytes(65536) + piece * 63)
+h.shutdown()
+)";
+
+TEST_F(order_full_window, of_one_request_at_a_time_lets_go_of_a_gap) {
+  process server = start_with_small_window({});
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, start_client(one_at_a_time_with_a_gap).wait(soon)));
+  EXPECT_TRUE(ended_with(0, server.wait(soon)));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(order_full_window, of_one_request_at_a_time_fails_where_gaps_are_refused) {
+  process server = start_with_small_window({"--gaps", "refuse"});
+  process reader = start_reader();
+  EXPECT_NE(start_client(one_at_a_time_with_a_gap).wait(soon).status, 0);
+  const result ended = server.wait(soon);
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "--order spill"));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+}
+
+TEST_F(order_full_window, is_no_matter_where_there_is_a_file_for_the_rest) {
+  process reader = start_reader();
+  process server = start_listening(
+      {"--sink", "fifo:output", "--order", "spill", "--window", "64k", "--stall", "100ms"});
+  EXPECT_TRUE(ended_with(0, start_client(one_at_a_time_with_a_gap).wait(soon)));
+  EXPECT_TRUE(ended_with(0, server.wait(soon)));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+/// Each gap would stall for a second, if it had to be learned for each that nobody fills it.
+TEST_F(order_full_window, does_not_stall_at_each_of_a_thousand_gaps) {
+  const std::string sparse = client_command(R"(
+piece = b'x' * 65536
+for at in range(100 << 20, 100 << 30, 100 << 20):
+    h.pwrite(piece, at)
+h.shutdown()
+)");
+  const result ended =
+      start_nbdstream(joined(into_nothing, {{"--order", "window", "--window", "1M"},
+                                            {"--stall", "1s", "--size", "100G", "--run", sparse}}))
+          .wait(soon);
+  EXPECT_TRUE(ended_with(0, ended));
+  const closing_line end = closing_line_of(ended.err);
+  EXPECT_EQ(end.bytes, std::uint64_t{100} << 30);
+  EXPECT_LE(end.memory, MiB);
+}
+
+/// Twenty connections, each with one write on its way; the first 256 KiB are nobody's.
+const std::string twenty_connections = R"(
+piece = os.urandom(20 << 18)
+open('in.raw', 'wb').write(bytes(1 << 18) + piece)
+errors = []
+def done(error):
+    errors.append(error.value)
+    return 1
+others = [another_connection() for i in range(20)]
+for i, other in enumerate(others):
+    part = nbd.Buffer.from_bytearray(bytearray(piece[i << 18:(i + 1) << 18]))
+    other.aio_pwrite(part, (i + 1) << 18, completion=done)
+def all_to_the_end():
+    while len(errors) < 20:
+        for other in others:
+            if other.aio_in_flight():
+                other.poll(10)
+def goodbye():
+    for each in others:
+        each.shutdown()
+)";
+
+TEST_F(order_full_window, of_many_connections_takes_the_write_that_fills_the_gap) {
+  process server = start_listening(
+      {"--sink", "fifo:output", "--order", "window", "--window", "1M", "--stall", "60s"});
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, start_client(twenty_connections + R"(
+for other in others:
+    other.poll(0)  # send what there is room for
+h.pwrite(bytes(1 << 18), 0)
+all_to_the_end()
+assert not any(errors), errors
+h.shutdown()
+goodbye()
+)")
+                                .wait(soon)));
+  EXPECT_TRUE(ended_with(0, server.wait(soon)));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(order_full_window, of_many_connections_lets_go_of_a_gap) {
+  process server = start_with_small_window({});
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, start_client(twenty_connections + R"(
+all_to_the_end()
+assert not any(errors), errors
+goodbye()
+)")
+                                .wait(soon)));
+  EXPECT_TRUE(ended_with(0, server.wait(soon)));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(order_full_window, of_many_connections_answers_all_where_gaps_are_refused) {
+  process server = start_with_small_window({"--gaps", "refuse"});
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, start_client(twenty_connections + R"(
+all_to_the_end()
+assert any(errors), errors
+)")
+                                .wait(soon)));
+  const result ended = server.wait(soon);
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "--order spill"));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+}
+
+/// 32 GiB on one connection, and behind them what they wait for.
+const std::string thousand_writes = R"(
+errors = []
+def done(error):
+    errors.append(error.value)
+    return 1
+piece = nbd.Buffer.from_bytearray(bytearray(b'x' * (32 << 20)))
+for i in list(range(1, 1001)) + [0]:
+    h.aio_pwrite(piece, i * (32 << 20), completion=done)
+)";
+const std::string until_one_fails = thousand_writes + "while not any(errors): h.poll(-1)\n";
+
+TEST_F(order_full_window, of_a_thousand_large_writes_lets_go_of_the_gap_behind_them) {
+  process server =
+      start_listening(joined(into_nothing, {{"--order", "window", "--stall", "100ms"}}));
+  EXPECT_TRUE(ended_with(0, start_client(thousand_writes + R"(
+while len(errors) < 8:  # four times what the window holds
+    h.poll(-1)
+assert not any(errors), errors
+)")
+                                .wait(soon)));
+  EXPECT_TRUE(ended_with(1, server.wait(soon)));
+}
+
+TEST_F(order_full_window, of_a_thousand_large_writes_fails_where_gaps_are_refused) {
+  process server = start_listening(
+      joined(into_nothing, {{"--order", "window", "--stall", "100ms", "--gaps", "refuse"}}));
+  EXPECT_TRUE(ended_with(0, start_client(until_one_fails).wait(soon)));
+  const result ended = server.wait(soon);
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "--order spill"));
+}
+
+TEST_F(order_full_window, of_a_thousand_large_writes_fails_where_the_file_is_full_too) {
+  process server = start_listening(joined(
+      into_nothing,
+      {{"--order", "spill", "--stall", "100ms", "--gaps", "refuse"}, {"--spill-limit", "64M"}}));
+  EXPECT_TRUE(ended_with(0, start_client(until_one_fails + R"(
+assert errno.ENOSPC in errors or errno.EIO in errors, errors
+)")
+                                .wait(soon)));
+  const result ended = server.wait(soon);
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "--spill-limit"));
+}
+
+class order_diagnosis : public order_full_window {
+ protected:
+  /// The log of a stream that fails, as the client's assertions say.
+  std::string log_of_failure(const arguments& args, const std::string& script) const {
+    process server = start_listening(joined({"--sink", "fifo:output"}, {args}));
+    process reader = start_reader();
+    EXPECT_TRUE(ended_with(0, client(script)));
+    const result ended = server.wait();
+    EXPECT_TRUE(ended_with(1, ended));
+    EXPECT_TRUE(ended_with(0, reader.wait()));
+    return ended.err;
+  }
+};
+
+/// The client writes 128 KiB, and then a part of them anew; later writes get EIO.
+const std::string rewrites = R"(
+h.pwrite(b'a' * 131072, 0)
+fails_with(errno.EINVAL, h.pwrite, b'b' * 4096, 12288)
+fails_with(errno.EIO, h.pwrite, b'c' * 4096, 131072)
+h.shutdown()
+)";
+
+TEST_F(order_diagnosis, of_a_rewrite_in_window_says_where_it_was_and_what_takes_it) {
+  EXPECT_TRUE(one_line_has(log_of_failure({"--order", "window"}, rewrites),
+                           {"connection 1", "12288", "131072", "118784", "--order spool"}));
+}
+
+TEST_F(order_diagnosis, of_a_rewrite_in_spill_says_where_it_was_and_what_takes_it) {
+  EXPECT_TRUE(one_line_has(log_of_failure({"--order", "spill"}, rewrites),
+                           {"connection 1", "12288", "131072", "118784", "--order spool"}));
+}
+
+TEST_F(order_diagnosis, of_a_gap_in_strict_says_what_takes_it) {
+  EXPECT_TRUE(one_line_has(log_of_failure({"--order", "strict"}, R"(
+h.pwrite(b'a' * 4096, 131072)
+fails_with(errno.EINVAL, h.pwrite, b'b' * 4096, 12288)
+h.shutdown()
+)"),
+                           {"connection 1", "12288", "135168", "122880", "--order"}));
+}
+
+/// The window was too small for how late the write came.
+TEST_F(order_diagnosis, of_a_gap_that_was_filled_too_late_says_what_takes_it) {
+  EXPECT_TRUE(one_line_has(log_of_failure(small_window, R"(
+for at in range(1 << 20, 3 << 20, 65536):
+    h.pwrite(b'a' * 65536, at)
+fails_with(errno.EINVAL, h.pwrite, b'b' * 4096, 524288)
+h.shutdown()
+)"),
+                           {"connection 1", "524288", "3145728", "2621440", "--order spill"}));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Clients that rewrite what they wrote, and read it back: the whole disk is kept until the end.
+#include "support/order_test.hpp"
+
+#include <sys/ioctl.h>
+
+namespace nbdstream::test {
+namespace {
+
+class order_spool : public order_test {};
+
+/// The stream is a qcow2 file, and zeroes up to the export's size.
+TEST_F(order_spool, makes_a_qcow2_file_of_qemu_img_O_qcow2) {
+  make_disk();
+  process reader = start_reader();
+  const result ended = nbdstream(running(R"(qemu-img convert in.qcow2 -O qcow2 "$uri")",
+                                         {"--order", "spool", "--size", "16M"}));
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(ended_with(0, start({"qemu-img", "check", "-f", "qcow2", "out.raw"}).wait()));
+  const result compared =
+      start({"qemu-img", "compare", "-f", "raw", "-F", "qcow2", "in.raw", "out.raw"}).wait();
+  EXPECT_EQ(compared.status, 0) << compared.out << compared.err;
+  EXPECT_EQ(std::filesystem::file_size(path("out.raw")), 16 * MiB);
+}
+
+/// As mkfs does on a disk: anywhere, again, and read in between. What must come out is in in.raw.
+const std::string rewrites_at_random = R"(
+import random
+rng = random.Random(5)
+size = 16 << 20
+model = bytearray(size)
+for i in range(600):
+    length = rng.choice([512, 4096, 65536, 300000])
+    at = rng.randrange(size - length)
+    kind = rng.randrange(4)
+    if kind == 0:
+        assert h.pread(length, at) == model[at:at + length], (i, at, length)
+    elif kind == 1:
+        h.zero(length, at)
+        model[at:at + length] = bytes(length)
+    else:
+        data = rng.randbytes(length)
+        h.pwrite(data, at)
+        model[at:at + length] = data
+    if i % 100 == 0:
+        h.flush()
+open('in.raw', 'wb').write(model)
+h.shutdown()
+)";
+
+TEST_F(order_spool, keeps_the_last_of_many_rewrites_and_shows_it_to_reads) {
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, nbdstream(running(client_command(rewrites_at_random),
+                                              {"--order", "spool", "--size", "16M"}))));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+/// Every byte need not have been named: mkfs does not either.
+TEST_F(order_spool, allows_gaps_also_without_run) {
+  process server = start_listening({"--sink", "fifo:output", "--order", "spool", "--size", "16M"});
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, client(rewrites_at_random)));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(order_spool, lets_fio_verify_a_disk_that_it_writes_twice) {
+  process reader = start_reader();
+  const result ended = nbdstream(
+      running("fio --name=all --ioengine=nbd --uri=\"$uri\" --rw=randwrite --norandommap=0"
+              " --loops=2 --bs=4k --size=4M --iodepth=16 --verify=crc32c --verify_state_save=0"
+              " --output=fio.out",
+              {"--order", "spool", "--size", "4M"}));
+  EXPECT_TRUE(ended_with(0, ended)) << read_file(path("fio.out"));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_EQ(std::filesystem::file_size(path("out.raw")), 4 * MiB);
+}
+
+/// The reader sees nothing of a disk that may still change.
+TEST_F(order_spool, sends_nothing_before_the_end) {
+  process server = start_listening({"--sink", "fifo:output", "--order", "spool", "--size", "1M"});
+  peer reader = open_fifo(path("output"));
+  process writer = start_client(R"(
+h.pwrite(b'a' * (1 << 20), 0)
+h.flush()
+touch('written')
+while not os.path.exists('go'):
+    h.poll(10)
+h.pwrite(b'b' * 4096, 0)
+h.shutdown()
+)");
+  wait_for("written");
+  int unread = -1;
+  EXPECT_EQ(::ioctl(reader.fd(), FIONREAD, &unread), 0);
+  EXPECT_EQ(unread, 0);
+  write_file(path("go"), "");
+  EXPECT_EQ(reader.drain(), ending::end_of_file);
+  EXPECT_TRUE(ended_with(0, writer.wait()));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(reader.received() == std::string(4096, 'b') + std::string(MiB - 4096, 'a'));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

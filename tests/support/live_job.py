@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A virtual disk that is in use while QEMU copies it to the NBD server on the socket `sock`.
+
+    live_job.py backup|mirror WRITES [SPEED]
+
+qemu-storage-daemon has disk.raw as its disk, exports it over NBD, and runs the block job. WRITES
+random 4 KiB writes reach the disk through that export while the job runs, none before. Until they
+are answered the job copies SPEED bytes a second, so that it cannot be done before; then it runs
+freely, and more writes come: until the end of a backup, as many again for a mirror. Prints what
+happened, as JSON. Exit status 0: the job succeeded, and QEMU has said goodbye to its target.
+"""
+import json
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+
+import nbd
+
+JOB = 'job'
+IN_FLIGHT = 8
+
+
+class Monitor:
+    """QMP, on a socket that the daemon inherits: it answers once all of the daemon is there."""
+
+    def __init__(self, ours):
+        self.socket = ours
+        self.text = b''
+        self.events = []
+        assert 'QMP' in self.receive()
+        self('qmp_capabilities')
+
+    def receive(self):
+        while b'\n' not in self.text:
+            more = self.socket.recv(65536)
+            if not more:
+                raise SystemExit('the daemon has gone')
+            self.text += more
+        line, self.text = self.text.split(b'\n', 1)
+        return json.loads(line)
+
+    def __call__(self, command, **arguments):
+        named = {key.replace('_', '-'): value for key, value in arguments.items()}
+        self.socket.sendall(json.dumps({'execute': command, 'arguments': named}).encode())
+        while True:
+            answer = self.receive()
+            if 'error' in answer:
+                raise SystemExit(f'{command}: {answer["error"]["desc"]}')
+            if 'return' in answer:
+                return answer['return']
+            self.events.append(answer)
+
+    def happened(self, event, **data):
+        """Whether there was such an event until now."""
+        while b'\n' in self.text or select.select([self.socket], [], [], 0)[0]:
+            self.events.append(self.receive())
+        return any(e['event'] == event and data.items() <= e['data'].items() for e in self.events)
+
+    def wait_for(self, event, **data):
+        while not self.happened(event, **data):
+            self.events.append(self.receive())
+
+
+class Guest:
+    """Whoever uses the disk: it writes anywhere on it."""
+
+    def __init__(self, uri):
+        self.handle = nbd.NBD()
+        self.handle.connect_uri(uri)
+        self.size = self.handle.get_size()
+        self.random = random.Random(3)
+        self.writes = 0
+
+    def answered(self, error):
+        if error.value:
+            raise SystemExit(f'a write to the disk failed: {os.strerror(error.value)}')
+        self.writes += 1
+        return 1
+
+    def write(self):
+        data = nbd.Buffer.from_bytearray(bytearray(self.random.randbytes(4096)))
+        self.handle.aio_pwrite(data, self.random.randrange(self.size // 4096) * 4096,
+                               completion=self.answered)
+        self.settle(IN_FLIGHT - 1)
+
+    def settle(self, in_flight=0):
+        """Until only so many writes are unanswered."""
+        while self.handle.aio_in_flight() > in_flight:
+            self.handle.poll(-1)
+
+
+def run(qmp, kind, writes, speed):
+    guest = Guest('nbd+unix:///disk?socket=disk.sock')
+    qmp('blockdev-add', driver='nbd', node_name='target', server={'type': 'unix', 'path': 'sock'})
+    qmp('blockdev-' + kind, job_id=JOB, device='disk', target='target', sync='full',
+        speed=speed if writes else 0, auto_dismiss=False)
+    during = 0
+    if writes:
+        while guest.writes < writes and not qmp.happened('JOB_STATUS_CHANGE', status='concluded'):
+            guest.write()
+        guest.settle()
+        during = guest.writes
+        job = qmp('query-jobs')[0]
+        if 'error' in job:
+            raise SystemExit('the job: ' + job['error'])
+        assert job['status'] == 'running', job
+        assert job['current-progress'] < job['total-progress'], job
+        qmp('block-job-set-speed', device=JOB, speed=0)
+        more = True
+        while more:  # a backup ends whatever the guest does; a mirror might run after it for ever
+            guest.write()
+            more = (not qmp.happened('JOB_STATUS_CHANGE', status='concluded')
+                    if kind == 'backup' else guest.writes < 2 * writes)
+        guest.settle()
+    if kind == 'mirror':
+        qmp.wait_for('JOB_STATUS_CHANGE', status='ready')
+        qmp('block-job-cancel', device=JOB)  # of a mirror that is ready: be done, keep the disk
+    qmp.wait_for('JOB_STATUS_CHANGE', status='concluded')
+    error = qmp('query-jobs')[0].get('error')
+    qmp('job-dismiss', id=JOB)
+    qmp('blockdev-del', node_name='target')
+    print(json.dumps({'while it ran': during, 'in all': guest.writes, 'error': error}))
+    guest.handle.shutdown()
+    if error:
+        raise SystemExit('the job: ' + error)
+
+
+def give_up(*_):
+    raise SystemExit('the deadline has passed')
+
+
+def main():
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(80)
+    kind, writes = sys.argv[1], int(sys.argv[2])
+    speed = int(sys.argv[3]) if len(sys.argv) > 3 else 4 << 20
+    ours, theirs = socket.socketpair()
+    daemon = subprocess.Popen(
+        ['qemu-storage-daemon', '--chardev', f'socket,id=qmp,fd={theirs.fileno()}',
+         '--monitor', 'chardev=qmp', '--blockdev', 'file,node-name=disk,filename=disk.raw',
+         '--nbd-server', 'addr.type=unix,addr.path=disk.sock',
+         '--export', 'nbd,id=guest,node-name=disk,name=disk,writable=on'],
+        pass_fds=[theirs.fileno()])
+    theirs.close()
+    try:
+        qmp = Monitor(ours)
+        run(qmp, kind, writes, speed)
+        qmp('quit')
+        raise SystemExit(daemon.wait())
+    finally:
+        daemon.kill()
+        daemon.wait()
+
+
+main()

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A window that fills: who is answered, who waits, who fills the gap. A window of 1000 bytes, in
+// which a write of 300 costs 428 (window::overhead): the first is held and answered, the second is
+// held and not answered, a third is not read any more.
+#include "scenarios.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+using client = scripted_client;
+
+class session_window : public ::testing::Test {
+ protected:
+  /// A client at work, whose connection stays.
+  struct at_work {
+    client script;
+    rig::connection* connection = nullptr;
+  };
+
+  explicit session_window(nbd_export::settings s = rig::windowed(1000)) : r(std::move(s)) {}
+
+  at_work& connect() {
+    auto& c = clients.emplace_back();
+    c.script.flags().go();
+    c.connection = &r.connect(c.script.script());
+    c.connection->tape.stays = true;
+    r.go(*c.connection);
+    r.settle();
+    return c;
+  }
+  /// Lets it say more.
+  void go_on(at_work& c, const std::function<void(client&)>& with) {
+    const auto said = c.script.script().size();
+    with(c.script);
+    c.connection->tape.send(c.script.script().substr(said));
+    r.settle();
+  }
+  void write(at_work& c, std::uint64_t offset, std::uint16_t flags = 0) {
+    go_on(c, [&](client& s) { s.write(offset, piece(offset), flags); });
+  }
+  void disc(at_work& c) {
+    go_on(c, [](client& s) { s.disc(); });
+  }
+  static std::string piece(std::uint64_t offset) {
+    return pattern(300, static_cast<unsigned>(offset));
+  }
+  /// "1 3 2:EIO" for answers to the first, third, and second request.
+  static std::string answers(const at_work& c) {
+    std::string text;
+    const auto said = c.script.parse(c.connection->tape.from_server);
+    EXPECT_EQ(said.wrong, "");
+    EXPECT_EQ(said.leftover, "");
+    for (const auto& a : said.answers) {
+      text += (text.empty() ? "" : " ") + std::to_string(a.cookie);
+      if (a.error != 0) text += ":" + std::to_string(a.error);
+    }
+    return text;
+  }
+
+  rig r;
+  std::list<at_work> clients;
+};
+
+TEST_F(session_window, HoldsAndAnswersAtOnceUpToHalfOfIt) {
+  auto& c = connect();
+  write(c, 300);
+  EXPECT_EQ(answers(c), "1");
+  EXPECT_EQ(r.tape.data(), "");
+}
+
+TEST_F(session_window, HoldsTheRestUnansweredUntilTheGapIsFilled) {
+  auto& c = connect();
+  write(c, 300);
+  write(c, 600);
+  EXPECT_EQ(answers(c), "1") << "the second waits";
+  write(c, 0);
+  EXPECT_EQ(answers(c), "1 3 2");
+  EXPECT_EQ(r.tape.data(), piece(0) + piece(300) + piece(600));
+  disc(c);
+  EXPECT_EQ(r.exported.committed(), 1u);
+}
+
+TEST_F(session_window, ReadsAConnectionNoFurtherThatHasMoreThanItHolds) {
+  auto& c = connect();
+  write(c, 300);
+  write(c, 600);
+  write(c, 900);
+  write(c, 0);
+  EXPECT_EQ(answers(c), "1") << "the fourth would fill the gap, but stands behind the third";
+  auto& other = connect();
+  write(other, 0);
+  // The third is next then, and goes from its connection to the sink. The fourth is late.
+  EXPECT_EQ(answers(other), "1");
+  EXPECT_TRUE(r.tape.data().starts_with(piece(0) + piece(300) + piece(600)));
+  EXPECT_NE(answers(c).find("4:22"), std::string::npos);
+}
+
+TEST_F(session_window, LetsManyConnectionsWaitForTheOneThatFillsTheGap) {
+  for (unsigned i = 1; i < 20; ++i) write(connect(), i * 300);
+  auto& last = connect();
+  write(last, 0);
+  std::string all;
+  for (unsigned i = 0; i < 20; ++i) all += piece(i * 300);
+  EXPECT_EQ(r.tape.data(), all);
+  for (auto& c : clients) {
+    EXPECT_EQ(answers(c), "1");
+    disc(c);
+  }
+  EXPECT_EQ(r.exported.committed(), 1u);
+}
+
+TEST_F(session_window, NeverKeepsFlushAndFuaWaitingForAGap) {
+  auto& c = connect();
+  write(c, 300);
+  write(c, 600);
+  go_on(c, [](client& s) { s.flush(); });
+  EXPECT_EQ(answers(c), "1 3");
+  auto& d = connect();
+  write(d, 400 + 600, client::fua);
+  EXPECT_EQ(answers(d), "") << "there is no room for it";
+  auto& small = connect();
+  go_on(small, [](client& s) { s.write(2000, "x", client::fua); });
+  EXPECT_EQ(answers(small), "1") << "held, and answered";
+}
+
+TEST_F(session_window, AnswersAClientThatSaysGoodbye) {
+  auto& c = connect();
+  write(c, 300);
+  write(c, 600);
+  disc(c);
+  EXPECT_EQ(answers(c), "1 2");
+  EXPECT_TRUE(c.connection->done);
+  EXPECT_EQ(r.exported.committed(), 1u) << "gaps count as zeroes here";
+  EXPECT_EQ(r.tape.data(), std::string(300, '\0') + piece(300) + piece(600));
+}
+
+TEST_F(session_window, FailsTheStreamOfAClientThatDiesUnanswered) {
+  auto& c = connect();
+  write(c, 300);
+  write(c, 600);
+  c.connection->tape.killed = true;
+  c.connection->tape.hang_up();
+  r.settle();
+  EXPECT_TRUE(c.connection->done);
+  EXPECT_EQ(r.exported.aborted(), 1u);
+  EXPECT_TRUE(r.tape.all_ended_once());
+}
+
+TEST_F(session_window, AnswersEverybodyWhenTheStreamFails) {
+  auto& c = connect();
+  write(c, 300);
+  write(c, 600);
+  auto& waiting = connect();
+  write(waiting, 900);
+  auto& dying = connect();
+  write(dying, 2000);
+  EXPECT_EQ(answers(waiting), "");
+  dying.connection->tape.hang_up();
+  r.settle();
+  EXPECT_EQ(answers(c), "1 2:5");
+  EXPECT_EQ(answers(waiting), "1:5");
+  EXPECT_EQ(r.exported.aborted(), 1u);
+}
+
+TEST_F(session_window, SendsLateAnswersToAClientThatIsSlowToTakeThem) {
+  auto& c = connect();
+  write(c, 300);
+  write(c, 600);
+  c.connection->tape.reads = false;
+  auto& other = connect();
+  write(other, 0);
+  EXPECT_EQ(answers(c), "1");
+  c.connection->tape.reads = true;
+  c.connection->tape.changed.notify_all();
+  r.settle();
+  EXPECT_EQ(answers(c), "1 2");
+}
+
+TEST_F(session_window, DoesNotMixLateAnswersIntoTheDataOfARead) {
+  auto& c = connect();
+  write(c, 300);
+  write(c, 600);
+  c.connection->tape.reads = false;
+  go_on(c, [](client& s) { s.read(0, 1000); });
+  auto& other = connect();
+  write(other, 0);
+  c.connection->tape.reads = true;
+  c.connection->tape.changed.notify_all();
+  r.settle();
+  const auto said = c.script.parse(c.connection->tape.from_server);
+  EXPECT_EQ(answers(c), "1 3 2");
+  EXPECT_EQ(said.answers[1].data,
+            std::string(300, '\0') + piece(300) + piece(600) + std::string(100, '\0'));
+}
+
+TEST_F(session_window, ReadsWhatIsHeldAndNotWhatWasSent) {
+  auto& c = connect();
+  write(c, 300);
+  go_on(c, [](client& s) { s.read(250, 100).read(5000, 10); });
+  const auto said = c.script.parse(c.connection->tape.from_server);
+  ASSERT_EQ(answers(c), "1 2 3");
+  EXPECT_EQ(said.answers[1].data, std::string(50, '\0') + piece(300).substr(0, 50));
+  EXPECT_EQ(said.answers[2].data, std::string(10, '\0'));
+  write(c, 0);
+  go_on(c, [](client& s) { s.read(599, 10); });
+  EXPECT_EQ(answers(c), "1 2 3 4 5:5");
+}
+
+TEST_F(session_window, OffersSeveralConnectionsAndFastZeroes) {
+  EXPECT_TRUE(r.exported.info().flags & protocol::transmission_flag::can_multi_conn);
+  auto& c = connect();
+  go_on(c, [](client& s) { s.zeroes(100, 1 << 30, client::fast_zero); });
+  EXPECT_EQ(answers(c), "1");
+  const rig strict;
+  EXPECT_FALSE(strict.exported.info().flags & protocol::transmission_flag::can_multi_conn);
+}
+
+class session_window_without_patience : public session_window {
+ protected:
+  static nbd_export::settings impatient() {
+    auto s = rig::windowed(1000);
+    s.config.stall = std::chrono::seconds(0);
+    return s;
+  }
+  session_window_without_patience() : session_window(impatient()) {}
+};
+
+TEST_F(session_window_without_patience, GivesAGapUpForOneThatIsNotAnswered) {
+  auto& c = connect();
+  write(c, 300);
+  write(c, 600);
+  EXPECT_EQ(answers(c), "1 2");
+  EXPECT_EQ(r.tape.data(), std::string(300, '\0') + piece(300) + piece(600));
+  write(c, 0);
+  EXPECT_EQ(answers(c), "1 2 3:22");
+  EXPECT_NE(r.log.all().find("--order spill"), std::string::npos) << r.log.all();
+}
+
+TEST_F(session_window_without_patience, TakesAWriteThatIsLargerThanTheWindow) {
+  auto& c = connect();
+  go_on(c, [](client& s) { s.write(5000, pattern(3000)).write(8000, pattern(10)).disc(); });
+  EXPECT_EQ(answers(c), "1 2");
+  EXPECT_EQ(r.tape.data(), std::string(5000, '\0') + pattern(3000) + pattern(10));
+  EXPECT_EQ(r.exported.committed(), 1u);
+}
+
+class session_window_that_refuses_gaps : public session_window {
+ protected:
+  static nbd_export::settings refusing() {
+    auto s = rig::windowed(1000);
+    s.config.stall = std::chrono::seconds(0);
+    s.refuse_gaps = true;
+    return s;
+  }
+  session_window_that_refuses_gaps() : session_window(refusing()) {}
+};
+
+TEST_F(session_window_that_refuses_gaps, FailsNamingWhatWouldHaveHelped) {
+  auto& c = connect();
+  write(c, 300);
+  write(c, 600);
+  EXPECT_EQ(answers(c), "1 2:5");
+  EXPECT_EQ(r.exported.aborted(), 1u);
+  EXPECT_NE(r.log.all().find("--order spill"), std::string::npos) << r.log.all();
+  EXPECT_EQ(r.tape.data(), "");
+}
+
+}  // namespace
+}  // namespace nbdstream::test

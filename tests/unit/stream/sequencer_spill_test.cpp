@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// --order spill and spool: what goes to the spill file.
+#include "sequencer_support.hpp"
+
+namespace nbdstream::stream {
+namespace {
+
+sequencer::limits spilling(std::uint64_t window, std::uint64_t limit = ~std::uint64_t{0}) {
+  auto l = with_window(window, order::spill);
+  l.spill = limit;
+  return l;
+}
+sequencer::limits spooling(std::uint64_t limit = ~std::uint64_t{0}) {
+  auto l = in_order(order::spool);
+  l.spill = limit;
+  return l;
+}
+
+TEST(SequencerSpill, TakesMemoryFirst) {
+  sequencer s(spilling(500));
+  const auto first = s.write(10, 300);
+  expect_place(first, place::memory);
+  expect_place(s.write(1000, 300), place::spill);
+}
+
+TEST(SequencerSpill, NeverAnswersLater) {
+  sequencer s(spilling(500));
+  const auto in_memory = s.write(10, 300);
+  EXPECT_FALSE(in_memory->answer_later);
+  const auto spilled = s.write(1000, 300);
+  EXPECT_FALSE(spilled->answer_later);
+}
+
+TEST(SequencerSpill, SendsMemoryAndSpillInOrder) {
+  sequencer s(spilling(200));
+  hold(s, 2, 20, 'm');
+  hold(s, 22, 60);
+  expect_sent(s.write(0, 2), 0, 2);
+  EXPECT_EQ(take_all(s), std::string(20, 'm') + std::string(60, 's'));
+}
+
+TEST(SequencerSpill, SendsALongExtentOfTheFileInPieces) {
+  sequencer s(spilling(0));
+  hold(s, 1, 2 * sequencer::max_spill_step + 5);
+  expect_sent(s.write(0, 1), 0, 1);
+  const auto first = s.next();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->held.end - first->held.begin, sequencer::max_spill_step);
+  ASSERT_TRUE(s.next());
+  const auto last = s.next();
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->held.end - last->held.begin, 5u);
+  EXPECT_FALSE(s.next());
+}
+
+TEST(SequencerSpill, HasNoSpaceBeyondItsLimit) {
+  sequencer s(spilling(0, 100));
+  hold(s, 10, 60);
+  expect_refused(s.write(1000, 41), ENOSPC,
+                 "41 bytes at 1000 do not fit: 60 bytes are held in the spill file, and "
+                 "--spill-limit is 100");
+  expect_place(s.write(1000, 40), place::spill);
+}
+
+TEST(SequencerSpill, CountsBytesOnTheirWayToTheFile) {
+  sequencer s(spilling(0, 100));
+  const auto coming = s.write(10, 60);
+  expect_place(coming, place::spill);
+  expect_refused(s.write(1000, 41), ENOSPC);
+  s.keep(*coming);
+  expect_refused(s.write(1000, 41), ENOSPC);
+  expect_place(s.write(1000, 40), place::spill);
+}
+
+TEST(SequencerSpill, HasSpaceAgainOnceBytesWereSent) {
+  sequencer s(spilling(0, 100));
+  hold(s, 10, 100);
+  expect_refused(s.write(1000, 1), ENOSPC);
+  expect_sent(s.write(0, 10), 0, 10);
+  take_all(s);
+  expect_place(s.write(1000, 100), place::spill);
+}
+
+TEST(SequencerSpill, HasSpaceAgainOnceBytesWereReplacedByZeroes) {
+  sequencer s(spilling(0, 100));
+  hold(s, 10, 100);
+  const auto zeroes = s.write_zeroes(20, 30);
+  expect_place(zeroes, place::kept);
+  EXPECT_TRUE(zeroes->replaces_spill);
+  expect_place(s.write(1000, 30), place::spill);
+}
+
+TEST(SequencerSpill, KnowsThatZeroesElsewhereReplaceNothing) {
+  sequencer s(spilling(0));
+  hold(s, 10, 100);
+  const auto zeroes = s.write_zeroes(110, 30);
+  expect_place(zeroes, place::kept);
+  EXPECT_FALSE(zeroes->replaces_spill);
+}
+
+TEST(SequencerSpill, RemembersTheMostThatWasSpilled) {
+  sequencer s(spilling(0));
+  hold(s, 10, 100);
+  expect_sent(s.write(0, 10), 0, 10);
+  take_all(s);
+  hold(s, 1000, 40);
+  EXPECT_EQ(s.history().spilled, 100u);
+}
+
+TEST(SequencerSpill, NeverWaitsForASmallWindow) {
+  sequencer s(spilling(0));
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    expect_place(s.write(1 + 2 * i * mib, mib), place::spill);
+  }
+}
+
+TEST(SequencerSpool, SendsNothingBeforeTheEnd) {
+  sequencer s(spooling());
+  EXPECT_FALSE(s.is_next(0, true));
+  hold(s, 0, 10);
+  expect_place(s.write_zeroes(10, 10), place::kept);
+  hold(s, 20, 10);
+  EXPECT_FALSE(s.ready());
+  EXPECT_FALSE(s.waits_for_gap());
+  s.finish(true);
+  EXPECT_EQ(take_all(s), std::string(10, 's') + std::string(10, '0') + std::string(10, 's'));
+}
+
+TEST(SequencerSpool, TakesRewritesOfAnything) {
+  sequencer s(spooling());
+  hold(s, 0, 100);
+  hold(s, 0, 100);
+  hold(s, 50, 10);
+  expect_place(s.write_zeroes(0, 20), place::kept);
+  hold(s, 5, 10);
+  s.finish(true);
+  EXPECT_EQ(take_all(s), "00000" + std::string(10, 's') + "00000" + std::string(80, 's'));
+}
+
+TEST(SequencerSpool, CountsRewrittenBytesOnce) {
+  sequencer s(spooling(100));
+  hold(s, 0, 50);
+  hold(s, 0, 50);
+  EXPECT_EQ(s.held().spilled_bytes(), 50u);
+  expect_refused(s.write(200, 51), ENOSPC, "--spill-limit is 100");
+}
+
+TEST(SequencerSpool, UsesNoMemory) {
+  sequencer s(spooling());
+  expect_place(s.write(0, 10), place::spill);
+  EXPECT_EQ(s.memory().peak(), 0u);
+}
+
+}  // namespace
+}  // namespace nbdstream::stream

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// --order window: what is held in memory, and when there is no room.
+#include "sequencer_support.hpp"
+
+namespace nbdstream::stream {
+namespace {
+
+TEST(SequencerWindow, SendsWhatIsInOrderAtOnce) {
+  sequencer s(in_order(order::window));
+  EXPECT_TRUE(s.is_next(0, true));
+  expect_sent(s.write(0, 10), 0, 10);
+  EXPECT_FALSE(s.is_next(11, true));
+  expect_sent(s.write(10, 10), 0, 10);
+  EXPECT_EQ(s.history().ahead, 0u);
+}
+
+TEST(SequencerWindow, HoldsAWriteAheadUntilTheGapIsFilled) {
+  sequencer s(in_order(order::window));
+  hold(s, 10, 3, 'b');
+  EXPECT_FALSE(s.ready());
+  expect_sent(s.write(0, 10), 0, 10);
+  EXPECT_EQ(take_all(s), "bbb");
+  EXPECT_EQ(s.cursor(), 13u);
+  EXPECT_TRUE(s.held().empty());
+}
+
+TEST(SequencerWindow, PutsWritesInOrderHoweverTheyCome) {
+  sequencer s(in_order(order::window));
+  for (const auto block : {3, 1, 4, 2}) {
+    hold(s, static_cast<std::uint64_t>(block) * 2, 2, static_cast<char>('0' + block));
+  }
+  expect_sent(s.write(0, 2), 0, 2);
+  EXPECT_EQ(take_all(s), "11223344");
+}
+
+TEST(SequencerWindow, RemembersHowFarAheadWritesCame) {
+  sequencer s(in_order(order::window));
+  expect_sent(s.write(0, 100), 0, 100);
+  hold(s, 1100, 10);
+  hold(s, 600, 10);
+  EXPECT_EQ(s.history().ahead, 2u);
+  EXPECT_EQ(s.history().distance, 1000u);
+}
+
+TEST(SequencerWindow, LetsTheLastOfOverlappingWritesWin) {
+  sequencer s(in_order(order::window));
+  hold(s, 2, 6, 'a');
+  hold(s, 4, 2, 'b');
+  hold(s, 7, 2, 'c');
+  expect_sent(s.write(0, 3), 0, 3);
+  EXPECT_EQ(take_all(s), "abbacc");
+}
+
+TEST(SequencerWindow, LetsZeroesWinOverHeldData) {
+  sequencer s(in_order(order::window));
+  hold(s, 2, 6, 'a');
+  expect_place(s.write_zeroes(3, 2), place::kept);
+  expect_place(s.trim(6, 1), place::kept);
+  expect_sent(s.write(0, 2), 0, 2);
+  EXPECT_EQ(take_all(s), "a00a0a");
+}
+
+TEST(SequencerWindow, LetsDataWinOverHeldZeroes) {
+  sequencer s(in_order(order::window));
+  expect_place(s.write_zeroes(2, 6), place::kept);
+  hold(s, 4, 2, 'a');
+  expect_sent(s.write(0, 2), 0, 2);
+  EXPECT_EQ(take_all(s), "00aa") << "no data follow the last zeroes yet";
+  s.finish(true);
+  EXPECT_EQ(take_all(s), "00");
+}
+
+TEST(SequencerWindow, ForgetsWhatAWriteInOrderCovers) {
+  sequencer s(in_order(order::window));
+  hold(s, 4, 4, 'a');
+  hold(s, 10, 2, 'b');
+  expect_sent(s.write(0, 6), 0, 6);
+  EXPECT_EQ(take_all(s), "aa");
+  expect_sent(s.write(8, 4), 0, 4);
+  EXPECT_FALSE(s.ready());
+  EXPECT_TRUE(s.held().empty());
+}
+
+TEST(SequencerWindow, AnswersLaterBeyondHalfOfTheWindow) {
+  sequencer s(with_window(2000));
+  const auto half = s.write(100, 1000 - window::overhead);
+  expect_place(half, place::memory);
+  EXPECT_FALSE(half->answer_later);
+  const auto more = s.write(5000, 1);
+  expect_place(more, place::memory);
+  EXPECT_TRUE(more->answer_later);
+}
+
+TEST(SequencerWindow, IsFullWhereAPayloadDoesNotFit) {
+  sequencer s(with_window(2000));
+  expect_place(s.write(100, 2001 - window::overhead), place::full);
+  const auto held = s.write(100, 2000 - window::overhead);
+  expect_place(held, place::memory);
+  expect_place(s.write(9000, 1), place::full);
+}
+
+TEST(SequencerWindow, DoesNothingToAWriteThatFindsItFull) {
+  sequencer s(with_window(100));
+  expect_place(s.write(10, 1), place::full);
+  EXPECT_TRUE(s.held().empty());
+  EXPECT_EQ(s.history().ahead, 0u);
+  expect_sent(s.write(0, 10), 0, 10);
+  expect_sent(s.write(10, 1), 0, 1);
+}
+
+TEST(SequencerWindow, TakesZeroesHoweverFullItIs) {
+  sequencer s(with_window(0));
+  expect_place(s.write(10, 1), place::full);
+  expect_place(s.write_zeroes(20, 64 * kib), place::kept);
+  expect_place(s.trim(tib, tib), place::kept);
+  EXPECT_EQ(s.held().size(), 2u);
+}
+
+TEST(SequencerWindow, HasRoomAgainOnceHeldDataWereSent) {
+  sequencer s(with_window(500));
+  hold(s, 10, 300);
+  expect_place(s.write(1000, 300), place::full);
+  expect_sent(s.write(0, 10), 0, 10);
+  take_all(s);
+  expect_place(s.write(1000, 300), place::memory);
+}
+
+TEST(SequencerWindow, HasRoomAgainOnceHeldDataWereReplacedByZeroes) {
+  sequencer s(with_window(500));
+  hold(s, 10, 300);
+  expect_place(s.write_zeroes(0, 400), place::kept);
+  expect_place(s.write(1000, 300), place::memory);
+}
+
+TEST(SequencerWindow, CountsAWriteWhosePayloadIsStillToCome) {
+  sequencer s(with_window(500));
+  const auto coming = s.write(10, 300);
+  expect_place(coming, place::memory);
+  expect_place(s.write(1000, 300), place::full);
+}
+
+TEST(SequencerWindow, CutsOffWhatLiesBeyondTheSize) {
+  sequencer s(in_order(order::window, 1000));
+  const auto held = s.write(900, 124);
+  expect_place(held, place::memory);
+  EXPECT_EQ(held->payload, 100u);
+  EXPECT_EQ(held->excess, 24u);
+  EXPECT_EQ(held->block->bytes().size(), 100u);
+}
+
+TEST(SequencerWindow, KeepsNothingOfAWriteBeyondTheSize) {
+  sequencer s(in_order(order::window, 1000));
+  const auto beyond = s.write(1010, 14);
+  expect_place(beyond, place::kept);
+  EXPECT_EQ(beyond->payload, 0u);
+  EXPECT_EQ(beyond->excess, 14u);
+  EXPECT_TRUE(s.held().empty());
+}
+
+TEST(SequencerWindow, KeepsZeroesLazyWhenAWriteBeyondTheSizeFollowsThem) {
+  sequencer s(in_order(order::window, 1000));
+  expect_place(s.write_zeroes(0, 1000), place::kept);
+  expect_place(s.write(1000, 24), place::kept);
+  EXPECT_EQ(s.cursor(), 0u);
+  expect_sent(s.write(0, 10), 0, 10);
+}
+
+TEST(SequencerWindow, RefusesWhatWasSentAndNamesTheOrderThatTakesIt) {
+  sequencer s(in_order(order::window));
+  expect_sent(s.write(0, 100), 0, 100);
+  expect_refused(s.write(40, 8), EINVAL,
+                 "8 bytes at 40 lie 60 bytes behind the cursor at 100: bytes that were sent are "
+                 "written again, which only --order spool takes");
+}
+
+TEST(SequencerWindow, HoldsAMillionWritesApartAndInTheirOrder) {
+  sequencer s(with_window(tib));
+  constexpr std::uint64_t count = 1'000'000;
+  for (std::uint64_t i = count; i > 0; --i) hold(s, i, 1, static_cast<char>('a' + i % 26));
+  EXPECT_EQ(s.held().size(), count);
+  expect_sent(s.write(0, 1), 0, 1);
+  for (std::uint64_t i = 1; i < 1000; ++i) {
+    const auto step = s.next();
+    ASSERT_TRUE(step);
+    EXPECT_EQ(step->held.begin, i);
+    EXPECT_EQ(step->held.block->bytes()[0], static_cast<std::byte>('a' + i % 26));
+  }
+  EXPECT_EQ(s.held().size(), count - 999);
+}
+
+TEST(SequencerWindow, IsFullWhereItHoldsTooManyExtents) {
+  sequencer s(with_window(mib));
+  constexpr auto most = sequencer::max_extents - 1;
+  for (std::uint64_t i = 0; i < most; ++i) {
+    const auto kept = s.write_zeroes(i * 2, 1);
+    ASSERT_TRUE(kept && kept->where == place::kept);
+  }
+  expect_place(s.write(2 * most + 10, 1), place::full);
+  expect_place(s.write_zeroes(2 * most + 10, 1), place::full);
+  EXPECT_TRUE(s.is_next(1, false)) << "zeroes in order make room";
+  expect_sent(s.write_zeroes(1, 1), 2, 0);
+  EXPECT_EQ(s.cursor(), 2u);
+}
+
+}  // namespace
+}  // namespace nbdstream::stream
