@@ -8,3 +8,11 @@ if(NBDSTREAM_SANITIZE)
     add_compile_options(-fno-sanitize=function)
   endif()
 endif()
+
+if(NBDSTREAM_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "NBDSTREAM_FUZZ needs clang")
+  endif()
+  # What is fuzzed tells the fuzzer where it has been.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -120,12 +120,12 @@ awaitable<session::ending> session::write(request r) {
   if (error == wire_error::none && !zero) {
     error = stream->refuse(*this, r, ENOSPC, "data other than zeroes beyond the size");
   }
-  bool answer_now = true;
-  if (error == wire_error::none) answer_now = stream->done(*this, r, std::move(admitted));
-  if (error == wire_error::none && (r.flags & protocol::command_flag::fua)) {
-    error = co_await stream->flush(*this);
+  std::optional<wire_error> answer = error;
+  if (error == wire_error::none) answer = stream->done(*this, r, std::move(admitted));
+  if (answer == wire_error::none && (r.flags & protocol::command_flag::fua)) {
+    answer = co_await stream->flush(*this);
   }
-  if (answer_now) reply(r, error);
+  if (answer) reply(r, *answer);
   co_return std::nullopt;
 }
 
@@ -163,9 +163,7 @@ awaitable<session::ending> session::zero(request r) {
     if (stream) {
       auto admitted = co_await stream->admit(*this, r);
       error = admitted.error;
-      if (error == wire_error::none) {
-        [[maybe_unused]] const bool now = stream->done(*this, r, std::move(admitted));
-      }
+      if (error == wire_error::none) error = *stream->done(*this, r, std::move(admitted));
       admitted.turn.release();
       if (error == wire_error::none && (r.flags & protocol::command_flag::fua)) {
         error = co_await stream->flush(*this);

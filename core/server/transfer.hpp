@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 
 namespace nbdstream {
 
@@ -73,9 +74,10 @@ class transfer {
   [[nodiscard]] awaitable<protocol::wire_error> spill(client& who, const protocol::request& r,
                                                       std::uint64_t offset,
                                                       protocol::bytes payload);
-  /// All of the payload went where it was due. Returns whether the client is to be answered now;
-  /// otherwise its answer() will be called.
-  [[nodiscard]] bool done(client& who, const protocol::request& r, admitted a);
+  /// All of the payload went where it was due. Returns the answer; where there is none, the
+  /// client's answer() will be called.
+  [[nodiscard]] std::optional<protocol::wire_error> done(client& who, const protocol::request& r,
+                                                         admitted a);
 
   /// Answers now what done() has put off for `who`: it will ask nothing more.
   void answer_all(client& who);

@@ -46,7 +46,9 @@ awaitable<transfer::admitted> transfer::admit(client& who, protocol::request r) 
   for (;;) {
     a.error = wire_error::io;
     if (state() == lifecycle::state::failed || who.gone) co_return a;
-    if (!a.turn && sequencer_.is_next(r.offset, payload)) {
+    // Of a trim only what lies ahead counts.
+    const auto begin = r.type == command::trim ? std::max(r.offset, position()) : r.offset;
+    if (!a.turn && sequencer_.is_next(begin, payload)) {
       a.turn = co_await take_turn(who);
       continue;  // others may have been there first
     }
@@ -122,23 +124,22 @@ awaitable<wire_error> transfer::spill(client& who, const protocol::request& r, s
                                r.offset, error.message()));
 }
 
-bool transfer::done(client& who, const protocol::request& r, admitted a) {
+std::optional<wire_error> transfer::done(client& who, const protocol::request& r, admitted a) {
+  if (state() == lifecycle::state::failed) return wire_error::io;
   const auto& where = a.where;
   const bool held = where.where == place::memory || where.where == place::spill;
   if (held) sequencer_.keep(where);
   a.arriving.end();
   a.turn.release();
-  bool answer_now = true;
-  if (held && where.answer_later && state() != lifecycle::state::failed) {
+  // FUA does not wait for a gap.
+  const bool later = where.answer_later && !(r.flags & protocol::command_flag::fua);
+  if (later) {
     if (!under_pressure()) quiet_since_ = io::clock::now();
-    // FUA does not wait for a gap.
-    if (!(r.flags & protocol::command_flag::fua)) {
-      put_off_.emplace(where.begin + where.payload, put_off{&who, r.cookie});
-      answer_now = false;
-    }
+    put_off_.emplace(where.begin + where.payload, put_off{&who, r.cookie});
   }
   moved();
-  return answer_now;
+  if (later) return std::nullopt;
+  return wire_error::none;
 }
 
 void transfer::answer_all(client& who) {

@@ -88,12 +88,19 @@ result<placement> sequencer::write(std::uint64_t offset, std::uint64_t length) {
   return p;
 }
 
+/// The window is full; or there are too many extents.
+result<placement> sequencer::find_no_room(placement p) const {
+  p.where = place::full;
+  if (limits_.mode != order::spool) return p;
+  return refusal{ENOSPC,
+                 fmt::format("{} separate extents are held, which is the most", held_.size())};
+}
+
 /// Finds room for payload ahead of the cursor.
 result<placement> sequencer::hold(placement p) {
-  p.where = place::full;
-  if (holds_too_many()) return p;
+  if (holds_too_many()) return find_no_room(std::move(p));
   const bool in_memory = limits_.mode != order::spool && window_.fits(p.payload);
-  if (!in_memory && limits_.mode == order::window) return p;
+  if (!in_memory && limits_.mode == order::window) return find_no_room(std::move(p));
   if (in_memory) {
     p.where = place::memory;
     p.block = window_.allocate(p.begin, p.payload);
@@ -136,8 +143,8 @@ result<placement> sequencer::write_zeroes(std::uint64_t offset, std::uint64_t le
     cursor_ = end;
     return p;
   }
-  p.where = holds_too_many() && begin < end ? place::full : place::kept;
-  if (p.where == place::full) return p;
+  if (holds_too_many() && begin < end) return find_no_room(std::move(p));
+  p.where = place::kept;
   const auto spilled = held_.spilled_bytes();
   held_.assign({begin, end, content::zeroes});
   p.replaces_spill = held_.spilled_bytes() < spilled;

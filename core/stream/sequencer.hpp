@@ -72,11 +72,12 @@ class sequencer {
     order mode = order::strict;
     std::uint64_t window = 0;                 ///< bytes of memory; window, spill
     std::uint64_t spill = ~std::uint64_t{0};  ///< bytes in the spill file; spill, spool
+    /// So many extents are held at most, each of about 64 bytes of memory. A stream of more
+    /// separate pieces is treated as a full window; in spool, where nothing would ever free room,
+    /// as a full disk.
+    std::size_t extents = std::size_t{1} << 21;
   };
 
-  /// So many extents are held at most, each of about 64 bytes of memory. An unsent stream of more
-  /// separate pieces is treated as a full window.
-  static constexpr std::size_t max_extents = std::size_t{1} << 21;
   /// A step carries no more of the spill file than this.
   static constexpr std::uint64_t max_spill_step = 4 << 20;  // bytes
 
@@ -166,9 +167,10 @@ class sequencer {
   [[nodiscard]] std::optional<refusal> check(std::uint64_t offset, std::uint64_t length) const;
   [[nodiscard]] refusal behind(std::uint64_t offset, std::uint64_t length) const;
   [[nodiscard]] result<placement> hold(placement p);
+  [[nodiscard]] result<placement> find_no_room(placement p) const;
   void pass_over(std::uint64_t end);
   [[nodiscard]] bool in_order(std::uint64_t offset) const;
-  [[nodiscard]] bool holds_too_many() const noexcept { return held_.size() + 2 > max_extents; }
+  [[nodiscard]] bool holds_too_many() const noexcept { return held_.size() + 2 > limits_.extents; }
   [[nodiscard]] std::uint64_t first_data() const;
   [[nodiscard]] std::optional<range> next_range() const;
 

@@ -216,6 +216,27 @@ TEST_F(session_window, OffersSeveralConnectionsAndFastZeroes) {
   EXPECT_FALSE(strict.exported.info().flags & protocol::transmission_flag::can_multi_conn);
 }
 
+class session_wide_window : public session_window {
+ protected:
+  session_wide_window() : session_window(rig::windowed(1 << 20)) {}
+};
+
+TEST_F(session_wide_window, TellsAClientWhosePayloadComesAfterTheStreamHasFailed) {
+  constexpr std::size_t there = 80'000;  // of 100,000: enough to have its place in the window
+  auto& slow = connect();
+  const auto begin = slow.script.script().size();
+  slow.script.write(600, pattern(100'000));
+  const auto request = slow.script.script().substr(begin);
+  slow.connection->tape.send(request.substr(0, there));
+  auto& dying = connect();
+  write(dying, 300);
+  dying.connection->tape.hang_up();
+  r.settle();
+  slow.connection->tape.send(request.substr(there));
+  r.settle();
+  EXPECT_EQ(answers(slow), "1:5");
+}
+
 class session_window_without_patience : public session_window {
  protected:
   static nbd_export::settings impatient() {

@@ -36,7 +36,7 @@ inline awaitable<void> write_to(nbd_export& e, client& who, std::uint64_t offset
     result.error = co_await stream->send(who, r, payload);
   }
   if (result.error == protocol::wire_error::none) {
-    EXPECT_TRUE(stream->done(who, r, std::move(admitted)));
+    result.error = stream->done(who, r, std::move(admitted)).value();
   }
   result.done = true;
 }
@@ -53,7 +53,7 @@ inline awaitable<void> zero_to(nbd_export& e, client& who, std::uint64_t offset,
     auto admitted = co_await stream->admit(who, r);
     result.error = admitted.error;
     if (result.error == protocol::wire_error::none) {
-      EXPECT_TRUE(stream->done(who, r, std::move(admitted)));
+      result.error = stream->done(who, r, std::move(admitted)).value();
     }
   }
   result.done = true;

@@ -189,18 +189,43 @@ TEST(SequencerWindow, HoldsAMillionWritesApartAndInTheirOrder) {
   EXPECT_EQ(s.held().size(), count - 999);
 }
 
-TEST(SequencerWindow, IsFullWhereItHoldsTooManyExtents) {
-  sequencer s(with_window(mib));
-  constexpr auto most = sequencer::max_extents - 1;
-  for (std::uint64_t i = 0; i < most; ++i) {
-    const auto kept = s.write_zeroes(i * 2, 1);
+constexpr std::size_t crowd = 1000;
+
+sequencer::limits with_few_extents(order mode) {
+  auto limits = with_window(mib, mode);
+  limits.extents = crowd;
+  return limits;
+}
+
+/// Holds as many extents of zeroes, apart, as there may be.
+void fill(sequencer& s) {
+  for (std::uint64_t i = 0; i < crowd - 1; ++i) {
+    const auto kept = s.write_zeroes(100 + i * 2, 1);
     ASSERT_TRUE(kept && kept->where == place::kept);
   }
-  expect_place(s.write(2 * most + 10, 1), place::full);
-  expect_place(s.write_zeroes(2 * most + 10, 1), place::full);
-  EXPECT_TRUE(s.is_next(1, false)) << "zeroes in order make room";
-  expect_sent(s.write_zeroes(1, 1), 2, 0);
-  EXPECT_EQ(s.cursor(), 2u);
+}
+constexpr std::uint64_t far_away = 10'000;
+
+TEST(SequencerWindow, IsFullWhereItHoldsTooManyExtents) {
+  sequencer s(with_few_extents(order::window));
+  fill(s);
+  expect_place(s.write(far_away, 1), place::full);
+  expect_place(s.write_zeroes(far_away, 1), place::full);
+}
+
+TEST(SequencerWindow, SendsZeroesAtOnceThatAreNextWhereItHoldsTooManyExtents) {
+  sequencer s(with_few_extents(order::window));
+  fill(s);
+  EXPECT_TRUE(s.is_next(0, false));
+  expect_sent(s.write_zeroes(0, 1), 1, 0);
+  EXPECT_EQ(s.cursor(), 1u);
+}
+
+TEST(SequencerWindow, HasNoSpaceForMoreExtentsInSpoolWhichNeverMakesRoom) {
+  sequencer s(with_few_extents(order::spool));
+  fill(s);
+  expect_refused(s.write(far_away, 1), ENOSPC);
+  expect_refused(s.write_zeroes(far_away, 1), ENOSPC);
 }
 
 }  // namespace

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// One client of a rig that sends one request after another, and knows which were answered.
+#ifndef NBDSTREAM_TESTS_PROPERTY_LINK_HPP
+#define NBDSTREAM_TESTS_PROPERTY_LINK_HPP
+
+#include "script.hpp"
+
+#include "unit/server/rig.hpp"
+
+#include <map>
+#include <set>
+#include <string>
+
+namespace nbdstream::test {
+
+class link {
+ public:
+  struct request {
+    op what;
+    bool answered = false;
+    std::uint32_t error = 0;
+    std::string data{};
+  };
+
+  explicit link(rig& r);
+
+  /// Sends it, and does not wait. Returns its cookie.
+  std::uint64_t send(const op& o, std::size_t index, const script& s);
+
+  /// Takes the answers that have come; "" or what is wrong with them.
+  [[nodiscard]] std::string take_answers();
+
+  [[nodiscard]] const request& at(std::uint64_t cookie) const { return requests_.at(cookie); }
+  /// Without the probe.
+  [[nodiscard]] const std::set<std::uint64_t>& unanswered() const noexcept { return unanswered_; }
+  [[nodiscard]] bool blocked() const { return probe != 0 && !at(probe).answered; }
+  [[nodiscard]] bool done() const noexcept { return connection_.done; }
+
+  bool joined = false;  ///< it has written
+  bool said_goodbye = false;
+  std::uint64_t probe = 0;  ///< the cookie of a FLUSH that tells whether it is blocked
+
+ private:
+  [[nodiscard]] std::string take_one(std::string_view& rest);
+
+  rig::connection& connection_;
+  std::uint64_t cookie_ = 0;
+  std::size_t taken_ = 0;
+  std::map<std::uint64_t, request> requests_;
+  std::set<std::uint64_t> unanswered_;
+};
+
+}  // namespace nbdstream::test
+#endif

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Ten thousand scripts a run. NBDSTREAM_SEED=N begins with the script that a run has reported.
+#include "sequencer_run.hpp"
+#include "session_run.hpp"
+#include "shrink.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+
+// Of the sanitizers, where there are any.
+extern "C" void __sanitizer_set_death_callback(void (*callback)()) __attribute__((weak));
+
+namespace nbdstream::test {
+namespace {
+
+using stream::order;
+
+constexpr std::size_t most_ops = 18;  // of one script
+
+std::uint32_t first_seed() {
+  const char* const chosen = std::getenv("NBDSTREAM_SEED");
+  return chosen ? static_cast<std::uint32_t>(std::strtoul(chosen, nullptr, 10))
+                : std::random_device{}();
+}
+
+/// What runs, for when it does not return.
+std::uint32_t current_seed = 0;
+
+void name_culprit() {
+  std::fprintf(stderr, "it happened in seed %u\n", current_seed);
+}
+
+/// Makes up `count` scripts, changed by `adapt`, and runs them.
+template <class Adapt>
+void play(int count, order mode, const runner& run, Adapt adapt) {
+  auto& seed = current_seed;
+  seed = first_seed();
+  if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(name_culprit);
+  std::printf("first seed %u\n", seed);
+  std::fflush(stdout);
+  for (int i = 0; i < count; ++i, ++seed) {
+    random_choices from(seed);
+    auto s = make_script(from, mode, most_ops);
+    adapt(s);
+    if (!run(s).empty()) {
+      FAIL() << "seed " << seed << ": " << report(s, run);
+    }
+  }
+}
+
+void as_it_is(script&) {}
+
+TEST(streams_equal_the_array, in_order_strict) {
+  play(1500, order::strict, run_sessions, as_it_is);
+}
+
+/// What is refused once its payload is there may wait for room first, and fail for that.
+void clean(script& s) {
+  for (auto& o : s.ops) o.dirty = false;
+}
+
+TEST(streams_equal_the_array, in_order_window_whose_gaps_are_given_up) {
+  play(3000, order::window, run_sessions, [](script& s) {
+    s.patient = false;
+    if (s.refuse_gaps) clean(s);
+  });
+}
+
+TEST(streams_equal_the_array, in_order_window_whose_gaps_are_filled) {
+  play(2500, order::window, run_sessions, [](script& s) {
+    s.patient = true;
+    clean(s);
+  });
+}
+
+TEST(streams_equal_the_array, in_order_spill) {
+  play(2000, order::spill, run_sessions, as_it_is);
+}
+
+TEST(streams_equal_the_array, in_order_spool) {
+  play(1000, order::spool, run_sessions, as_it_is);
+}
+
+// The sequencer alone is fast: it gets as many again.
+TEST(sequencer_alone_equals_the_array, in_every_order) {
+  for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
+    play(2500, mode, run_sequencer, as_it_is);
+  }
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_TESTS_PROPERTY_SESSION_RUN_HPP
+#define NBDSTREAM_TESTS_PROPERTY_SESSION_RUN_HPP
+
+#include "script.hpp"
+
+#include <string>
+
+namespace nbdstream::test {
+
+/// Runs `s` through real sessions and an export, with sink and spill in memory, one request
+/// at a time. Returns "", or the first thing that is not as the model says.
+[[nodiscard]] std::string run_sessions(const script& s);
+
+}  // namespace nbdstream::test
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a transfer does with a sequencer, without coroutines: requests wait in lists.
+#ifndef NBDSTREAM_TESTS_PROPERTY_SMALL_HOST_HPP
+#define NBDSTREAM_TESTS_PROPERTY_SMALL_HOST_HPP
+
+#include "script.hpp"
+#include "stream/sequencer.hpp"
+
+#include <list>
+#include <string>
+
+namespace nbdstream::test {
+
+class small_host {
+ public:
+  explicit small_host(const script& s);
+
+  /// Asks for a place. Returns the error, 0 where it was taken, or waits for room.
+  int ask(const op& o, std::size_t index);
+  /// One request later: payloads that were late may be there.
+  void time_passes();
+  /// Sends what can be sent, and gives up the gaps that a full window may not wait for.
+  void tend();
+  /// All that is late comes; then everything is sent.
+  void finish();
+
+  [[nodiscard]] std::string read(std::uint64_t offset, std::uint64_t length) const;
+
+  [[nodiscard]] const std::string& sent() const noexcept { return sent_; }
+  [[nodiscard]] const stream::sequencer& order() const noexcept { return sequencer_; }
+  [[nodiscard]] bool failed() const noexcept { return failed_; }
+  [[nodiscard]] bool anybody_waits() const noexcept { return !waiting_.empty(); }
+  [[nodiscard]] bool anybody_late() const noexcept { return !late_.empty(); }
+  /// Where the first of the requests stands that are under way.
+  [[nodiscard]] std::uint64_t barrier() const;
+  [[nodiscard]] bool overlaps_unanswered(const op& o) const;
+  /// "" or what is wrong with what is held.
+  [[nodiscard]] std::string check() const;
+
+ private:
+  struct late {
+    op what;
+    std::size_t index;
+    stream::placement place;
+    stream::sequencer::pending pending;
+    int left;  ///< requests until its payload is there
+  };
+  struct waiter {
+    op what;
+    std::size_t index;
+    stream::sequencer::pending pending;
+  };
+
+  [[nodiscard]] stream::result<stream::placement> place(const op& o);
+  void put(const stream::placement& p, const op& o, std::size_t index);
+  void arrive(const late& l);
+  bool ask_again();
+  bool give_up_gap();
+
+  const script& script_;
+  stream::sequencer sequencer_;
+  std::string sent_;
+  std::string spill_;
+  std::list<late> late_;
+  std::list<waiter> waiting_;
+  std::list<op> put_off_;
+  bool failed_ = false;
+};
+
+}  // namespace nbdstream::test
+#endif
