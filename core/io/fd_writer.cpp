@@ -11,9 +11,11 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 namespace nbdstream::io {
 namespace {
@@ -39,14 +41,24 @@ std::int64_t write_blocking(int fd, bool paced, std::span<const std::byte> data,
   return 0;
 }
 
-/// The same with zeroes: one call of the thread however many there are.
+/// The same with zeroes: one call of the thread however many there are, few of the system.
 std::int64_t write_blocking_zeroes(int fd, bool paced, std::uint64_t count,
                                    const std::atomic<bool>& stop) {
+  constexpr std::size_t blocks = 16;
   while (count > 0) {
-    const auto piece = zero_piece(count);
-    const auto result = write_blocking(fd, paced, piece, stop);
-    if (result < 0) return result;
-    count -= piece.size();
+    if (paced || count < blocks * zero_block.size()) {
+      const auto piece = zero_piece(count);
+      const auto result = write_blocking(fd, paced, piece, stop);
+      if (result < 0) return result;
+      count -= piece.size();
+      continue;
+    }
+    if (stop.load(std::memory_order_relaxed)) return -ECANCELED;
+    std::array<iovec, blocks> many{};
+    many.fill({const_cast<std::byte*>(zero_block.data()), zero_block.size()});
+    const auto n = ::writev(fd, many.data(), blocks);
+    if (n < 0 && errno != EINTR && errno != EAGAIN) return -errno;
+    if (n > 0) count -= static_cast<std::uint64_t>(n);
   }
   return 0;
 }

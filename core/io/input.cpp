@@ -19,12 +19,4 @@ awaitable<error_code> input::need(std::size_t count) {
   co_return error_code{};
 }
 
-awaitable<io_result<std::size_t>> input::take(std::span<std::byte> into) {
-  if (size() == 0) co_return co_await from_.read_some(into);
-  const auto piece = front(into.size());
-  std::memcpy(into.data(), piece.data(), piece.size());
-  consume(piece.size());
-  co_return piece.size();
-}
-
 }  // namespace nbdstream::io

@@ -31,10 +31,6 @@ class input {
   /// asio::error::eof at the end of the stream, size() telling what is left of it.
   [[nodiscard]] awaitable<error_code> need(std::size_t count);
 
-  /// Moves bytes into `into` (not empty): what is here, or else what can be read, without reading
-  /// further than that. Returns how many; 0 at the end of the stream.
-  [[nodiscard]] awaitable<io_result<std::size_t>> take(std::span<std::byte> into);
-
  private:
   transport& from_;
   std::unique_ptr<std::byte[]> buffer_;

@@ -12,10 +12,11 @@ void output::try_send() noexcept {
 awaitable<error_code> output::begin_message() {
   while (busy_) co_await idle_.wait();
   busy_ = true;
+  if (broken_) co_return broken_;
   sending_.swap(queue_);
-  const auto error = co_await to_.write(sending_);
+  broken_ = co_await to_.write(sending_);
   sending_.clear();
-  co_return error;
+  co_return broken_;
 }
 
 void output::end_message() {
@@ -24,12 +25,12 @@ void output::end_message() {
 }
 
 awaitable<error_code> output::send() {
-  error_code error;
-  while (!error && (busy_ || !queue_.empty())) {
-    error = co_await begin_message();
+  while (busy_ || (!broken_ && !queue_.empty())) {
+    const auto error = co_await begin_message();
     end_message();
+    if (error) break;
   }
-  co_return error;
+  co_return broken_;
 }
 
 }  // namespace nbdstream::io

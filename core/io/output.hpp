@@ -25,7 +25,8 @@ class output {
   /// for send() to find.
   void try_send() noexcept;
 
-  /// Until all that was queued before is with the peer's system.
+  /// Until all that was queued before is with the peer's system. An error is for good, whoever it
+  /// came to first.
   [[nodiscard]] awaitable<error_code> send();
 
   /// Sends what was queued, and gives the right to write() one long message piece by piece: what
@@ -42,6 +43,7 @@ class output {
   std::vector<std::byte> sending_;
   condition idle_;
   bool busy_ = false;
+  error_code broken_;  ///< a message is lost: what comes after it is not sent
 };
 
 }  // namespace nbdstream::io

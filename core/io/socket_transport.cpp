@@ -73,7 +73,7 @@ class socket final : public transport {
 
   awaitable<bool> all_delivered(clock::time_point until) override {
     // On a Unix socket what the peer did not read made the last read fail.
-    if (unix_) co_return true;
+    if (unix_) co_return !closed_;
     while (!closed_ && clock::now() < until) {
       int unacknowledged = 0;
       pollfd p{fd(), 0, 0};

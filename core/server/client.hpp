@@ -21,10 +21,13 @@ class client {
 
   /// Its request is about to wait for others (the sink, another connection): what was already
   /// answered should be on its way, since the client may be what the others wait for.
-  virtual void before_wait() noexcept = 0;
+  virtual void before_wait() = 0;
 
   /// Answers a request whose answer was put off (transfer::keep).
   virtual void answer(std::uint64_t cookie, protocol::wire_error error) = 0;
+
+  /// The stream that it joined has failed: what it receives for it is of no use any more.
+  virtual void stream_failed() noexcept = 0;
 
   /// The stream that it joined with its first write, for as long as it is connected.
   std::shared_ptr<transfer> joined;

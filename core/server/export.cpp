@@ -34,7 +34,8 @@ nbd_export::nbd_export(asio::any_io_executor executor, settings s, std::unique_p
       settings_(std::move(s)),
       sink_(std::move(sink)),
       log_(log),
-      changed_(executor_) {
+      changed_(executor_),
+      readers_(executor_) {
   if (!settings_.open_spill) {
     settings_.open_spill = [in = settings_.spill_directory, on = executor_] {
       return io::open_spill_file(on, in);

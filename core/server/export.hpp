@@ -48,6 +48,9 @@ class nbd_export {
     return who.joined ? who.joined : current_;
   }
 
+  /// One READ of held data at a time, so that they cost one buffer.
+  [[nodiscard]] io::turnstile& readers() noexcept { return readers_; }
+
   /// Whether zeroes are held by reference: NBD_CMD_FLAG_FAST_ZERO.
   [[nodiscard]] bool zeroes_are_fast() const noexcept {
     return settings_.order != stream::order::strict;
@@ -104,6 +107,7 @@ class nbd_export {
   std::unique_ptr<sink::sink> sink_;
   log::logger& log_;
   io::condition changed_;
+  io::turnstile readers_;
   std::shared_ptr<transfer> current_;
   bool finishing_ = false;
   bool closed_ = false;  ///< no stream after the current one

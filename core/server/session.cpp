@@ -4,6 +4,8 @@
 #include "protocol/reply.hpp"
 
 #include <fmt/format.h>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 namespace nbdstream {
 namespace {
@@ -12,6 +14,9 @@ using protocol::command;
 
 /// Replies are sent together once so much is pending, or when there is nothing else to do.
 constexpr std::size_t reply_batch = 4096;  // bytes
+
+/// After so many requests without having waited for anything, others have their turn.
+constexpr int pause_after = 64;
 
 }  // namespace
 
@@ -97,6 +102,10 @@ awaitable<departure> session::transmit() {
 }
 
 awaitable<session::ending> session::next_request(request& into) {
+  if (++without_pause_ > pause_after) {
+    without_pause_ = 0;
+    co_await asio::post(asio::use_awaitable);
+  }
   const bool idle = input_.size() < protocol::request_size;
   if (idle || output_.queue().size() >= reply_batch) {
     const bool sent = co_await send_replies();
@@ -146,9 +155,17 @@ void session::reply(const request& r, wire_error error) {
 
 void session::answer(std::uint64_t cookie, wire_error error) {
   protocol::append_simple_reply(output_.queue(), cookie, error);
+  push_replies();
+}
+
+/// Its own coroutine waits for something else, so another one sends what does not go at once.
+void session::push_replies() {
   output_.try_send();
-  // Its own coroutine may be waiting for the next request, so another one sends the rest.
   if (output_.waiting() && !std::exchange(answering_late_, true)) scope_.spawn(send_late_answers());
+}
+
+void session::stream_failed() noexcept {
+  arriving_.reset();
 }
 
 awaitable<void> session::send_late_answers() {
@@ -157,8 +174,8 @@ awaitable<void> session::send_late_answers() {
   if (!sent) close();
 }
 
-void session::before_wait() noexcept {
-  output_.try_send();
+void session::before_wait() {
+  push_replies();
   notice_absence();
 }
 

@@ -54,8 +54,9 @@ class session final : public client {
   [[nodiscard]] bool transmitting() const noexcept { return export_ && !closed_; }
 
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
-  void before_wait() noexcept override;
+  void before_wait() override;
   void answer(std::uint64_t cookie, protocol::wire_error error) override;
+  void stream_failed() noexcept override;
 
  private:
   using request = protocol::request;
@@ -77,10 +78,11 @@ class session final : public client {
   [[nodiscard]] awaitable<ending> flush(request r);
 
   // Payload; false where it ends too early.
-  [[nodiscard]] awaitable<bool> deliver(transfer& to, const request& r, const transfer::admitted& a,
+  [[nodiscard]] awaitable<bool> deliver(transfer& to, const request& r, transfer::admitted& a,
                                         wire_error& error);
-  [[nodiscard]] awaitable<bool> receive(std::span<std::byte> into);
+  [[nodiscard]] awaitable<bool> receive(stream::block_ptr into);
   [[nodiscard]] awaitable<bool> need_payload(std::size_t count);
+  void push_replies();
   void use_payload(std::size_t count);
   [[nodiscard]] awaitable<bool> skip_payload(std::uint64_t count);
   [[nodiscard]] awaitable<bool> drop_excess(std::uint64_t count, bool& all_zero);
@@ -105,6 +107,8 @@ class session final : public client {
   bool in_request_ = false;
   bool silent_ = false;            ///< the client will send no more
   bool answering_late_ = false;    ///< send_late_answers() runs
+  int without_pause_ = 0;          ///< how much it has done since others had their turn
+  stream::block_ptr arriving_;     ///< what a payload is received into
   std::uint64_t payload_due_ = 0;  ///< bytes of the current request's payload not yet used
   io::watchdog watchdog_;
   io::async_scope scope_;

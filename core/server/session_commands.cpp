@@ -62,7 +62,7 @@ awaitable<session::ending> session::read(request r) {
 
 awaitable<session::ending> session::read_held(request r, std::shared_ptr<transfer> stream) {
   before_wait();
-  const auto turn = co_await stream->readers().wait_and_enter();
+  const auto turn = co_await export_->readers().wait_and_enter();
   std::vector<std::byte> data(r.length);
   const auto error = co_await stream->read(r.offset, data);
   if (error == wire_error::none) co_return co_await reply_with_data(r, data);
@@ -77,10 +77,10 @@ awaitable<session::ending> session::reply_with_data(request r, std::span<const s
   protocol::append_simple_reply(header, r.cookie, wire_error::none);
   auto failed = co_await output_.begin_message();
   if (!failed) failed = co_await output_.write(header);
+  // A client that is slow to take them must not keep others from reading for long.
+  watchdog_.expect_within(settings_.payload_timeout);
   for (auto left = r.length; !failed && left > 0;) {
     const auto piece = data.empty() ? io::zero_piece(left) : data.first(std::min(left, read_piece));
-    // A client that does not take them must not keep others from reading for ever.
-    watchdog_.expect_within(settings_.payload_timeout);
     failed = co_await output_.write(piece);
     left -= piece.size();
     if (!data.empty()) data = data.subspan(piece.size());
@@ -113,7 +113,7 @@ awaitable<session::ending> session::write(request r) {
     arrived = co_await deliver(*stream, r, admitted, error);
     if (!arrived) co_return departure::torn;
   }
-  if (error != wire_error::none) admitted.turn.release();  // others need not wait for the rest
+  if (error != wire_error::none) admitted = {};  // others need not wait for the rest
   bool zero = true;
   arrived = co_await drop_excess(payload_due_, zero);
   if (!arrived) co_return departure::torn;
@@ -130,11 +130,16 @@ awaitable<session::ending> session::write(request r) {
 }
 
 /// Moves the payload to where it belongs.
-awaitable<bool> session::deliver(transfer& to, const request& r, const transfer::admitted& a,
+awaitable<bool> session::deliver(transfer& to, const request& r, transfer::admitted& a,
                                  wire_error& error) {
   using place = stream::placement::place;
   const auto& where = a.where;
-  if (where.where == place::memory) co_return co_await receive(where.block->bytes());
+  if (where.where == place::memory) {
+    const bool arrived = co_await receive(std::exchange(a.where.block, nullptr));
+    a.where.block = std::exchange(arriving_, nullptr);
+    if (!a.where.block) error = wire_error::io;
+    co_return arrived;
+  }
   auto offset = where.begin;
   for (auto left = where.payload; error == wire_error::none && left > 0;) {
     const bool spills = where.where == place::spill;
@@ -194,17 +199,20 @@ awaitable<bool> session::need_payload(std::size_t count) {
   co_return true;
 }
 
-/// Reads payload into memory of its own.
-awaitable<bool> session::receive(std::span<std::byte> into) {
-  while (!into.empty()) {
-    if (input_.size() == 0) before_wait();
-    watchdog_.expect_within(settings_.payload_timeout);
-    const auto n = co_await input_.take(into);
-    if (n.has_error() || *n == 0) co_return false;
-    into = into.subspan(*n);
-    payload_due_ -= *n;
+/// Reads payload into memory of its own, which goes where the stream fails meanwhile: nothing
+/// refers to it while this waits.
+awaitable<bool> session::receive(stream::block_ptr into) {
+  arriving_ = std::move(into);
+  for (std::size_t done = 0; arriving_ && done < arriving_->bytes().size();) {
+    const bool arrived = co_await need_payload(1);
+    if (!arrived) co_return false;
+    if (!arriving_) break;
+    const auto left = arriving_->bytes().subspan(done);
+    const auto piece = input_.front(left.size());
+    std::ranges::copy(piece, left.begin());
+    use_payload(piece.size());
+    done += piece.size();
   }
-  watchdog_.rest();
   co_return true;
 }
 

@@ -15,6 +15,12 @@ namespace nbdstream {
 
 using protocol::wire_error;
 
+namespace {
+
+constexpr std::uint64_t end_of_everything = std::uint64_t{1} << 62;
+
+}  // namespace
+
 transfer::transfer(const asio::any_io_executor& executor, settings s, sink::sink& sink,
                    log::logger& log, std::function<void()> changed)
     : settings_(std::move(s)),
@@ -24,16 +30,17 @@ transfer::transfer(const asio::any_io_executor& executor, settings s, sink::sink
       sequencer_(settings_.limits),
       life_(settings_.vouched),
       turns_(executor),
-      readers_(executor),
       room_(executor) {}
 
 void transfer::join(client& who) {
   log_.debug("{}: joined by {}", settings_.label, who.name());
+  writers_.push_back(&who);
   life_.joined();
   changed_();
 }
 
 void transfer::leave(client& who, departure how) {
+  std::erase(writers_, &who);
   std::erase_if(put_off_, [&](const auto& p) { return p.second.who == &who; });
   if (phase_ == phase::ended || state() == lifecycle::state::failed) return;
   life_.left(how, who.name());
@@ -57,6 +64,7 @@ void transfer::fail(std::string_view reason) {
 void transfer::give_up() {
   if (opened_) sink_.cancel();
   for (const auto& [end, p] : std::exchange(put_off_, {})) p.who->answer(p.cookie, wire_error::io);
+  for (auto* const who : writers_) who->stream_failed();
   room_.notify_all();
 }
 
@@ -133,7 +141,10 @@ awaitable<bool> transfer::finish() {
   phase_ = phase::ended;
   // Its clients may keep it for long: they need no memory and no disk for that.
   sequencer_.drop();
-  spill_.reset();
+  if (const auto spill = std::exchange(spill_, nullptr)) {
+    // On its own thread: to close a large file at once would keep everybody waiting.
+    co_await spill->give_back(0, end_of_everything);
+  }
   co_return committed;
 }
 

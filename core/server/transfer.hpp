@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <vector>
 
 namespace nbdstream {
 
@@ -91,8 +92,6 @@ class transfer {
   /// Reads [offset, offset + into.size()). EIO where it was sent before it could be read.
   [[nodiscard]] awaitable<protocol::wire_error> read(std::uint64_t offset,
                                                      std::span<std::byte> into);
-  /// One READ of held data at a time, so that they cost one buffer.
-  [[nodiscard]] io::turnstile& readers() noexcept { return readers_; }
 
   /// A write of `who` cannot be done: the stream fails. Returns the error for the client.
   protocol::wire_error refuse(const client& who, const protocol::request& r, int error_number,
@@ -138,7 +137,7 @@ class transfer {
                                                             bool has_turn);
   [[nodiscard]] awaitable<protocol::wire_error> make_way(client& who, const protocol::request& r,
                                                          const stream::placement& where);
-  [[nodiscard]] awaitable<void> wait_for_room(client& who, std::uint64_t offset);
+  class waiter;
 
   // What is held, out.
   [[nodiscard]] sink::failure open_spill();
@@ -166,8 +165,8 @@ class transfer {
   stream::sequencer sequencer_;
   lifecycle life_;
   io::turnstile turns_;
-  io::turnstile readers_;
-  io::condition room_;  ///< the cursor has moved, memory was freed, or all is over
+  io::condition room_;            ///< the cursor has moved, memory was freed, or all is over
+  std::vector<client*> writers_;  ///< who joined and has not left
   std::size_t waiting_for_room_ = 0;
   std::multimap<std::uint64_t, put_off> put_off_;  ///< by the end of the bytes
   std::shared_ptr<io::spill> spill_;

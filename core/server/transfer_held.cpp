@@ -5,6 +5,8 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -23,6 +25,9 @@ constexpr std::uint64_t give_back_batch = 4 << 20;  // bytes
 
 constexpr std::uint64_t page = 4096;  // bytes
 
+/// So many extents are looked at before others have their turn.
+constexpr int extents_at_once = 1000;
+
 /// Where the spill has no file of its own: copied in pieces of this size.
 constexpr std::size_t copy_piece = 256 << 10;  // bytes
 
@@ -38,6 +43,8 @@ time_point transfer::due() const {
   if (phase_ != phase::running || state() == lifecycle::state::failed) return time_point::max();
   if (sequencer_.ready()) return time_point::min();
   if (!under_pressure() || !sequencer_.waits_for_gap()) return time_point::max();
+  // While there is room, what is arriving may have the missing bytes behind it.
+  if (waiting_for_room_ == 0 && sequencer_.awaited() > 0) return time_point::max();
   return gaps_are_zeroes_ ? time_point::min() : quiet_since_ + settings_.stall;
 }
 
@@ -145,12 +152,15 @@ awaitable<sink::failure> transfer::give_up_gap() {
   const auto what = fmt::format(
       "{}, and nothing has come for the bytes from {} on within {}",
       settings_.limits.mode == stream::order::window
-          ? fmt::format("the window of {} bytes is full", settings_.limits.window)
-          : fmt::format("{} separate extents are held", sequencer_.held().size()),
+          ? fmt::format("{} bytes are held of a window of {}, a client waits",
+                        sequencer_.memory().used(), settings_.limits.window)
+          : fmt::format("{} separate extents are held, a client waits", sequencer_.held().size()),
       sequencer_.cursor(), std::chrono::duration_cast<std::chrono::milliseconds>(settings_.stall));
   if (settings_.refuse_gaps) {
+    const bool window = settings_.limits.mode == stream::order::window;
     co_return sink::failure{from_errno(ENODATA),
-                            what + "; --order spill keeps what a window cannot hold"};
+                            what + (window ? "; --order spill keeps what a window cannot hold"
+                                           : "; it takes fewer and larger pieces")};
   }
   const auto count = sequencer_.close_gap();
   if (!std::exchange(gaps_are_zeroes_, true)) {
@@ -165,9 +175,10 @@ awaitable<sink::failure> transfer::give_up_gap() {
 transfer::readable transfer::look(std::uint64_t offset, std::uint64_t length) const {
   if (phase_ == phase::ended || offset < sequencer_.cursor()) return readable::sent;
   const auto& held = sequencer_.held();
+  int looked_at = 0;
   for (auto e = held.at_or_after(offset); e && e->begin < offset + length;
        e = held.at_or_after(e->end)) {
-    if (e->carries_data()) return readable::data;
+    if (e->carries_data() || ++looked_at > extents_at_once) return readable::data;
   }
   return readable::zeroes;
 }
@@ -175,7 +186,9 @@ transfer::readable transfer::look(std::uint64_t offset, std::uint64_t length) co
 awaitable<wire_error> transfer::read(std::uint64_t offset, std::span<std::byte> into) {
   const auto end = offset + into.size();
   const auto spill = spill_;
+  int looked_at = 0;
   for (auto at = offset; at < end;) {
+    if (++looked_at % extents_at_once == 0) co_await asio::post(asio::use_awaitable);
     if (phase_ == phase::ended || at < sequencer_.cursor()) co_return wire_error::io;
     const auto e = sequencer_.held().at_or_after(at);
     const bool held = e && e->begin <= at && e->carries_data();

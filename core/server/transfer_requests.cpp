@@ -29,6 +29,8 @@ awaitable<wire_error> transfer::ensure_open(client& who, const protocol::request
   sink_.before_wait = [&who] { who.before_wait(); };
   const auto failed = co_await open_sink();
   if (failed) co_return failed_in_sink(who, r, failed);
+  turn.release();
+  moved();
   co_return wire_error::none;
 }
 
@@ -40,8 +42,33 @@ stream::result<stream::placement> transfer::place_request(const protocol::reques
   }
 }
 
+/// A request for which there is no room, until it is admitted. Nothing behind it is sent meanwhile.
+class transfer::waiter {
+ public:
+  waiter(transfer& of, std::uint64_t offset)
+      : of_(of), place_(of.sequencer_.await(std::max(offset, of.position()))) {
+    if (!of_.under_pressure()) of_.quiet_since_ = io::clock::now();
+    ++of_.waiting_for_room_;
+  }
+  ~waiter() { --of_.waiting_for_room_; }
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
+
+  /// Until the cursor has moved, memory is free, or all is over; then ask again.
+  awaitable<void> wait(client& who) {
+    of_.changed_();
+    who.before_wait();
+    if (!who.gone && of_.state() != lifecycle::state::failed) co_await of_.room_.wait();
+  }
+
+ private:
+  transfer& of_;
+  stream::sequencer::pending place_;
+};
+
 awaitable<transfer::admitted> transfer::admit(client& who, protocol::request r) {
   admitted a;
+  std::optional<waiter> waiting;
   const bool payload = r.type == command::write;
   for (;;) {
     a.error = wire_error::io;
@@ -62,7 +89,8 @@ awaitable<transfer::admitted> transfer::admit(client& who, protocol::request r) 
     a.error = co_await ensure_open(who, r, static_cast<bool>(a.turn));
     if (a.error != wire_error::none) co_return a;
     a.turn.release();
-    co_await wait_for_room(who, r.offset);
+    if (!waiting) waiting.emplace(*this, r.offset);
+    co_await waiting->wait(who);
   }
   if (a.where.where != place::next) a.turn.release();
   if (payload && a.where.payload > 0) any_payload_ = true;
@@ -85,22 +113,13 @@ awaitable<wire_error> transfer::make_way(client& who, const protocol::request& r
     failed = open_spill();
   } else if (where.where == place::kept) {
     const auto spill = spill_;
-    if (where.replaces_spill && spill) co_await spill->give_back(where.begin, r.offset + r.length);
+    // What a write has put into the file that is not all there yet must stay.
+    const bool useless = where.replaces_spill && spill && !sequencer_.spilling();
+    if (useless) co_await spill->give_back(where.begin, r.offset + r.length);
     moved();
   }
   if (failed) co_return failed_in_sink(who, r, failed);
   co_return wire_error::none;
-}
-
-/// Until the cursor has moved, memory is free, or all is over; then ask again.
-awaitable<void> transfer::wait_for_room(client& who, std::uint64_t offset) {
-  const auto waiting = sequencer_.await(std::max(offset, sequencer_.cursor()));
-  if (!under_pressure()) quiet_since_ = io::clock::now();
-  ++waiting_for_room_;
-  changed_();
-  who.before_wait();
-  if (!who.gone && state() != lifecycle::state::failed) co_await room_.wait();
-  --waiting_for_room_;
 }
 
 awaitable<wire_error> transfer::send(client& who, const protocol::request& r,
@@ -133,8 +152,8 @@ std::optional<wire_error> transfer::done(client& who, const protocol::request& r
   a.turn.release();
   // FUA does not wait for a gap.
   const bool later = where.answer_later && !(r.flags & protocol::command_flag::fua);
+  if (held && waiting_for_room_ == 0) quiet_since_ = io::clock::now();  // there is room for more
   if (later) {
-    if (!under_pressure()) quiet_since_ = io::clock::now();
     put_off_.emplace(where.begin + where.payload, put_off{&who, r.cookie});
   }
   moved();

@@ -29,20 +29,33 @@ std::optional<extent> extents::at_or_after(std::uint64_t offset) const {
   return view(*found);
 }
 
+std::uint64_t extents::spilled_bytes(std::uint64_t begin, std::uint64_t end) const {
+  std::uint64_t sum = 0;
+  for (auto it = find(begin); it != map_.end() && it->first < end; ++it) {
+    if (it->second.what != content::spill) continue;
+    sum += in_pages(std::max(begin, it->first), std::min(end, it->second.end));
+  }
+  return sum;
+}
+
 /// No extent reaches over `offset` any more.
 void extents::split_at(std::uint64_t offset) {
   const auto next = map_.lower_bound(offset);
   if (next == map_.begin()) return;
   auto& before = std::prev(next)->second;
   if (before.end <= offset) return;
+  const auto begin = std::prev(next)->first;
   map_.emplace_hint(next, offset, before);
   if (before.carries_data()) ++with_data_;
+  spilled_ += before.spilled_from(offset);
+  spilled_ -= before.spilled_from(begin);
   before.end = offset;
+  spilled_ += before.spilled_from(begin);
 }
 
 extents::map::iterator extents::remove(map::iterator it) {
   if (it->second.carries_data()) --with_data_;
-  if (it->second.what == content::spill) spilled_ -= it->second.end - it->first;
+  spilled_ -= it->second.spilled_from(it->first);
   return map_.erase(it);
 }
 
@@ -66,13 +79,14 @@ void extents::assign(extent e) {
     if (next != map_.begin()) {
       const auto before = std::prev(next);
       if (before->second.end == e.begin && before->second.what == e.what) {
-        if (e.what == content::spill) spilled_ += e.end - e.begin;
+        spilled_ -= before->second.spilled_from(before->first);
         before->second.end = e.end;
+        spilled_ += before->second.spilled_from(before->first);
         return;
       }
     }
   }
-  if (e.what == content::spill) spilled_ += e.end - e.begin;
+  if (e.what == content::spill) spilled_ += in_pages(e.begin, e.end);
   if (e.carries_data()) ++with_data_;
   map_.emplace_hint(next, e.begin, value{e.end, std::move(e.block), e.what});
 }

@@ -44,8 +44,15 @@ class extents {
   [[nodiscard]] std::uint64_t end() const noexcept;
   /// Whether any of them is not zeroes.
   [[nodiscard]] bool carry_data() const noexcept { return with_data_ > 0; }
-  /// How many bytes are in the spill file.
+  /// How much of the spill file is in use, in bytes of whole pages.
   [[nodiscard]] std::uint64_t spilled_bytes() const noexcept { return spilled_; }
+  /// The same of [begin, end) alone.
+  [[nodiscard]] std::uint64_t spilled_bytes(std::uint64_t begin, std::uint64_t end) const;
+  /// What bytes [begin, end) take in a file.
+  [[nodiscard]] static std::uint64_t in_pages(std::uint64_t begin, std::uint64_t end) noexcept {
+    constexpr std::uint64_t page = 4096;
+    return (end + page - 1) / page * page - begin / page * page;
+  }
 
   /// The extent that ends behind `offset`: it contains it, or is the next one.
   [[nodiscard]] std::optional<extent> at_or_after(std::uint64_t offset) const;
@@ -58,6 +65,9 @@ class extents {
     content what;
 
     [[nodiscard]] bool carries_data() const noexcept { return what != content::zeroes; }
+    [[nodiscard]] std::uint64_t spilled_from(std::uint64_t begin) const noexcept {
+      return what == content::spill ? in_pages(begin, end) : 0;
+    }
   };
   // Nodes of 56 bytes; those of std::map have 72.
   using map = boost::container::map<std::uint64_t, value>;

@@ -24,11 +24,11 @@ void sequencer::pass_over(std::uint64_t end) {
   held_.erase(0, end);
 }
 
-/// Where the first bytes stand that are held and are no zeroes.
-std::uint64_t sequencer::first_data() const {
+/// Where the first bytes stand that are held and are no zeroes; `limit` where that is before them.
+std::uint64_t sequencer::first_data(std::uint64_t limit) const {
   auto e = held_.first();
-  while (e && !e->carries_data()) e = held_.at_or_after(e->end);
-  return e ? e->begin : nowhere;
+  while (e && !e->carries_data() && e->begin < limit) e = held_.at_or_after(e->end);
+  return e ? std::min(e->begin, limit) : limit;
 }
 
 /// What next() takes.
@@ -38,7 +38,7 @@ std::optional<sequencer::range> sequencer::next_range() const {
   auto e = held_.first();
   if (finished_) {
     if (!e || e->begin > cursor_ || !e->carries_data()) {
-      const auto end = std::min(first_data(), length_);
+      const auto end = first_data(length_);
       if (end > cursor_) return range{cursor_, end};
       return std::nullopt;
     }
@@ -73,14 +73,17 @@ std::optional<step> sequencer::next() {
 bool sequencer::waits_for_gap() const {
   if (limits_.mode == order::strict || limits_.mode == order::spool || ready()) return false;
   if (pending_.empty()) return held_.carry_data();
-  return *pending_.begin() > cursor_;
+  // Zeroes that reach it are no gap.
+  const auto zeroes = held_.first();
+  const bool named = zeroes && zeroes->begin == cursor_;
+  return *pending_.begin() > (named ? zeroes->end : cursor_);
 }
 
 std::uint64_t sequencer::close_gap() {
   if (!waits_for_gap()) return 0;
   const auto awaited = pending_.empty() ? nowhere : *pending_.begin();
   const auto begin = cursor_;
-  pass_over(std::min(first_data(), awaited));
+  pass_over(first_data(awaited));
   given_up_to_ = cursor_;
   return cursor_ - begin;
 }

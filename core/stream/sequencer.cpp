@@ -106,15 +106,18 @@ result<placement> sequencer::hold(placement p) {
     p.block = window_.allocate(p.begin, p.payload);
     p.answer_later = limits_.mode == order::window && window_.more_than_half();
   } else {
-    const auto used = held_.spilled_bytes() + spilling_;
-    if (p.payload > limits_.spill || used > limits_.spill - p.payload) {
-      return refusal{ENOSPC, fmt::format("{} bytes at {} do not fit: {} bytes are held in the "
+    // What it replaces has its space already.
+    const auto end = p.begin + p.payload;
+    const auto others = held_.spilled_bytes() - held_.spilled_bytes(p.begin, end) + spilling_;
+    const auto size = extents::in_pages(p.begin, end);
+    if (size > limits_.spill || others > limits_.spill - size) {
+      return refusal{ENOSPC, fmt::format("{} bytes at {} do not fit: {} bytes are in use in the "
                                          "spill file, and --spill-limit is {}",
-                                         p.payload, p.begin, used, limits_.spill)};
+                                         p.payload, p.begin, others, limits_.spill)};
     }
     p.where = place::spill;
-    spilling_ += p.payload;
-    record_.spilled = std::max(record_.spilled, used + p.payload);
+    spilling_ += size;
+    record_.spilled = std::max(record_.spilled, others + size);
   }
   ++record_.ahead;
   record_.distance = std::max(record_.distance, p.begin - cursor_);
@@ -126,7 +129,7 @@ void sequencer::keep(const placement& p) {
   if (p.where == place::memory) {
     e.what = content::memory;
   } else {
-    spilling_ -= p.payload;
+    spilling_ -= extents::in_pages(p.begin, p.begin + p.payload);
   }
   held_.assign(std::move(e));
 }
@@ -147,7 +150,7 @@ result<placement> sequencer::write_zeroes(std::uint64_t offset, std::uint64_t le
   p.where = place::kept;
   const auto spilled = held_.spilled_bytes();
   held_.assign({begin, end, content::zeroes});
-  p.replaces_spill = held_.spilled_bytes() < spilled;
+  p.replaces_spill = held_.spilled_bytes() != spilled;
   return p;
 }
 

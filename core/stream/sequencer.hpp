@@ -143,6 +143,10 @@ class sequencer {
   [[nodiscard]] const coverage& unnamed() const noexcept { return unnamed_; }
 
   [[nodiscard]] std::uint64_t cursor() const noexcept { return cursor_; }
+  /// How many requests are pending.
+  [[nodiscard]] std::size_t awaited() const noexcept { return pending_.size(); }
+  /// Whether a write to the spill file is under way.
+  [[nodiscard]] bool spilling() const noexcept { return spilling_ > 0; }
   [[nodiscard]] const extents& held() const noexcept { return held_; }
   [[nodiscard]] const stream::window& memory() const noexcept { return window_; }
   [[nodiscard]] const limits& settings() const noexcept { return limits_; }
@@ -171,7 +175,7 @@ class sequencer {
   void pass_over(std::uint64_t end);
   [[nodiscard]] bool in_order(std::uint64_t offset) const;
   [[nodiscard]] bool holds_too_many() const noexcept { return held_.size() + 2 > limits_.extents; }
-  [[nodiscard]] std::uint64_t first_data() const;
+  [[nodiscard]] std::uint64_t first_data(std::uint64_t limit) const;
   [[nodiscard]] std::optional<range> next_range() const;
 
   limits limits_;

@@ -53,8 +53,8 @@ using block_ptr = boost::intrusive_ptr<block>;
 class window {
  public:
   /// What a held write costs besides its bytes: the block's head, its extent, and what the
-  /// allocator adds to both.
-  static constexpr std::uint64_t overhead = 128;  // bytes
+  /// allocator adds to both; and an answer that is put off.
+  static constexpr std::uint64_t overhead = 192;  // bytes
 
   explicit window(std::uint64_t limit) noexcept : limit_(limit) {}
   window(const window&) = delete;
@@ -73,6 +73,7 @@ class window {
 
   /// More than half of it is used: who fills it further waits for the answer.
   [[nodiscard]] bool more_than_half() const noexcept { return used_ > limit_ / 2; }
+  [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
   [[nodiscard]] std::uint64_t limit() const noexcept { return limit_; }
   /// The most that was ever used, in bytes.
   [[nodiscard]] std::uint64_t peak() const noexcept { return peak_; }

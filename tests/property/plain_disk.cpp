@@ -86,9 +86,10 @@ std::uint64_t plain_disk::weight(std::uint64_t cursor) const {
   return sum;
 }
 
-std::uint64_t plain_disk::written() const {
+std::uint64_t plain_disk::pages_written() const {
+  constexpr std::uint64_t page = 4096;
   std::uint64_t sum = 0;
-  for (const auto& w : writes_) sum += w.end - w.begin;
+  for (const auto& w : writes_) sum += (w.end + page - 1) / page * page - w.begin / page * page;
   return sum;
 }
 

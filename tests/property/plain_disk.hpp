@@ -53,8 +53,8 @@ class plain_disk {
 
   /// What held writes can cost at most, if all that were taken and not sent are held.
   [[nodiscard]] std::uint64_t weight(std::uint64_t cursor) const;
-  /// The payload of all writes.
-  [[nodiscard]] std::uint64_t written() const;
+  /// The payload of all writes, in whole pages of a file.
+  [[nodiscard]] std::uint64_t pages_written() const;
 
  private:
   enum class kind : char { unnamed, zero, data };

@@ -111,7 +111,7 @@ script make_script(choices& from, stream::order mode, std::size_t most_ops) {
   s.patient = from.one_in(2);
   s.refuse_gaps = from.one_in(3);
   s.pad = !from.one_in(3);
-  if (from.one_in(8)) s.spill = from.below(3000);
+  if (from.one_in(8)) s.spill = std::uint64_t{4096} * from.below(30);
   maker ops(from, s);
   const auto count = 1 + from.below(static_cast<std::uint32_t>(most_ops));
   for (std::uint32_t i = 0; i < count && !from.exhausted(); ++i) ops.add_one();

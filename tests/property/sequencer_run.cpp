@@ -84,7 +84,9 @@ class sequencer_run {
     if (script_.mode == order::window) {
       return script_.refuse_gaps && !script_.patient && disk_.weight(cursor) > script_.window / 2;
     }
-    return script_.spill && disk_.written() > *script_.spill;
+    // A page may be shared by two extents, and counts for each.
+    const auto shared = 4096 * script_.ops.size();
+    return script_.spill && disk_.pages_written() + shared > *script_.spill;
   }
 
   void help_the_stuck() {

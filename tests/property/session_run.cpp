@@ -159,7 +159,7 @@ class session_run {
              disk_.weight(sent().size()) > script_.window / 2;
     }
     return error == ENOSPC && script_.spill && script_.mode != order::strict &&
-           disk_.written() > *script_.spill;
+           disk_.pages_written() + 4096 * script_.ops.size() > *script_.spill;
   }
 
   void check_stream() {

@@ -166,7 +166,7 @@ std::string small_host::check() const {
   bool data = false;
   for (auto e = held.first(); e; e = held.at_or_after(e->end), ++count) {
     if (e->begin < end || e->begin >= e->end) return "extents overlap, or are empty";
-    if (e->what == content::spill) spilled += e->end - e->begin;
+    if (e->what == content::spill) spilled += stream::extents::in_pages(e->begin, e->end);
     data = data || e->carries_data();
     end = e->end;
   }

@@ -55,7 +55,8 @@ class fake_client final : public client {
  public:
   explicit fake_client(std::string name) : name_(std::move(name)) {}
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
-  void before_wait() noexcept override { ++waits; }
+  void before_wait() override { ++waits; }
+  void stream_failed() noexcept override {}
   void answer(std::uint64_t, protocol::wire_error) override { ++late_answers; }
   int waits = 0;
   int late_answers = 0;

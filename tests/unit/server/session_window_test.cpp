@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A window that fills: who is answered, who waits, who fills the gap. A window of 1000 bytes, in
-// which a write of 300 costs 428 (window::overhead): the first is held and answered, the second is
+// A window that fills: who is answered, who waits, who fills the gap. A window of 1200 bytes, in
+// which a write of 300 costs 492 (window::overhead): the first is held and answered, the second is
 // held and not answered, a third is not read any more.
 #include "scenarios.hpp"
 
@@ -18,7 +18,7 @@ class session_window : public ::testing::Test {
     rig::connection* connection = nullptr;
   };
 
-  explicit session_window(nbd_export::settings s = rig::windowed(1000)) : r(std::move(s)) {}
+  explicit session_window(nbd_export::settings s = rig::windowed(1200)) : r(std::move(s)) {}
 
   at_work& connect() {
     auto& c = clients.emplace_back();
@@ -240,7 +240,7 @@ TEST_F(session_wide_window, TellsAClientWhosePayloadComesAfterTheStreamHasFailed
 class session_window_without_patience : public session_window {
  protected:
   static nbd_export::settings impatient() {
-    auto s = rig::windowed(1000);
+    auto s = rig::windowed(1200);
     s.config.stall = std::chrono::seconds(0);
     return s;
   }
@@ -269,7 +269,7 @@ TEST_F(session_window_without_patience, TakesAWriteThatIsLargerThanTheWindow) {
 class session_window_that_refuses_gaps : public session_window {
  protected:
   static nbd_export::settings refusing() {
-    auto s = rig::windowed(1000);
+    auto s = rig::windowed(1200);
     s.config.stall = std::chrono::seconds(0);
     s.refuse_gaps = true;
     return s;

@@ -65,6 +65,12 @@ class writer_client {
   writer_client(rig& r, std::string name) : rig_(r), client_(std::move(name)) {
     rig_.exported.attach(client_);
   }
+  ~writer_client() {
+    if (!left_) rig_.exported.detach(client_, departure::torn);
+  }
+  writer_client(const writer_client&) = delete;
+  writer_client& operator=(const writer_client&) = delete;
+
   void begin_write(std::uint64_t offset, std::string data) {
     last = {};
     spawn(rig_.loop, write_to(rig_.exported, client_, offset, std::move(data), last));
@@ -83,6 +89,7 @@ class writer_client {
     return last;
   }
   void leave(departure how) {
+    left_ = true;
     rig_.exported.detach(client_, how);
     rig_.settle();
   }
@@ -93,6 +100,7 @@ class writer_client {
  private:
   rig& rig_;
   fake_client client_;
+  bool left_ = false;
 };
 
 }  // namespace nbdstream::test
