@@ -4,10 +4,12 @@
 
 #include "io/readiness.hpp"
 #include "io/worker.hpp"
+#include "io/zero_pipe.hpp"
 
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 namespace nbdstream::io {
@@ -37,6 +39,20 @@ class fd_writer {
   [[nodiscard]] awaitable<error_code> send_file(int from, std::uint64_t offset,
                                                 std::uint64_t count);
 
+  /// What splice() did.
+  struct spliced {
+    error_code error;
+    std::uint64_t moved = 0;
+    bool starved = false;  ///< the socket has nothing now: wait for it, and call again
+    bool refused = false;  ///< it does not work between these two: read() and write()
+  };
+  /// Whether splice() may work.
+  [[nodiscard]] bool splices() const noexcept { return splices_; }
+  /// Moves up to `count` (1 or more) bytes from `socket`, which does not block, without looking at
+  /// them: the pipe gets references to what the socket has received. Waits for room in the pipe,
+  /// not for the socket. No bytes, and nothing else: the end of the socket's stream.
+  [[nodiscard]] awaitable<spliced> splice(int socket, std::uint64_t count);
+
   /// How many of the last bytes of the stream, at most, the reader has not taken and may be
   /// references to pages of a file: these must not change. 0 where everything was copied,
   /// UINT64_MAX where it cannot be told. A reader that moves pages on by splice has taken them, and
@@ -55,6 +71,8 @@ class fd_writer {
     blocking,        ///< a file, a disk, a device
   };
   static how choose(int fd, bool shared);
+  /// Of a job's result, 0 or -errno.
+  static error_code to_error(std::int64_t result);
 
   /// How the bytes of a file get there; only ever changed to `copied`.
   enum class file_way {
@@ -69,10 +87,17 @@ class fd_writer {
   /// Repeats `step` on the thread while it says -EAGAIN, waiting for the descriptor in between.
   [[nodiscard]] awaitable<std::int64_t> run(file_step step);
   [[nodiscard]] awaitable<error_code> copy_file();
+  /// Zeroes by reference; `count` is what is left of them, all of it where that does not work.
+  [[nodiscard]] awaitable<error_code> tee_zeroes(std::uint64_t& count);
+  /// Until the descriptor takes more, or `stop`.
+  [[nodiscard]] awaitable<error_code> wait_for_room();
 
   int fd_;
   how how_;
   file_way file_way_;
+  bool splices_;                         ///< it is a pipe, and by reference is not forbidden
+  bool tees_;                            ///< the same, for zeroes
+  std::optional<zero_pipe> zeroes_;      ///< once there were some
   bool spliced_ = false;                 ///< pages of a file were handed on
   std::shared_ptr<file_source> source_;  ///< of the call under way; the thread may keep it longer
   readiness& ready_;

@@ -27,9 +27,10 @@ class input {
   }
   void consume(std::size_t count) noexcept { begin_ += count; }
 
-  /// Reads until at least `count` (at most `capacity`) bytes are there. Otherwise an error;
-  /// asio::error::eof at the end of the stream, size() telling what is left of it.
-  [[nodiscard]] awaitable<error_code> need(std::size_t count);
+  /// Reads until at least `count` (at most `capacity`) bytes are there, and no more than `most`.
+  /// Otherwise an error; asio::error::eof at the end of the stream, size() telling what is left of
+  /// it.
+  [[nodiscard]] awaitable<error_code> need(std::size_t count, std::size_t most = capacity);
 
  private:
   transport& from_;

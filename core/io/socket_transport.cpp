@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "io/transport.hpp"
 
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -18,14 +19,16 @@ using asio::posix::descriptor_base;
 constexpr auto acknowledgement_interval = std::chrono::milliseconds(10);
 
 /// Tries the system call first and waits only on EAGAIN: most calls succeed at once.
-class socket final : public transport {
+class socket_connection final : public transport {
  public:
-  socket(const asio::any_io_executor& executor, unique_fd fd)
+  socket_connection(const asio::any_io_executor& executor, unique_fd fd)
       : socket_(executor), changed_(executor), gone_(executor) {
     int domain = AF_UNIX;
     socklen_t length = sizeof domain;
     ::getsockopt(fd.get(), SOL_SOCKET, SO_DOMAIN, &domain, &length);
     unix_ = domain == AF_UNIX;
+    // splice(2) goes by this for its socket, whatever its flags say.
+    ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
     socket_.assign(fd.release());
   }
 
@@ -59,6 +62,14 @@ class socket final : public transport {
     if (closed_) return 0;
     const auto n = ::send(fd(), data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     return n > 0 ? static_cast<std::size_t>(n) : 0;
+  }
+
+  int socket() noexcept override { return fd(); }
+
+  awaitable<error_code> readable() override {
+    co_await wait(descriptor_base::wait_read);
+    if (closed_) co_return aborted();
+    co_return error_code{};
   }
 
   awaitable<absence> hung_up() override {
@@ -115,7 +126,7 @@ class socket final : public transport {
 }  // namespace
 
 std::unique_ptr<transport> socket_transport(const asio::any_io_executor& executor, unique_fd fd) {
-  return std::make_unique<socket>(executor, std::move(fd));
+  return std::make_unique<socket_connection>(executor, std::move(fd));
 }
 
 }  // namespace nbdstream::io

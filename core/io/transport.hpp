@@ -42,6 +42,15 @@ class transport {
   /// system, waiting until `until` for that to turn out. A peer that was killed is known by it.
   [[nodiscard]] virtual awaitable<bool> all_delivered(clock::time_point until) = 0;
 
+  /// The plain socket that the bytes come from, where what it has received may go elsewhere without
+  /// being read; -1 where there is none.
+  [[nodiscard]] virtual int socket() noexcept { return -1; }
+
+  /// Until there is something to read, or the end. State: socket() is there.
+  [[nodiscard]] virtual awaitable<error_code> readable() {
+    co_return asio::error::operation_not_supported;
+  }
+
   /// How many bytes could be read without waiting.
   [[nodiscard]] virtual std::size_t unread() noexcept = 0;
 

@@ -48,11 +48,13 @@ nbd_export::nbd_export(asio::any_io_executor executor, settings s, std::unique_p
 
 void nbd_export::attach(client&) {
   ever_attached_ = true;
+  ++attached_;
   ++bystanders_;
   last_movement_ = io::clock::now();
 }
 
 void nbd_export::detach(client& who, departure how) {
+  --attached_;
   if (who.joined) {
     who.joined->leave(who, how);
   } else {

@@ -48,6 +48,9 @@ class nbd_export {
     return who.joined ? who.joined : current_;
   }
 
+  /// Whether one connection is attached, and no other.
+  [[nodiscard]] bool alone() const noexcept { return attached_ == 1; }
+
   /// One READ of held data at a time, so that they cost one buffer.
   [[nodiscard]] io::turnstile& readers() noexcept { return readers_; }
 
@@ -114,6 +117,7 @@ class nbd_export {
   bool last_client_left_ = false;
   bool ever_attached_ = false;
   bool ended_ = false;
+  std::size_t attached_ = 0;
   std::size_t bystanders_ = 0;  ///< attached connections that have not written
   io::clock::time_point last_movement_ = io::clock::now();  ///< when one came or went
   std::uint64_t bytes_before_ = 0;                          ///< of the streams that have ended

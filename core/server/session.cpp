@@ -112,7 +112,9 @@ awaitable<session::ending> session::next_request(request& into) {
     if (!sent) co_return departure::torn;
   }
   if (idle) {
-    const auto error = co_await input_.need(protocol::request_size);
+    // The payload behind the header is to be spliced, like the last one: it must not be read.
+    const auto most = splicing_ ? protocol::request_size : io::input::capacity;
+    const auto error = co_await input_.need(protocol::request_size, most);
     if (error == asio::error::eof && input_.size() == 0) {
       const bool answered = co_await answer_all();
       if (!answered) co_return departure::torn;

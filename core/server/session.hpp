@@ -80,8 +80,11 @@ class session final : public client {
   // Payload; false where it ends too early.
   [[nodiscard]] awaitable<bool> deliver(transfer& to, const request& r, transfer::admitted& a,
                                         wire_error& error);
+  [[nodiscard]] awaitable<bool> splice(transfer& to, const request& r, std::uint64_t& left,
+                                       wire_error& error);
   [[nodiscard]] awaitable<bool> receive(stream::block_ptr into);
-  [[nodiscard]] awaitable<bool> need_payload(std::size_t count);
+  [[nodiscard]] awaitable<bool> need_payload(std::size_t count,
+                                             std::size_t most = io::input::capacity);
   void push_replies();
   void use_payload(std::size_t count);
   [[nodiscard]] awaitable<bool> skip_payload(std::uint64_t count);
@@ -107,6 +110,7 @@ class session final : public client {
   bool in_request_ = false;
   bool silent_ = false;            ///< the client will send no more
   bool answering_late_ = false;    ///< send_late_answers() runs
+  bool splicing_ = false;          ///< the last payload was, so the next may be
   int without_pause_ = 0;          ///< how much it has done since others had their turn
   stream::block_ptr arriving_;     ///< what a payload is received into
   std::uint64_t payload_due_ = 0;  ///< bytes of the current request's payload not yet used

@@ -18,15 +18,8 @@ using protocol::command;
 /// So much of a payload must be there before its request may hold up others.
 constexpr std::size_t payload_head = 64 << 10;  // bytes
 
-/// Payload goes to the spill file in pieces of this size, each a call of its own thread.
-constexpr std::uint64_t spill_piece = 128 << 10;  // bytes
-
-/// Data that were read are sent in pieces, each of which must be taken in time.
+/// Data that were read are sent in pieces.
 constexpr std::uint64_t read_piece = 256 << 10;  // bytes
-
-bool is_zero(std::span<const std::byte> data) {
-  return std::ranges::all_of(data, [](std::byte b) { return b == std::byte{0}; });
-}
 
 }  // namespace
 
@@ -97,8 +90,11 @@ awaitable<session::ending> session::write(request r) {
     co_return std::nullopt;
   }
   payload_due_ = r.length;
-  const auto head = std::min<std::uint64_t>(r.length, payload_head);
-  bool arrived = co_await need_payload(head);
+  // Alone it holds up nobody.
+  const bool others = !splicing_ || !export_->alone();
+  const auto head = others ? std::min<std::uint64_t>(r.length, payload_head) : 0;
+  // What stands behind the head may be spliced, if it is not read.
+  bool arrived = co_await need_payload(head, splicing_ ? payload_head : io::input::capacity);
   if (!arrived) co_return departure::torn;
   const auto stream = co_await export_->join(*this);
   if (!stream) {
@@ -129,35 +125,6 @@ awaitable<session::ending> session::write(request r) {
   co_return std::nullopt;
 }
 
-/// Moves the payload to where it belongs.
-awaitable<bool> session::deliver(transfer& to, const request& r, transfer::admitted& a,
-                                 wire_error& error) {
-  using place = stream::placement::place;
-  const auto& where = a.where;
-  if (where.where == place::memory) {
-    const bool arrived = co_await receive(std::exchange(a.where.block, nullptr));
-    a.where.block = std::exchange(arriving_, nullptr);
-    if (!a.where.block) error = wire_error::io;
-    co_return arrived;
-  }
-  auto offset = where.begin;
-  for (auto left = where.payload; error == wire_error::none && left > 0;) {
-    const bool spills = where.where == place::spill;
-    const bool arrived = co_await need_payload(spills ? std::min(left, spill_piece) : 1);
-    if (!arrived) co_return false;
-    const auto piece = input_.front(left);
-    if (spills) {
-      error = co_await to.spill(*this, r, offset, piece);
-    } else {
-      error = co_await to.send(*this, r, piece);
-    }
-    use_payload(piece.size());
-    offset += piece.size();
-    left -= piece.size();
-  }
-  co_return true;
-}
-
 awaitable<session::ending> session::zero(request r) {
   auto error = wire_error::none;
   if ((r.flags & protocol::command_flag::fast_zero) && !export_->zeroes_are_fast()) {
@@ -184,58 +151,6 @@ awaitable<session::ending> session::flush(request r) {
   if (joined) error = co_await joined->flush(*this);
   reply(r, error);
   co_return std::nullopt;
-}
-
-awaitable<bool> session::need_payload(std::size_t count) {
-  if (input_.size() >= count) co_return true;
-  before_wait();
-  // Progress pushes the deadline: each piece has the whole time.
-  while (input_.size() < count) {
-    watchdog_.expect_within(settings_.payload_timeout);
-    const auto error = co_await input_.need(input_.size() + 1);
-    if (error) co_return false;
-  }
-  watchdog_.rest();
-  co_return true;
-}
-
-/// Reads payload into memory of its own, which goes where the stream fails meanwhile: nothing
-/// refers to it while this waits.
-awaitable<bool> session::receive(stream::block_ptr into) {
-  arriving_ = std::move(into);
-  for (std::size_t done = 0; arriving_ && done < arriving_->bytes().size();) {
-    const bool arrived = co_await need_payload(1);
-    if (!arrived) co_return false;
-    if (!arriving_) break;
-    const auto left = arriving_->bytes().subspan(done);
-    const auto piece = input_.front(left.size());
-    std::ranges::copy(piece, left.begin());
-    use_payload(piece.size());
-    done += piece.size();
-  }
-  co_return true;
-}
-
-void session::use_payload(std::size_t count) {
-  input_.consume(count);
-  payload_due_ -= count;
-}
-
-awaitable<bool> session::skip_payload(std::uint64_t count) {
-  bool ignored = true;
-  co_return co_await drop_excess(count, ignored);
-}
-
-awaitable<bool> session::drop_excess(std::uint64_t count, bool& all_zero) {
-  while (count > 0) {
-    const bool arrived = co_await need_payload(1);
-    if (!arrived) co_return false;
-    const auto piece = input_.front(count);
-    if (all_zero) all_zero = is_zero(piece);
-    use_payload(piece.size());
-    count -= piece.size();
-  }
-  co_return true;
 }
 
 }  // namespace nbdstream

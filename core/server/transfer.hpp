@@ -71,6 +71,16 @@ class transfer {
   /// place::next: sends some of the payload. State: the caller has the turn.
   [[nodiscard]] awaitable<protocol::wire_error> send(client& who, const protocol::request& r,
                                                      protocol::bytes payload);
+  /// What splice() did, and the error for the client.
+  struct spliced {
+    protocol::wire_error error = protocol::wire_error::none;
+    sink::sink::spliced did{};
+  };
+  [[nodiscard]] bool splices() const noexcept { return sink_.splices(); }
+  /// place::next: moves some of the payload, up to `count` bytes, from the client's socket. State:
+  /// the caller has the turn, and splices().
+  [[nodiscard]] awaitable<spliced> splice(client& who, const protocol::request& r, int socket,
+                                          std::uint64_t count);
   /// place::spill: some of the payload, for `offset` in the stream.
   [[nodiscard]] awaitable<protocol::wire_error> spill(client& who, const protocol::request& r,
                                                       std::uint64_t offset,

@@ -197,7 +197,7 @@ awaitable<wire_error> transfer::read(std::uint64_t offset, std::span<std::byte> 
     if (!held) {
       std::ranges::fill(piece, std::byte{0});
     } else if (e->what == content::memory) {
-      std::ranges::copy(e->block->bytes(at, until), piece.begin());
+      std::memcpy(piece.data(), e->block->bytes(at, until).data(), piece.size());
     } else {
       const auto error = co_await spill->read(at, piece);
       if (error) co_return wire_error::io;

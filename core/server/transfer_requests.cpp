@@ -132,6 +132,19 @@ awaitable<wire_error> transfer::send(client& who, const protocol::request& r,
   co_return wire_error::none;
 }
 
+awaitable<transfer::spliced> transfer::splice(client& who, const protocol::request& r, int socket,
+                                              std::uint64_t count) {
+  spliced result;
+  result.error = wire_error::io;
+  if (state() == lifecycle::state::failed) co_return result;
+  sink_.before_wait = [&who] { who.before_wait(); };
+  result.did = co_await sink_.splice(socket, count);
+  payload_bytes_ += result.did.moved;
+  result.error = wire_error::none;
+  if (result.did.failed) result.error = failed_in_sink(who, r, result.did.failed);
+  co_return result;
+}
+
 awaitable<wire_error> transfer::spill(client& who, const protocol::request& r, std::uint64_t offset,
                                       protocol::bytes payload) {
   if (state() == lifecycle::state::failed) co_return wire_error::io;

@@ -250,6 +250,17 @@ awaitable<failure> module_sink::write_file(int from, std::uint64_t offset, std::
   co_return failure{};
 }
 
+awaitable<sink::spliced> module_sink::splice(int socket, std::uint64_t count) {
+  const operation busy(*this);
+  const auto did = co_await lent_->splice(socket, count);
+  spliced result;
+  if (did.error) result.failed = write_failure(did.error);
+  result.moved = did.moved;
+  result.starved = did.starved;
+  result.refused = did.refused;
+  co_return result;
+}
+
 awaitable<failure> module_sink::flush() {
   if (!module_.table.flush) co_return failure{};
   const operation busy(*this);

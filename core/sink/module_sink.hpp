@@ -46,6 +46,8 @@ class module_sink final : public sink {
   [[nodiscard]] awaitable<failure> write_file(int from, std::uint64_t offset,
                                               std::uint64_t count) override;
   [[nodiscard]] std::uint64_t in_transit() const noexcept override;
+  [[nodiscard]] bool splices() const noexcept override { return lent_ && lent_->splices(); }
+  [[nodiscard]] awaitable<spliced> splice(int socket, std::uint64_t count) override;
   [[nodiscard]] awaitable<failure> flush() override;
   [[nodiscard]] awaitable<failure> commit(std::uint64_t length) override;
   [[nodiscard]] awaitable<void> abort() override;

@@ -46,6 +46,19 @@ class sink {
   /// references to the file's pages: see in_transit().
   [[nodiscard]] virtual awaitable<failure> write_file(int from, std::uint64_t offset,
                                                       std::uint64_t count) = 0;
+  /// What splice() did.
+  struct spliced {
+    failure failed{};
+    std::uint64_t moved = 0;
+    bool starved = false;  ///< the socket has nothing now: wait for it, and ask again
+    bool refused = false;  ///< it does not work here: read() from the socket, and write()
+  };
+  /// Whether splice() may work.
+  [[nodiscard]] virtual bool splices() const noexcept = 0;
+  /// Appends up to `count` (1 or more) bytes that `socket` has received, by reference. As write(),
+  /// but it does not wait for the socket. No bytes, and nothing else: the end of what it sends.
+  [[nodiscard]] virtual awaitable<spliced> splice(int socket, std::uint64_t count) = 0;
+
   /// How many of the last bytes that were written may still be referenced, not copied: of these,
   /// the file must not change. UINT64_MAX: nobody knows. After commit or abort began this is no
   /// longer told in detail: close the file as a whole, which changes no page.

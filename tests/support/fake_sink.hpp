@@ -121,6 +121,11 @@ class fake_sink final : public sink::sink {
     cancelled_ = true;
     changed_.notify_all();
   }
+  [[nodiscard]] bool splices() const noexcept override { return false; }
+  awaitable<spliced> splice(int, std::uint64_t) override {
+    ADD_FAILURE() << "splice of a sink that does not";
+    co_return spliced{};
+  }
   [[nodiscard]] bool flushes() const noexcept override { return tape_.flushes; }
 
   /// Lets go a call that waits; from now on `next` does.

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// fd_writer by reference: what a socket has received, and zeroes, into a pipe without a copy.
+#include "io/fd_writer.hpp"
+#include "io/zero_pipe.hpp"
+#include "loop.hpp"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include <memory>
+
+namespace nbdstream::test {
+namespace {
+
+struct rig {
+  loop l;
+  ends pipe = make_pipe();
+  io::readiness ready{l.executor()};
+  io::worker thread{l.executor()};
+  std::atomic<bool> stop = false;
+  int waits = 0;
+  std::function<void()> before_wait = [this] { ++waits; };
+  io::fd_writer writer;
+  ends socket = make_socketpair();  ///< the server's end, and the client's
+
+  explicit rig(bool shared = false, bool copy_only = false)
+      : writer(pipe.write.get(), shared, ready, thread, stop, before_wait, copy_only) {
+    ::fcntl(socket.read.get(), F_SETFL, O_NONBLOCK);
+  }
+  void client_sends(std::string_view text) const {
+    ASSERT_EQ(::write(socket.write.get(), text.data(), text.size()),
+              static_cast<ssize_t>(text.size()));
+  }
+  void make_small() const { ASSERT_EQ(::fcntl(pipe.write.get(), F_SETPIPE_SZ, 4096), 4096); }
+  std::string take(std::size_t count) {
+    std::string got;
+    EXPECT_TRUE(l.until([&] {
+      got += drain(pipe.read.get());
+      return got.size() >= count;
+    })) << got.size();
+    return got;
+  }
+};
+
+using spliced = io::fd_writer::spliced;
+
+awaitable<void> splice(rig& r, std::uint64_t count, spliced& did) {
+  did = co_await r.writer.splice(r.socket.read.get(), count);
+}
+spliced splice(rig& r, std::uint64_t count) {
+  spliced did;
+  r.l.spawn(splice(r, count, did));
+  r.l.finish();
+  return did;
+}
+awaitable<void> write_zeroes(rig& r, std::uint64_t count, error_code& error) {
+  error = co_await r.writer.write_zeroes(count);
+}
+
+TEST(FdWriterSplice, MovesNoMoreThanItIsAskedFor) {
+  rig r;
+  r.client_sends("paid for, and the next header");
+  EXPECT_EQ(splice(r, 8).moved, 8u);
+  EXPECT_EQ(drain(r.pipe.read.get()), "paid for");
+  EXPECT_EQ(drain(r.socket.read.get()), ", and the next header");
+}
+
+TEST(FdWriterSplice, SaysThatTheSocketHasNothing) {
+  rig r;
+  const auto did = splice(r, 8);
+  EXPECT_TRUE(did.starved);
+  EXPECT_FALSE(did.error);
+  EXPECT_EQ(r.waits, 0);
+}
+
+TEST(FdWriterSplice, ReturnsWhatItHasMovedBeforeTheSocketIsEmpty) {
+  rig r;
+  r.client_sends("half");
+  const auto did = splice(r, 8);
+  EXPECT_EQ(did.moved, 4u);
+  EXPECT_FALSE(did.starved) << "ask again";
+}
+
+TEST(FdWriterSplice, KnowsTheEndOfTheSocket) {
+  rig r;
+  r.socket.write.reset();
+  const auto did = splice(r, 8);
+  EXPECT_EQ(did.moved, 0u);
+  EXPECT_FALSE(did.error || did.starved || did.refused);
+}
+
+awaitable<void> splice_all(rig& r, std::uint64_t count) {
+  spliced did;
+  while (count > 0 && !did.error && !did.starved) {
+    did = co_await r.writer.splice(r.socket.read.get(), count);
+    count -= did.moved;
+  }
+  EXPECT_FALSE(did.error || did.starved);
+}
+
+TEST(FdWriterSplice, WaitsForRoomInAFullPipeAndNotForTheSocket) {
+  // A slot may hold less than a page of what a socket has received.
+  for (const bool shared : {false, true}) {
+    rig r(shared);
+    r.make_small();
+    const auto data = numbered(50'001);
+    r.client_sends(data);
+    r.l.spawn(splice_all(r, data.size()));
+    EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+    EXPECT_EQ(r.l.running(), 1);
+    EXPECT_TRUE(r.take(data.size()) == data);
+    r.l.finish();
+  }
+}
+
+TEST(FdWriterSplice, DoesNotTouchTheFlagsOfASharedPipe) {
+  rig r(true);
+  r.client_sends("x");
+  EXPECT_EQ(splice(r, 1).moved, 1u);
+  EXPECT_FALSE(nonblocking(r.pipe.write.get()));
+}
+
+TEST(FdWriterSplice, FailsWithTheReaderThatGoesAway) {
+  rig r;
+  r.pipe.read.reset();
+  r.client_sends("lost");
+  const auto did = splice(r, 4);
+  EXPECT_EQ(did.error.value(), EPIPE);
+  EXPECT_FALSE(did.refused);
+}
+
+TEST(FdWriterSplice, StopsWhereItWaitsForASlowReader) {
+  rig r;
+  r.make_small();
+  r.client_sends(numbered(50'001));
+  EXPECT_LT(splice(r, 50'001).moved, 50'001u);
+  spliced did;
+  r.l.spawn(splice(r, 4096, did));
+  EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+  r.stop = true;
+  r.ready.cancel();
+  r.l.finish();
+  EXPECT_EQ(did.error, asio::error::operation_aborted);
+}
+
+TEST(FdWriterSplice, IsNotForAnythingButPipesNorWhereCopiesAreAskedFor) {
+  EXPECT_FALSE(rig(false, true).writer.splices());
+  rig r;
+  EXPECT_TRUE(r.writer.splices());
+  const io::unique_fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  for (const int fd : {null.get(), r.socket.write.get()}) {
+    const io::fd_writer other(fd, false, r.ready, r.thread, r.stop, r.before_wait);
+    EXPECT_FALSE(other.splices());
+  }
+}
+
+TEST(FdWriterSplice, SaysWhereItDoesNotWorkAtAll) {
+  rig r;
+  const io::unique_fd directory(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  r.socket.read = io::unique_fd(::dup(directory.get()));
+  EXPECT_TRUE(splice(r, 8).refused);
+  EXPECT_FALSE(r.writer.splices());
+}
+
+TEST(FdWriterZeroes, AreCountedToTheByteInAnyPipe) {
+  for (const bool shared : {false, true}) {
+    for (const bool copy_only : {false, true}) {
+      for (const bool small : {false, true}) {
+        rig r(shared, copy_only);
+        if (small) r.make_small();
+        for (const std::uint64_t count : {1, 4095, 4097, small ? 50'001 : 3'000'001}) {
+          error_code error;
+          r.client_sends("x");
+          r.l.spawn(write_zeroes(r, count, error));
+          EXPECT_TRUE(r.take(count) == std::string(count, '\0')) << shared << copy_only << small;
+          r.l.finish();
+          EXPECT_FALSE(error) << error.message();
+        }
+        EXPECT_EQ(drain(r.pipe.read.get()), "");
+      }
+    }
+  }
+}
+
+TEST(FdWriterZeroes, FailWithTheReaderThatGoesAway) {
+  rig r;
+  error_code error;
+  r.l.spawn(write_zeroes(r, std::uint64_t{1} << 40, error));
+  EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+  r.pipe.read.reset();
+  r.l.finish();
+  EXPECT_EQ(error.value(), EPIPE);
+}
+
+TEST(FdWriterZeroes, StopWhereTheyWaitForASlowReader) {
+  rig r;
+  error_code error;
+  r.l.spawn(write_zeroes(r, std::uint64_t{1} << 40, error));
+  EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+  r.stop = true;
+  r.ready.cancel();
+  r.l.finish();
+  EXPECT_EQ(error, asio::error::operation_aborted);
+}
+
+TEST(ZeroPipe, NeverRunsOut) {
+  const io::zero_pipe zeroes;
+  ASSERT_TRUE(zeroes.usable());
+  const auto p = make_pipe();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(zeroes.tee_to(p.write.get(), 30'000), 30'000);
+    ASSERT_EQ(drain(p.read.get()), std::string(30'000, '\0'));
+  }
+}
+
+TEST(ZeroPipe, SaysThatAPipeIsFullOrNone) {
+  const io::zero_pipe zeroes;
+  const auto p = make_pipe();
+  while (zeroes.tee_to(p.write.get(), 1 << 20) > 0) continue;
+  EXPECT_EQ(zeroes.tee_to(p.write.get(), 1), -EAGAIN);
+  const io::unique_fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  EXPECT_EQ(zeroes.tee_to(null.get(), 1), -EINVAL);
+}
+
+}  // namespace
+}  // namespace nbdstream::test
