@@ -4,7 +4,7 @@
 namespace nbdstream::io {
 
 void output::try_send() noexcept {
-  if (!waiting()) return;
+  if (!waiting() || broken_) return;
   const auto sent = to_.try_write(queue_);
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(sent));
 }
@@ -16,6 +16,11 @@ awaitable<error_code> output::begin_message() {
   sending_.swap(queue_);
   broken_ = co_await to_.write(sending_);
   sending_.clear();
+  co_return broken_;
+}
+
+awaitable<error_code> output::write(std::span<const std::byte> data) {
+  if (!broken_) broken_ = co_await to_.write(data);
   co_return broken_;
 }
 

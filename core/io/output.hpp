@@ -32,9 +32,7 @@ class output {
   /// Sends what was queued, and gives the right to write() one long message piece by piece: what
   /// others queue waits until end_message(), which is due whatever went wrong.
   [[nodiscard]] awaitable<error_code> begin_message();
-  [[nodiscard]] awaitable<error_code> write(std::span<const std::byte> data) {
-    return to_.write(data);
-  }
+  [[nodiscard]] awaitable<error_code> write(std::span<const std::byte> data);
   void end_message();
 
  private:

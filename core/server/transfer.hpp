@@ -183,6 +183,7 @@ class transfer {
   std::uint64_t given_back_to_ = 0;  ///< the spill file needs nothing before this any more
   std::uint64_t moved_to_ = 0;       ///< the cursor as it was last looked at
   io::clock::time_point quiet_since_ = io::clock::now();  ///< the cursor has not moved since
+  std::uint64_t grown_to_ = 0;                            ///< the most memory in use since then
   bool gaps_are_zeroes_ = false;  ///< one was given up: later ones do not wait
   phase phase_ = phase::running;
   bool opened_ = false;

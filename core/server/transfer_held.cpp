@@ -70,6 +70,7 @@ awaitable<void> transfer::tend() {
 void transfer::moved() {
   if (std::exchange(moved_to_, sequencer_.cursor()) != sequencer_.cursor()) {
     quiet_since_ = io::clock::now();
+    grown_to_ = 0;
   }
   answer_put_off();
   if (waiting_for_room_ > 0) room_.notify_all();

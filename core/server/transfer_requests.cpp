@@ -165,7 +165,11 @@ std::optional<wire_error> transfer::done(client& who, const protocol::request& r
   a.turn.release();
   // FUA does not wait for a gap.
   const bool later = where.answer_later && !(r.flags & protocol::command_flag::fua);
-  if (held && waiting_for_room_ == 0) quiet_since_ = io::clock::now();  // there is room for more
+  // While there is room for more, and more is held, the missing bytes may be on their way too.
+  if (held && waiting_for_room_ == 0 && sequencer_.memory().used() > grown_to_) {
+    grown_to_ = sequencer_.memory().used();
+    quiet_since_ = io::clock::now();
+  }
   if (later) {
     put_off_.emplace(where.begin + where.payload, put_off{&who, r.cookie});
   }

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "io/output.hpp"
+
+#include "loop.hpp"
+#include "support/fake_transport.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+class output : public ::testing::Test {
+ protected:
+  void queue(std::string_view message) {
+    const auto bytes = std::as_bytes(std::span(message));
+    out.queue().insert(out.queue().end(), bytes.begin(), bytes.end());
+  }
+  struct attempt {
+    bool done = false;
+    error_code error;
+  };
+  static awaitable<void> run(awaitable<error_code> what, attempt& result) {
+    result.error = co_await std::move(what);
+    result.done = true;
+  }
+  void begin(awaitable<error_code> what, attempt& result) { l.spawn(run(std::move(what), result)); }
+  error_code finish(awaitable<error_code> what) {
+    attempt a;
+    begin(std::move(what), a);
+    l.finish();
+    return a.error;
+  }
+  void let_read(bool reads = true) {
+    tape.reads = reads;
+    tape.changed.notify_all();
+  }
+  void lose_peer() {
+    tape.hung_up = true;
+    tape.changed.notify_all();
+  }
+  /// Whatever the transport did, it works again: what is not sent now, the output does not send.
+  void find_peer() { tape.hung_up = false; }
+  static std::span<const std::byte> bytes(std::string_view text) {
+    return std::as_bytes(std::span(text));
+  }
+
+  loop l;
+  connection_tape tape{l.executor()};
+  fake_transport transport{tape};
+  io::output out{l.executor(), transport};
+};
+
+TEST_F(output, SendsWhatWasQueuedInOrder) {
+  queue("one ");
+  queue("two ");
+  EXPECT_FALSE(finish(out.send()));
+  queue("three");
+  EXPECT_FALSE(finish(out.send()));
+  EXPECT_EQ(tape.from_server, "one two three");
+}
+
+TEST_F(output, HasNothingToDoWhereNothingIsQueued) {
+  EXPECT_FALSE(out.waiting());
+  out.try_send();
+  EXPECT_FALSE(finish(out.send()));
+  EXPECT_EQ(tape.calls, 0u);
+}
+
+TEST_F(output, SendsAtOnceWhatGoesWithoutWaitingAndTheRestLater) {
+  queue("message");
+  tape.fail_at = 0;
+  tape.fail_how = fault::one_byte;
+  out.try_send();
+  EXPECT_EQ(tape.from_server, "m");
+  EXPECT_TRUE(out.waiting());
+  EXPECT_FALSE(finish(out.send()));
+  EXPECT_EQ(tape.from_server, "message");
+  EXPECT_FALSE(out.waiting());
+}
+
+TEST_F(output, QueuesWhileAnotherSends) {
+  attempt first, second;
+  let_read(false);
+  queue("one ");
+  begin(out.send(), first);
+  l.poll();
+  queue("two");
+  EXPECT_FALSE(out.waiting()) << "somebody sends already";
+  out.try_send();
+  begin(out.send(), second);
+  l.poll();
+  EXPECT_EQ(tape.from_server, "");
+  EXPECT_FALSE(first.done || second.done);
+  let_read();
+  l.finish();
+  EXPECT_EQ(tape.from_server, "one two");
+  EXPECT_FALSE(first.error || second.error);
+}
+
+TEST_F(output, IsNotAllSentBeforeWhatAnotherSendsIs) {
+  attempt first, second;
+  let_read(false);
+  queue("one");
+  begin(out.send(), first);
+  begin(out.send(), second);
+  l.poll();
+  EXPECT_FALSE(second.done);
+  let_read();
+  l.finish();
+  EXPECT_TRUE(second.done);
+}
+
+TEST_F(output, PutsALongMessageBehindWhatWasQueuedAndBeforeWhatIsQueuedLater) {
+  queue("before ");
+  EXPECT_FALSE(finish(out.begin_message()));
+  EXPECT_FALSE(finish(out.write(bytes("long "))));
+  queue("after");
+  out.try_send();
+  EXPECT_FALSE(finish(out.write(bytes("message "))));
+  out.end_message();
+  EXPECT_EQ(tape.from_server, "before long message ");
+  EXPECT_FALSE(finish(out.send()));
+  EXPECT_EQ(tape.from_server, "before long message after");
+}
+
+TEST_F(output, LetsOneLongMessageWaitForAnother) {
+  attempt second;
+  EXPECT_FALSE(finish(out.begin_message()));
+  begin(out.begin_message(), second);
+  l.poll();
+  EXPECT_FALSE(second.done);
+  out.end_message();
+  l.finish();
+  EXPECT_TRUE(second.done);
+  out.end_message();
+}
+
+TEST_F(output, TellsOfAnErrorEverybodyWhoWaits) {
+  attempt first, second;
+  let_read(false);
+  queue("lost");
+  begin(out.send(), first);
+  begin(out.send(), second);
+  l.poll();
+  lose_peer();
+  l.finish();
+  EXPECT_EQ(first.error.value(), EPIPE);
+  EXPECT_EQ(second.error.value(), EPIPE);
+}
+
+TEST_F(output, TellsOfAnErrorAlsoWhoHasNothingToSend) {
+  lose_peer();
+  queue("lost");
+  EXPECT_EQ(finish(out.send()).value(), EPIPE);
+  EXPECT_TRUE(out.queue().empty()) << "a message that was lost is not sent again";
+  EXPECT_EQ(finish(out.send()).value(), EPIPE);
+}
+
+TEST_F(output, SendsNothingAfterAnError) {
+  lose_peer();
+  queue("lost");
+  EXPECT_TRUE(finish(out.send()));
+  find_peer();
+  queue("more");
+  EXPECT_EQ(finish(out.send()).value(), EPIPE);
+  EXPECT_EQ(finish(out.begin_message()).value(), EPIPE);
+  out.end_message();
+  EXPECT_EQ(tape.from_server, "");
+}
+
+TEST_F(output, TriesNothingAfterAnError) {
+  lose_peer();
+  queue("lost");
+  EXPECT_TRUE(finish(out.send()));
+  find_peer();
+  queue("more");
+  out.try_send();
+  EXPECT_EQ(tape.from_server, "");
+}
+
+TEST_F(output, SendsNothingBehindALongMessageThatWasNotSentWhole) {
+  EXPECT_FALSE(finish(out.begin_message()));
+  lose_peer();
+  EXPECT_EQ(finish(out.write(bytes("long message"))).value(), EPIPE);
+  find_peer();
+  queue("an answer in the middle of it");
+  out.end_message();
+  EXPECT_EQ(finish(out.send()).value(), EPIPE);
+  EXPECT_EQ(tape.from_server, "");
+}
+
+}  // namespace
+}  // namespace nbdstream::test
