@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Measures nbdstream beside its peers, and prints one table. README.md explains every figure.
+
+It builds nothing: ./dev bench does, and then runs this."""
+
+import argparse
+import json
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+
+sys.dont_write_bytecode = True
+
+import report
+import running
+import workloads
+
+STARTS = 5  # measured in each round
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measures nbdstream beside its peers.")
+    parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("build/release/bin"),
+                        metavar="DIR", help="where nbdstream is (default: %(default)s)")
+    parser.add_argument("--tools", type=pathlib.Path, metavar="DIR",
+                        help="where the programs of the benchmark are (default: as --bin)")
+    parser.add_argument("--quick", action="store_true",
+                        help="less data and three rounds, in under two minutes")
+    parser.add_argument("--rounds", type=int, metavar="N", help="default: 6, or 3 with --quick")
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT",
+                        help="only workloads whose name has TEXT in it; repeatable; see --list")
+    parser.add_argument("--list", action="store_true", help="print the workloads' names")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="every figure, too")
+    return parser.parse_args()
+
+
+def check(setting: workloads.Setting) -> None:
+    programs = [setting.server] + [setting.tools / name for name in
+                                   ("bare_loop", "drain", "ideal_client", "measure")]
+    missing = [str(p) for p in programs if not p.is_file()]
+    missing += [p for p in ("nbdcopy", "nbdkit", "qemu-img", "qemu-nbd") if not shutil.which(p)]
+    if missing:
+        sys.exit("bench.py: these are missing; ./dev bench builds or installs them: "
+                 + ", ".join(missing))
+
+
+def run_once(setting, work: workloads.Workload, peer: workloads.Peer) -> running.Sample | None:
+    try:
+        with running.Run(setting.tools, setting.inputs, work.equal_pipes) as run:
+            peer.start(run)
+            return run.finish(work.bytes, peer.never_ends)
+    except running.Failure as failure:
+        print(f"{work.key}, {peer.name}: {failure}", file=sys.stderr)
+        return None
+
+
+def run_all(setting, chosen: list[workloads.Workload], rounds: int) -> list:
+    """The peers of a workload run one right after the other; each round begins with another."""
+    results = [(work, {peer.name: [] for peer in work.peers}) for work in chosen]
+    for n in range(rounds):
+        for i, (work, samples) in enumerate(results):
+            if sys.stderr.isatty():
+                print(f"\r\033[Kround {n + 1} of {rounds}, workload {i + 1} of {len(results)}: "
+                      f"{work.key}", end="", file=sys.stderr, flush=True)
+            for k in range(len(work.peers)):
+                peer = work.peers[(n + k) % len(work.peers)]
+                samples[peer.name].append(run_once(setting, work, peer))
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    return results
+
+
+def time_starts(setting, rounds: int) -> dict[str, list[float]]:
+    path = str(setting.inputs / "start")
+    commands = workloads.start_commands(setting, path)
+    starts: dict[str, list[float]] = {name: [] for name, _ in commands}
+    for _ in range(rounds * STARTS):
+        for name, command in commands:
+            try:
+                starts[name].append(running.time_to_greeting(command, path))
+            except running.Failure as failure:
+                print(f"start, {name}: {failure}", file=sys.stderr)
+    return starts
+
+
+def describe(machine: dict, rounds: int, quick: bool) -> str:
+    tools = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    rounds_text = f"{rounds} rounds{' (quick)' if quick else ''}"
+    busy = "\nThe machine has other work: take the figures as a hint, server CPU first."
+    return (f"Linux {machine['kernel']}, {machine['processors']} processors, load "
+            f"{machine['load']:.1f} at the beginning; {rounds_text}\n{tools}"
+            f"{busy if machine['load'] > 0.5 else ''}\n")
+
+
+def measure(setting, args: argparse.Namespace, rounds: int) -> bool:
+    machine = report.machine()
+    print(describe(machine, rounds, args.quick), flush=True)
+    chosen = [w for w in workloads.all_workloads(setting)
+              if not args.only or any(text in w.key for text in args.only)]
+    workloads.make_inputs(setting)
+    results = run_all(setting, chosen, rounds)
+    starts = time_starts(setting, rounds)
+    print(report.heading())
+    for work, samples in results:
+        print("\n" + report.text(work, samples))
+    print("\n" + "\n".join(filter(None, (report.peak_text(results), report.start_text(starts)))))
+    if args.json:
+        args.json.write_text(json.dumps(
+            {"machine": machine, "rounds": rounds, "quick": args.quick, "seconds to start": starts,
+             "workloads": [report.as_json(w, r) for w, r in results]}, indent=1) + "\n")
+    complete = all(len(seconds) == rounds * STARTS for seconds in starts.values())
+    return complete and all(s for _, samples in results for runs in samples.values() for s in runs)
+
+
+def main() -> int:
+    args = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is open is cleaned up
+    with ExitStack() as stack:
+        def directory(parent: str | None) -> pathlib.Path:
+            return pathlib.Path(stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="nbdstream-bench-", dir=parent)))
+
+        shm = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
+        bin_dir = args.bin.resolve()
+        setting = workloads.Setting(bin_dir / "nbdstream", (args.tools or bin_dir).resolve(),
+                                    directory(None), directory(shm), args.quick)
+        if args.list:
+            print("\n".join(w.key for w in workloads.all_workloads(setting)))
+            return 0
+        check(setting)
+        return 0 if measure(setting, args, args.rounds or (3 if args.quick else 6)) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

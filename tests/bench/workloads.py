@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is measured: each workload, and the peers that do the same work."""
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from running import Run
+
+KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
+PIECE = 16 * MiB  # of data, of which the images are made
+US = "nbdstream"
+
+
+@dataclass(frozen=True)
+class Peer:
+    name: str
+    start: Callable[[Run], None]
+    never_ends: bool = False  # its server must be told to
+
+
+@dataclass(frozen=True)
+class Workload:
+    key: str
+    title: str
+    bytes: int
+    peers: list[Peer]
+    reference: str  # the name of the peer that the ratios are to
+    target: str
+    equal_pipes: bool = True
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where things are, and how large."""
+
+    server: pathlib.Path  # nbdstream
+    tools: pathlib.Path
+    inputs: pathlib.Path
+    scratch: pathlib.Path  # in memory, if possible
+    quick: bool
+
+    @property
+    def disk(self) -> int:
+        return 2 * GiB if self.quick else 8 * GiB
+
+    @property
+    def data(self) -> int:
+        return 256 * MiB if self.quick else GiB
+
+    @property
+    def stream(self) -> int:
+        return GiB if self.quick else 8 * GiB
+
+    @property
+    def zeroes(self) -> int:
+        return 4 * GiB if self.quick else 32 * GiB
+
+
+def make_inputs(s: Setting) -> None:
+    """Two disks: pieces of data far from one another, as qcow2, and the same without gaps, raw."""
+    piece = os.urandom(PIECE)
+    count = s.data // PIECE
+    for name, step in (("sparse.raw", s.disk // count), ("dense.raw", PIECE)):
+        with open(s.inputs / name, "wb") as image:
+            image.truncate(step * count)
+            for i in range(count):
+                image.seek(i * step)
+                image.write(piece)
+            os.fsync(image.fileno())  # nobody else's run should pay for it
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", s.inputs / "sparse.raw",
+                    s.inputs / "sparse.qcow2"], check=True, stdin=subprocess.DEVNULL)
+    os.unlink(s.inputs / "sparse.raw")
+    with open(s.inputs / "sparse.qcow2", "rb+") as image:
+        os.fsync(image.fileno())
+    with open(s.scratch / "target.raw", "wb") as target:
+        os.posix_fallocate(target.fileno(), 0, s.data)
+
+
+# ---- the parts of a peer --------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def uri(run: Run) -> str:
+    return f"nbd+unix:///?socket={run.path('nbd')}"
+
+
+def serve(run: Run, command: list) -> None:
+    run.spawn("server", [*command, "-P", run.path("ready")])
+    run.ready(run.path("ready"))
+
+
+def listen_at(run: Run, tcp: bool) -> tuple[list, str]:
+    """The options to listen, and where a client finds it; nbdkit's words are ours, too."""
+    if tcp:
+        port = free_port()
+        return ["-i", "127.0.0.1", "-p", port], f"tcp:{port}"
+    return ["-U", run.path("nbd")], "unix:" + run.path("nbd")
+
+
+def nbdstream(s: Setting, run: Run, tcp_in=False, tcp_out=False, data_path="auto") -> str:
+    """Starts it with its reader; returns where it listens."""
+    if tcp_out:
+        sink = f"socket:tcp://127.0.0.1:{run.reader_of_tcp()}"
+    else:
+        sink = "fifo:" + run.reader_of_fifo()
+    listen, address = listen_at(run, tcp_in)
+    # --settle: a stream of nothing but zeroes does not wait for another client.
+    serve(run, [s.server, *listen, "--sink", sink, "--settle", "0", "--log-level", "error",
+                "--data-path", data_path])
+    return address
+
+
+def bare_loop(s: Setting, run: Run, tcp_in=False, tcp_out=False, copy=False) -> str:
+    if tcp_out:
+        sink = socket.create_connection(("127.0.0.1", run.reader_of_tcp())).detach()
+    else:
+        sink = os.open(run.reader_of_fifo(), os.O_WRONLY)
+    with (socket.socket(socket.AF_INET if tcp_in else socket.AF_UNIX) as listener,
+          os.fdopen(sink, "wb") as out):
+        listener.bind(("127.0.0.1", 0) if tcp_in else run.path("raw"))
+        listener.listen()
+        run.spawn("server", [s.tools / "bare_loop", *(["copy"] if copy else [])],
+                  stdin=listener, stdout=out)
+        return f"tcp:{listener.getsockname()[1]}" if tcp_in else "unix:" + run.path("raw")
+
+
+def ideal(s: Setting, run: Run, address: str, mode: str, count: int, request: int, queue: int):
+    run.spawn("client", [s.tools / "ideal_client", address, mode, count, request, queue])
+
+
+# ---- the workloads --------------------------------------------------------------------------
+
+
+def images(s: Setting, equal: bool) -> list[Workload]:
+    def convert(name: str, form: str) -> Peer:
+        def start(run: Run) -> None:
+            nbdstream(s, run)
+            run.spawn("client", ["qemu-img", "convert", "-n", "-f", form, s.inputs / name,
+                                 "-O", "raw", uri(run)])
+        return Peer(US, start)
+
+    def nbdcopy(name: str, form: str) -> Peer:
+        def start(run: Run) -> None:
+            with open(run.reader_of_fifo(), "wb") as out:
+                run.spawn("copier", ["nbdcopy", "--", "[", "qemu-nbd", "-r", "-f", form,
+                                     s.inputs / name, "]", "-"], stdout=out)
+        return Peer("nbdcopy", start)
+
+    pipes, suffix = ("pipes of 1 MiB", "equal") if equal else ("pipes as shipped", "shipped")
+    return [Workload(f"{kind}-{suffix}", f"{title}, {pipes}", size,
+                     [convert(name, form), nbdcopy(name, form)], "nbdcopy", target, equal)
+            for kind, title, size, name, form, target in (
+                ("sparse", "sparse qcow2", s.disk, "sparse.qcow2", "qcow2",
+                 "speed >= 5" if equal else "speed >= 8"),
+                ("dense", "dense raw image", s.data, "dense.raw", "raw",
+                 "speed >= 3, all CPU < 1"))]
+
+
+def in_order(s: Setting, request: int, queue: int, tcp_in=False, tcp_out=False) -> Workload:
+    def ours(run: Run) -> None:
+        ideal(s, run, nbdstream(s, run, tcp_in, tcp_out), "write", s.stream, request, queue)
+
+    def copying(run: Run) -> None:
+        ideal(s, run, nbdstream(s, run, data_path="copy"), "write", s.stream, request, queue)
+
+    def bare(run: Run) -> None:
+        ideal(s, run, bare_loop(s, run, tcp_in, tcp_out), "raw", s.stream, request, 1)
+
+    def bare_copy(run: Run) -> None:
+        address = bare_loop(s, run, tcp_in, tcp_out, copy=True)
+        ideal(s, run, address, "raw", s.stream, request, 1)
+
+    size = f"{request // KiB} KiB" if request < MiB else f"{request // MiB} MiB"
+    names = "TCP" if tcp_in else "Unix", "TCP" if tcp_out else "FIFO"
+    peers = [Peer(US, ours), Peer("bare splice", bare)]
+    if tcp_out:
+        peers.append(Peer("bare copy", bare_copy))
+    if names == ("Unix", "FIFO") and request < 32 * MiB:  # it has a buffer for each of 16 threads
+        peers.append(nbdkit(s, "nbdkit null", ["null", "size=1T"], s.stream, request, queue))
+    if names == ("Unix", "FIFO") and request == 256 * KiB:
+        peers.append(Peer("ours, copying", copying))
+    return Workload(f"{'-'.join(names)}-{request}".lower(),
+                    f"{size} x {queue} in order, {names[0]} to {names[1]}", s.stream, peers,
+                    "bare splice", f"server CPU <= {1.4 if tcp_in or tcp_out else 1.3}")
+
+
+def nbdkit(s: Setting, name: str, plugin: list, count: int, request: int, queue: int) -> Peer:
+    """Its plugins cannot write to a pipe, so there is no reader."""
+    def start(run: Run) -> None:
+        listen, address = listen_at(run, False)
+        serve(run, ["nbdkit", "-f", *listen, *plugin])
+        ideal(s, run, address, "write", count, request, queue)
+    return Peer(name, start, never_ends=True)
+
+
+def zeroes(s: Setting, request: int, queue: int) -> Workload:
+    def ours(run: Run) -> None:
+        ideal(s, run, nbdstream(s, run), "zeroes", s.zeroes, request, queue)
+
+    def bare(run: Run) -> None:
+        with open(run.reader_of_fifo(), "wb") as out:
+            run.spawn("server", [s.tools / "bare_loop", "zeroes", s.zeroes], stdout=out)
+
+    return Workload(f"zeroes-{request}", f"WRITE_ZEROES of {request // MiB} MiB x {queue}",
+                    s.zeroes, [Peer(US, ours), Peer("bare tee", bare)], "bare tee", "speed >= 0.7")
+
+
+def small(s: Setting) -> Workload:
+    def ours(run: Run) -> None:
+        ideal(s, run, nbdstream(s, run), "write", s.data, 4 * KiB, 64)
+
+    same = s.data, 4 * KiB, 64
+    peers = [Peer(US, ours),
+             nbdkit(s, "nbdkit file", ["file", s.scratch / "target.raw"], *same),
+             nbdkit(s, "nbdkit null", ["null", "size=1T"], *same)]
+    return Workload("small", "4 KiB x 64 in order, Unix to FIFO", s.data, peers,
+                    "nbdkit file", "speed >= 2.2")
+
+
+def all_workloads(s: Setting) -> list[Workload]:
+    return [*images(s, equal=False), *images(s, equal=True),
+            in_order(s, 256 * KiB, 16), in_order(s, 2 * MiB, 4), in_order(s, 32 * MiB, 2),
+            in_order(s, 256 * KiB, 16, tcp_in=True), in_order(s, 256 * KiB, 16, tcp_out=True),
+            zeroes(s, 32 * MiB, 4), zeroes(s, 2 * GiB, 1), small(s)]
+
+
+def start_commands(s: Setting, socket_path: str) -> list[tuple[str, list]]:
+    """For the time from exec to the first connection."""
+    unused = str(s.scratch / "unused")
+    return [(US, [s.server, "--sink", f"fifo:{unused}", "-U", socket_path]),
+            ("nbdkit null", [shutil.which("nbdkit"), "-f", "-U", socket_path, "null"])]
