@@ -253,12 +253,8 @@ awaitable<failure> module_sink::write_file(int from, std::uint64_t offset, std::
 awaitable<sink::spliced> module_sink::splice(int socket, std::uint64_t count) {
   const operation busy(*this);
   const auto did = co_await lent_->splice(socket, count);
-  spliced result;
-  if (did.error) result.failed = write_failure(did.error);
-  result.moved = did.moved;
-  result.starved = did.starved;
-  result.refused = did.refused;
-  co_return result;
+  const auto failed = did.error ? write_failure(did.error) : failure{};
+  co_return spliced{failed, did.moved, did.starved, did.refused};
 }
 
 awaitable<failure> module_sink::flush() {
