@@ -18,6 +18,9 @@ constexpr std::size_t reply_batch = 4096;  // bytes
 /// After so many requests without having waited for anything, others have their turn.
 constexpr int pause_after = 64;
 
+/// A payload counts as one more request for each of these.
+constexpr std::uint64_t payload_unit = 1 << 20;  // bytes
+
 }  // namespace
 
 session::session(const asio::any_io_executor& executor, settings s,
@@ -131,6 +134,7 @@ awaitable<session::ending> session::next_request(request& into) {
   }
   input_.consume(protocol::request_size);
   into = *decoded;
+  without_pause_ += static_cast<int>(into.payload() / payload_unit);
   co_return std::nullopt;
 }
 

@@ -136,7 +136,6 @@ awaitable<session::ending> session::zero(request r) {
       auto admitted = co_await stream->admit(*this, r);
       error = admitted.error;
       if (error == wire_error::none) error = *stream->done(*this, r, std::move(admitted));
-      admitted.turn.release();
       if (error == wire_error::none && (r.flags & protocol::command_flag::fua)) {
         error = co_await stream->flush(*this);
       }
