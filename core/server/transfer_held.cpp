@@ -23,8 +23,6 @@ namespace {
 /// The spill file's space is given back in pieces of this size or more.
 constexpr std::uint64_t give_back_batch = 4 << 20;  // bytes
 
-constexpr std::uint64_t page = 4096;  // bytes
-
 /// So many extents are looked at before others have their turn.
 constexpr int extents_at_once = 1000;
 
@@ -129,8 +127,7 @@ awaitable<sink::failure> transfer::send_spilled(const stream::extent& e) {
 /// Gives back what the reader of the stream has taken: until then its pipe may hold references to
 /// the file's own pages.
 awaitable<void> transfer::give_back_sent() {
-  auto taken = sequencer_.cursor() - std::min(sequencer_.cursor(), sink_.in_transit());
-  taken -= taken % page;
+  const auto taken = sequencer_.cursor() - std::min(sequencer_.cursor(), sink_.in_transit());
   if (taken < given_back_to_ + give_back_batch) co_return;
   const auto begin = std::exchange(given_back_to_, taken);
   const auto spill = spill_;

@@ -78,14 +78,19 @@ result<placement> sequencer::write(std::uint64_t offset, std::uint64_t length) {
   p.excess = length - p.payload;
   if (is_next(offset, true)) {
     p.zeroes = begin - cursor_;
-    pass_over(begin);
-    held_.erase(begin, end);
-    cursor_ = end;
+    send_now(begin, end);
     return p;
   }
   if (p.payload > 0) return hold(std::move(p));
   p.where = place::kept;
   return p;
+}
+
+/// [begin, end) is the caller's to send, with what stands before it: the cursor is behind it.
+void sequencer::send_now(std::uint64_t begin, std::uint64_t end) {
+  pass_over(begin);
+  held_.erase(begin, end);
+  cursor_ = end;
 }
 
 /// The window is full; or there are too many extents.
@@ -141,9 +146,7 @@ result<placement> sequencer::write_zeroes(std::uint64_t offset, std::uint64_t le
   p.begin = begin;
   if (is_next(offset, false)) {
     p.zeroes = end - cursor_;
-    pass_over(begin);
-    held_.erase(begin, end);
-    cursor_ = end;
+    send_now(begin, end);
     return p;
   }
   if (holds_too_many() && begin < end) return find_no_room(std::move(p));

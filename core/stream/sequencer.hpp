@@ -172,6 +172,7 @@ class sequencer {
   [[nodiscard]] refusal behind(std::uint64_t offset, std::uint64_t length) const;
   [[nodiscard]] result<placement> hold(placement p);
   [[nodiscard]] result<placement> find_no_room(placement p) const;
+  void send_now(std::uint64_t begin, std::uint64_t end);
   void pass_over(std::uint64_t end);
   [[nodiscard]] bool in_order(std::uint64_t offset) const;
   [[nodiscard]] bool holds_too_many() const noexcept { return held_.size() + 2 > limits_.extents; }

@@ -3,63 +3,33 @@
 // A window that fills: who is answered, who waits, who fills the gap. A window of 1200 bytes, in
 // which a write of 300 costs 492 (window::overhead): the first is held and answered, the second is
 // held and not answered, a third is not read any more.
-#include "scenarios.hpp"
+#include "at_work.hpp"
 
 namespace nbdstream::test {
 namespace {
 
 using client = scripted_client;
 
-class session_window : public ::testing::Test {
+class session_window : public clients_at_work {
  protected:
-  /// A client at work, whose connection stays.
-  struct at_work {
-    client script;
-    rig::connection* connection = nullptr;
-  };
+  explicit session_window(nbd_export::settings s = rig::windowed(1200))
+      : clients_at_work(std::move(s)) {}
 
-  explicit session_window(nbd_export::settings s = rig::windowed(1200)) : r(std::move(s)) {}
-
-  at_work& connect() {
-    auto& c = clients.emplace_back();
-    c.script.flags().go();
-    c.connection = &r.connect(c.script.script());
-    c.connection->tape.stays = true;
-    r.go(*c.connection);
-    r.settle();
-    return c;
-  }
   /// Lets it say more.
   void go_on(at_work& c, const std::function<void(client&)>& with) {
-    const auto said = c.script.script().size();
-    with(c.script);
-    c.connection->tape.send(c.script.script().substr(said));
+    say(c, with);
     r.settle();
   }
   void write(at_work& c, std::uint64_t offset, std::uint16_t flags = 0) {
     go_on(c, [&](client& s) { s.write(offset, piece(offset), flags); });
   }
-  void disc(at_work& c) {
-    go_on(c, [](client& s) { s.disc(); });
-  }
   static std::string piece(std::uint64_t offset) {
     return pattern(300, static_cast<unsigned>(offset));
   }
-  /// "1 3 2:EIO" for answers to the first, third, and second request.
   static std::string answers(const at_work& c) {
-    std::string text;
-    const auto said = c.script.parse(c.connection->tape.from_server);
-    EXPECT_EQ(said.wrong, "");
-    EXPECT_EQ(said.leftover, "");
-    for (const auto& a : said.answers) {
-      text += (text.empty() ? "" : " ") + std::to_string(a.cookie);
-      if (a.error != 0) text += ":" + std::to_string(a.error);
-    }
-    return text;
+    EXPECT_EQ(heard(c).leftover, "");
+    return clients_at_work::answers(c);
   }
-
-  rig r;
-  std::list<at_work> clients;
 };
 
 TEST_F(session_window, HoldsAndAnswersAtOnceUpToHalfOfIt) {
