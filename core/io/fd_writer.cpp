@@ -19,21 +19,57 @@ namespace {
 
 constexpr int stop_interval_ms = 100;
 
+/// Takes the first `count` bytes off.
+void advance(std::span<iovec>& parts, std::size_t count) {
+  while (!parts.empty() && count >= parts.front().iov_len) {
+    count -= parts.front().iov_len;
+    parts = parts.subspan(1);
+  }
+  if (count == 0) return;
+  auto& first = parts.front();
+  first.iov_base = static_cast<std::byte*>(first.iov_base) + count;
+  first.iov_len -= count;
+}
+
+/// So many the system takes with one call.
+std::span<iovec> at_once(std::span<iovec> parts) {
+  return parts.first(std::min<std::size_t>(parts.size(), IOV_MAX));
+}
+
+ssize_t write_some(int fd, std::span<iovec> parts) {
+  const auto now = at_once(parts);
+  return ::writev(fd, now.data(), static_cast<int>(now.size()));
+}
+
+ssize_t send_some(int socket, std::span<iovec> parts) {
+  const auto now = at_once(parts);
+  msghdr message{};
+  message.msg_iov = now.data();
+  message.msg_iovlen = now.size();
+  return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /// On the worker's thread. Returns 0 or -errno.
-std::int64_t write_blocking(int fd, bool paced, std::span<const std::byte> data,
+std::int64_t write_blocking(int fd, bool paced, std::span<iovec> parts,
                             const std::atomic<bool>& stop) {
-  while (!data.empty()) {
+  while (!parts.empty()) {
     if (stop.load(std::memory_order_relaxed)) return -ECANCELED;
     if (paced) {
       pollfd p{fd, POLLOUT, 0};
       if (::poll(&p, 1, stop_interval_ms) <= 0) continue;
     }
-    const auto piece = paced ? std::min<std::size_t>(data.size(), PIPE_BUF) : data.size();
-    const auto n = ::write(fd, data.data(), piece);
+    const auto& first = parts.front();
+    const auto n = paced
+                       ? ::write(fd, first.iov_base, std::min<std::size_t>(first.iov_len, PIPE_BUF))
+                       : write_some(fd, parts);
     if (n < 0 && errno != EINTR && errno != EAGAIN) return -errno;
-    if (n > 0) data = data.subspan(static_cast<std::size_t>(n));
+    if (n > 0) advance(parts, static_cast<std::size_t>(n));
   }
   return 0;
+}
+
+iovec part_of(std::span<const std::byte> data) {
+  return {const_cast<std::byte*>(data.data()), data.size()};
 }
 
 /// The same with zeroes: one call of the thread however many there are, few of the system.
@@ -42,15 +78,16 @@ std::int64_t write_blocking_zeroes(int fd, bool paced, std::uint64_t count,
   constexpr std::size_t blocks = 16;
   while (count > 0) {
     if (paced || count < blocks * zero_block.size()) {
-      const auto piece = zero_piece(count);
-      const auto result = write_blocking(fd, paced, piece, stop);
+      auto piece = part_of(zero_piece(count));
+      const auto size = piece.iov_len;
+      const auto result = write_blocking(fd, paced, std::span(&piece, 1), stop);
       if (result < 0) return result;
-      count -= piece.size();
+      count -= size;
       continue;
     }
     if (stop.load(std::memory_order_relaxed)) return -ECANCELED;
     std::array<iovec, blocks> many{};
-    many.fill({const_cast<std::byte*>(zero_block.data()), zero_block.size()});
+    many.fill(part_of(zero_block));
     const auto n = ::writev(fd, many.data(), blocks);
     if (n < 0 && errno != EINTR && errno != EAGAIN) return -errno;
     if (n > 0) count -= static_cast<std::uint64_t>(n);
@@ -84,31 +121,45 @@ fd_writer::how fd_writer::choose(int fd, bool shared) {
   if (::fstat(fd, &s) != 0) return how::blocking;
   if (S_ISSOCK(s.st_mode)) return how::socket;
   if (S_ISFIFO(s.st_mode)) {
+    // Of a shared one others may change the flags at any time.
     const int flags = ::fcntl(fd, F_GETFL);
-    if (flags & O_NONBLOCK) return how::nonblocking;
-    if (!shared && ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0) return how::nonblocking;
-    return how::blocking_paced;
+    const bool ours = !shared && ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+    return ours ? how::nonblocking : how::blocking_paced;
   }
   return S_ISCHR(s.st_mode) && ::isatty(fd) ? how::blocking_paced : how::blocking;
 }
 
+/// A job must not refer to what goes when this returns: the thread may be given up, and go on.
+awaitable<error_code> fd_writer::run_blocking(worker::job job) {
+  if (before_wait_) before_wait_();
+  const auto result = co_await thread_.run(std::move(job));
+  co_return to_error(result);
+}
+
 awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
+  auto part = part_of(data);
   if (blocking()) {
-    const bool paced = how_ == how::blocking_paced;
-    if (before_wait_) before_wait_();
-    worker::job job = [fd = fd_, paced, data, stop = &stop_] {
-      return write_blocking(fd, paced, data, *stop);
+    worker::job job = [fd = fd_, paced = paced(), part, stop = &stop_]() mutable {
+      return write_blocking(fd, paced, std::span(&part, 1), *stop);
     };
-    const auto result = co_await thread_.run(std::move(job));
-    co_return to_error(result);
+    co_return co_await run_blocking(std::move(job));
   }
-  while (!data.empty()) {
+  const std::span<iovec> parts(&part, data.empty() ? 0 : 1);
+  co_return co_await write_parts(parts);
+}
+
+awaitable<error_code> fd_writer::write_parts(std::span<iovec> parts) {
+  if (blocking()) {
+    worker::job job = [fd = fd_, paced = paced(), parts, stop = &stop_] {
+      return write_blocking(fd, paced, parts, *stop);
+    };
+    co_return co_await run_blocking(std::move(job));
+  }
+  while (!parts.empty()) {
     if (stop_) co_return asio::error::operation_aborted;
-    const auto n = how_ == how::socket
-                       ? ::send(fd_, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
-                       : ::write(fd_, data.data(), data.size());
+    const auto n = how_ == how::socket ? send_some(fd_, parts) : write_some(fd_, parts);
     if (n >= 0) {
-      data = data.subspan(static_cast<std::size_t>(n));
+      advance(parts, static_cast<std::size_t>(n));
     } else if (errno == EAGAIN) {
       const auto error = co_await wait_for_room();
       if (error) co_return error;
@@ -132,13 +183,10 @@ awaitable<error_code> fd_writer::write_zeroes(std::uint64_t count) {
     if (error || count == 0) co_return error;
   }
   if (blocking()) {
-    const bool paced = how_ == how::blocking_paced;
-    if (before_wait_) before_wait_();
-    worker::job job = [fd = fd_, paced, count, stop = &stop_] {
+    worker::job job = [fd = fd_, paced = paced(), count, stop = &stop_] {
       return write_blocking_zeroes(fd, paced, count, *stop);
     };
-    const auto result = co_await thread_.run(std::move(job));
-    co_return to_error(result);
+    co_return co_await run_blocking(std::move(job));
   }
   while (count > 0) {
     const auto piece = zero_piece(count);

@@ -6,6 +6,8 @@
 #include "io/worker.hpp"
 #include "io/zero_pipe.hpp"
 
+#include <sys/uio.h>
+
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -29,6 +31,10 @@ class fd_writer {
   /// Writes all of `data`, or fails; how much was written before an error is unknown. Ends with
   /// operation_aborted once `stop` is set (and what it waits in was woken).
   [[nodiscard]] awaitable<error_code> write(std::span<const std::byte> data);
+
+  /// The same with several pieces of memory, with as few calls of the system as that takes. Spoils
+  /// `parts`, which must stay until it returns.
+  [[nodiscard]] awaitable<error_code> write_parts(std::span<iovec> parts);
 
   /// The same with `count` zero bytes.
   [[nodiscard]] awaitable<error_code> write_zeroes(std::uint64_t count);
@@ -89,6 +95,8 @@ class fd_writer {
   [[nodiscard]] awaitable<error_code> copy_file();
   /// Zeroes by reference; `count` is what is left of them, all of it where that does not work.
   [[nodiscard]] awaitable<error_code> tee_zeroes(std::uint64_t& count);
+  [[nodiscard]] awaitable<error_code> run_blocking(worker::job job);
+  [[nodiscard]] bool paced() const noexcept { return how_ == how::blocking_paced; }
   /// Until the descriptor takes more, or `stop`.
   [[nodiscard]] awaitable<error_code> wait_for_room();
 

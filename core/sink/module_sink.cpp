@@ -191,6 +191,14 @@ awaitable<failure> module_sink::write(std::span<const std::byte> data) {
   co_return failure{};
 }
 
+awaitable<failure> module_sink::write_parts(std::span<iovec> parts) {
+  if (!lent_) co_return co_await sink::write_parts(parts);
+  const operation busy(*this);
+  const auto error = co_await lent_->write_parts(parts);
+  if (stuck()) co_await give_up();
+  co_return write_failure(error);
+}
+
 awaitable<failure> module_sink::write_zeroes(std::uint64_t count) {
   while (count > 0 && module_.table.zero) {
     const operation busy(*this);

@@ -42,6 +42,7 @@ class module_sink final : public sink {
 
   [[nodiscard]] awaitable<failure> open(const stream_info& stream) override;
   [[nodiscard]] awaitable<failure> write(std::span<const std::byte> data) override;
+  [[nodiscard]] awaitable<failure> write_parts(std::span<iovec> parts) override;
   [[nodiscard]] awaitable<failure> write_zeroes(std::uint64_t count) override;
   [[nodiscard]] awaitable<failure> write_file(int from, std::uint64_t offset,
                                               std::uint64_t count) override;

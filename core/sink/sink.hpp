@@ -6,6 +6,8 @@
 
 #include "io/error.hpp"
 
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -40,6 +42,9 @@ class sink {
 
   /// Appends all of `data`. State: open. After a failure the stream is torn: abort().
   [[nodiscard]] virtual awaitable<failure> write(std::span<const std::byte> data) = 0;
+  /// Appends several pieces, none of them empty. As write(). Spoils `parts`, which must stay until
+  /// it returns.
+  [[nodiscard]] virtual awaitable<failure> write_parts(std::span<iovec> parts);
   /// Appends `count` zero bytes. As write().
   [[nodiscard]] virtual awaitable<failure> write_zeroes(std::uint64_t count) = 0;
   /// Appends `count` bytes of the regular file `from` at `offset`. As write(). The sink may hand on
@@ -83,6 +88,15 @@ class sink {
   /// owes to others. May be empty.
   std::function<void()> before_wait;
 };
+
+inline awaitable<failure> sink::write_parts(std::span<iovec> parts) {
+  for (const auto& part : parts) {
+    const std::span data(static_cast<const std::byte*>(part.iov_base), part.iov_len);
+    auto failed = co_await write(data);
+    if (failed) co_return failed;
+  }
+  co_return failure{};
+}
 
 }  // namespace nbdstream::sink
 #endif

@@ -30,7 +30,7 @@ struct sink_tape {
   };
   std::vector<stream> streams;
   std::vector<std::string>
-      calls;  ///< "open", "write", "file", "zeroes", "flush", "commit", "abort"
+      calls;  ///< "open", "write", "parts", "file", "zeroes", "flush", "commit", "abort"
 
   std::optional<std::size_t> fail_at;  ///< the index in `calls` that fails
   int fail_with = EIO;
@@ -74,6 +74,15 @@ class fake_sink final : public sink::sink {
     auto failed = co_await step("write");
     if (!failed)
       tape_.streams.back().data.append(reinterpret_cast<const char*>(data.data()), data.size());
+    co_return failed;
+  }
+  awaitable<nbdstream::sink::failure> write_parts(std::span<iovec> parts) override {
+    auto failed = co_await step("parts");
+    for (const auto& part : parts) {
+      EXPECT_GT(part.iov_len, 0u);
+      if (!failed)
+        tape_.streams.back().data.append(static_cast<const char*>(part.iov_base), part.iov_len);
+    }
     co_return failed;
   }
   awaitable<nbdstream::sink::failure> write_zeroes(std::uint64_t count) override {

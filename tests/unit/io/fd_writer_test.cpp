@@ -4,9 +4,12 @@
 #include "loop.hpp"
 #include "support/temp_directory.hpp"
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <vector>
 
 namespace nbdstream::test {
 namespace {
@@ -38,6 +41,24 @@ awaitable<void> write_zeroes(rig& r, io::fd_writer& w, std::uint64_t count) {
   r.done = true;
 }
 
+/// In pieces of 1, 2, 3, ... bytes: more of them than the system takes at once.
+awaitable<void> write_parts(rig& r, io::fd_writer& w, std::string data) {
+  std::vector<iovec> parts;
+  for (std::size_t at = 0; at < data.size();) {
+    const auto size = std::min(parts.size() + 1, data.size() - at);
+    parts.push_back({data.data() + at, size});
+    at += size;
+  }
+  r.done = false;
+  r.error = co_await w.write_parts(parts);
+  r.done = true;
+}
+
+std::string contents(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 constexpr std::size_t much = 3'000'001;
 
 /// Writes much to `write`, while a slow reader takes it from `read`.
@@ -59,6 +80,52 @@ void expect_intact(int read, int write, bool shared) {
   if (shared) {
     EXPECT_EQ(::fcntl(write, F_GETFL), flags) << "flags of others";
   }
+}
+
+void expect_parts_intact(int read, int write, bool shared) {
+  rig r;
+  const auto w = r.writer(write, shared);
+  const auto data = numbered(much);
+  r.l.spawn(write_parts(r, *w, data));
+  std::string got;
+  EXPECT_TRUE(r.l.until([&] {
+    got += drain(read);
+    return r.done && got.size() >= data.size();
+  }));
+  EXPECT_FALSE(r.error) << r.error.message();
+  EXPECT_TRUE(got == data);
+}
+
+TEST(FdWriter, WritesManyPartsToWhateverItIs) {
+  for (const bool shared : {false, true}) {
+    auto p = make_pipe();
+    expect_parts_intact(p.read.get(), p.write.get(), shared);
+    auto s = make_socketpair();
+    expect_parts_intact(s.read.get(), s.write.get(), shared);
+  }
+}
+
+TEST(FdWriter, WritesManyPartsToAFile) {
+  const temp_directory t;
+  const io::unique_fd file(::open((t / "f").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  rig r;
+  const auto w = r.writer(file.get(), false);
+  const auto data = numbered(much);
+  r.l.spawn(write_parts(r, *w, data));
+  r.l.finish();
+  EXPECT_FALSE(r.error);
+  EXPECT_TRUE(contents(t / "f") == data);
+}
+
+TEST(FdWriter, FailsInTheMiddleOfManyPartsWithTheReaderThatGoesAway) {
+  auto p = make_pipe();
+  rig r;
+  const auto w = r.writer(p.write.get(), false);
+  r.l.spawn(write_parts(r, *w, numbered(much)));
+  EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+  p.read.reset();
+  r.l.finish();
+  EXPECT_EQ(r.error, from_errno(EPIPE));
 }
 
 TEST(FdWriter, WritesAPipeOfOursThroughBackpressure) {
@@ -98,9 +165,7 @@ TEST(FdWriter, WritesAFileOnTheThread) {
   r.l.spawn(write_zeroes(r, *w, 1'000'000));
   r.l.finish();
   EXPECT_FALSE(r.error);
-  std::ifstream in(t / "f", std::ios::binary);
-  const std::string got(std::istreambuf_iterator<char>(in), {});
-  EXPECT_TRUE(got == data + std::string(1'000'000, '\0'));
+  EXPECT_TRUE(contents(t / "f") == data + std::string(1'000'000, '\0'));
 }
 
 TEST(FdWriter, WritesZeroesOfAnyCount) {
