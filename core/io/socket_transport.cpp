@@ -10,6 +10,8 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+
 namespace nbdstream::io {
 namespace {
 
@@ -17,6 +19,9 @@ using asio::posix::descriptor_base;
 
 /// How often the acknowledgement of the last bytes is looked for: there is no event for it.
 constexpr auto acknowledgement_interval = std::chrono::milliseconds(10);
+
+/// The system makes room for that much, where the buffer is smaller (tcp(7)).
+constexpr std::size_t largest_low_water = 128 << 10;  // bytes
 
 /// Tries the system call first and waits only on EAGAIN: most calls succeed at once.
 class socket_connection final : public transport {
@@ -39,6 +44,7 @@ class socket_connection final : public transport {
       if (n >= 0) co_return static_cast<std::size_t>(n);
       if (errno == EINTR) continue;
       if (errno != EAGAIN) co_return from_errno();
+      wake_at(1);
       co_await wait(descriptor_base::wait_read);
     }
   }
@@ -66,7 +72,8 @@ class socket_connection final : public transport {
 
   int socket() noexcept override { return fd(); }
 
-  awaitable<error_code> readable() override {
+  awaitable<error_code> readable(std::size_t enough) override {
+    wake_at(static_cast<int>(std::clamp<std::size_t>(enough, 1, largest_low_water)));
     co_await wait(descriptor_base::wait_read);
     if (closed_) co_return aborted();
     co_return error_code{};
@@ -112,6 +119,11 @@ class socket_connection final : public transport {
  private:
   [[nodiscard]] int fd() { return socket_.native_handle(); }
   [[nodiscard]] static error_code aborted() { return asio::error::operation_aborted; }
+  /// Reading is announced from so many bytes on. A Unix socket has no such mark.
+  void wake_at(int low_water) {
+    if (unix_ || std::exchange(low_water_, low_water) == low_water) return;
+    ::setsockopt(fd(), SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof low_water);
+  }
   awaitable<void> wait(descriptor_base::wait_type what) {
     co_await socket_.async_wait(what, asio::as_tuple(asio::use_awaitable));
   }
@@ -120,6 +132,7 @@ class socket_connection final : public transport {
   condition changed_;
   readiness gone_;
   bool unix_ = true;
+  int low_water_ = 1;  ///< bytes, of SO_RCVLOWAT
   bool closed_ = false;
 };
 

@@ -46,8 +46,10 @@ class transport {
   /// being read; -1 where there is none.
   [[nodiscard]] virtual int socket() noexcept { return -1; }
 
-  /// Until there is something to read, or the end. State: socket() is there.
-  [[nodiscard]] virtual awaitable<error_code> readable() {
+  /// Until there is something to read, or the end. Where the system can (TCP), it waits for about
+  /// `enough` bytes, so that what is done with them is worth its call; they must be on their way,
+  /// and unread() tells what has come meanwhile. State: socket() is there.
+  [[nodiscard]] virtual awaitable<error_code> readable(std::size_t /*enough*/) {
     co_return asio::error::operation_not_supported;
   }
 

@@ -32,12 +32,19 @@ session::session(const asio::any_io_executor& executor, settings s,
       log_(log),
       input_(*connection_),
       output_(executor, *connection_),
-      watchdog_(executor,
-                [this] {
-                  log_.info("{}: timed out, closed", name_);
-                  close();
-                }),
+      watchdog_(executor, [this] { time_out(); }),
       scope_(executor, [this](std::exception_ptr) { close(); }) {}
+
+/// Nothing has come within the time for it; or not so much that this was told of it.
+void session::time_out() {
+  if (unread_ && *unread_ != connection_->unread()) {
+    unread_ = connection_->unread();
+    watchdog_.expect_within(settings_.payload_timeout);
+    return;
+  }
+  log_.info("{}: timed out, closed", name_);
+  close();
+}
 
 awaitable<void> session::run() {
   scope_.spawn(watchdog_.run());

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace nbdstream {
 
@@ -62,6 +63,15 @@ class session final : public client {
   using request = protocol::request;
   using wire_error = protocol::wire_error;
 
+  /// Payloads of this size are spliced; for less a copy costs less than the calls.
+  static constexpr std::uint64_t least_splice = 32 << 10;  // bytes
+
+  /// One of several writes that are served as one.
+  struct batched {
+    std::uint64_t cookie;
+    protocol::bytes payload;  ///< in input_
+  };
+
   // Each returns how the connection ended, or nothing as long as it goes on.
   using ending = std::optional<departure>;
 
@@ -74,6 +84,7 @@ class session final : public client {
   [[nodiscard]] awaitable<ending> read_held(request r, std::shared_ptr<transfer> stream);
   [[nodiscard]] awaitable<ending> reply_with_data(request r, std::span<const std::byte> data);
   [[nodiscard]] awaitable<ending> write(request r);
+  [[nodiscard]] awaitable<ending> write_batch(request whole);
   [[nodiscard]] awaitable<ending> zero(request r);
   [[nodiscard]] awaitable<ending> flush(request r);
 
@@ -85,6 +96,7 @@ class session final : public client {
   [[nodiscard]] awaitable<bool> receive(stream::block_ptr into);
   [[nodiscard]] awaitable<bool> need_payload(std::size_t count,
                                              std::size_t most = io::input::capacity);
+  [[nodiscard]] request gather(const request& first);
   void push_replies();
   void use_payload(std::size_t count);
   [[nodiscard]] awaitable<bool> skip_payload(std::uint64_t count);
@@ -96,6 +108,7 @@ class session final : public client {
 
   [[nodiscard]] awaitable<void> watch_for_hang_up();
   void notice_absence();
+  void time_out();
 
   settings settings_;
   std::string name_;
@@ -108,12 +121,15 @@ class session final : public client {
   bool closed_ = false;
   bool refused_before_ = false;
   bool in_request_ = false;
-  bool silent_ = false;            ///< the client will send no more
-  bool answering_late_ = false;    ///< send_late_answers() runs
-  bool splicing_ = false;          ///< the last payload was, so the next may be
-  int without_pause_ = 0;          ///< how much it has done since others had their turn
-  stream::block_ptr arriving_;     ///< what a payload is received into
-  std::uint64_t payload_due_ = 0;  ///< bytes of the current request's payload not yet used
+  bool silent_ = false;                ///< the client will send no more
+  bool answering_late_ = false;        ///< send_late_answers() runs
+  bool splicing_ = false;              ///< the last payload was, so the next may be
+  int without_pause_ = 0;              ///< how much it has done since others had their turn
+  stream::block_ptr arriving_;         ///< what a payload is received into
+  std::uint64_t payload_due_ = 0;      ///< bytes of the current request's payload not yet used
+  std::optional<std::size_t> unread_;  ///< while it waits for more than that to splice
+  std::vector<batched> batch_;         ///< of gather()
+  std::vector<iovec> parts_;           ///< their payloads
   io::watchdog watchdog_;
   io::async_scope scope_;
 };

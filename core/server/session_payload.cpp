@@ -9,9 +9,6 @@
 namespace nbdstream {
 namespace {
 
-/// Payloads of this size are spliced; for less a copy costs less than the calls.
-constexpr std::uint64_t least_splice = 32 << 10;  // bytes
-
 /// Payload goes to the spill file in pieces of this size, each a call of its own thread.
 constexpr std::uint64_t spill_piece = 128 << 10;  // bytes
 
@@ -69,8 +66,10 @@ awaitable<bool> session::splice(transfer& to, const request& r, std::uint64_t& l
   if (did.starved) {
     before_wait();
     watchdog_.expect_within(settings_.payload_timeout);
-    const auto failed = co_await connection_->readable();
+    unread_ = connection_->unread();
+    const auto failed = co_await connection_->readable(left);
     watchdog_.rest();
+    unread_.reset();
     co_return !failed;
   }
   co_return error != wire_error::none || did.moved > 0 || did.refused;
