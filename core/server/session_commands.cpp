@@ -89,6 +89,8 @@ awaitable<session::ending> session::write(request r) {
     reply(r, wire_error::none);
     co_return std::nullopt;
   }
+  const auto whole = gather(r);
+  if (batch_.size() > 1) co_return co_await write_batch(whole);
   payload_due_ = r.length;
   // Alone it holds up nobody.
   const bool others = !splicing_ || !export_->alone();

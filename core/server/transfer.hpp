@@ -71,6 +71,12 @@ class transfer {
   /// place::next: sends some of the payload. State: the caller has the turn.
   [[nodiscard]] awaitable<protocol::wire_error> send(client& who, const protocol::request& r,
                                                      protocol::bytes payload);
+  /// Whether admit() would give a write of these bytes place::next without waiting and refuse none
+  /// of them: then writes that follow one another may be admitted as one.
+  [[nodiscard]] bool takes_at_once(std::uint64_t offset, std::uint64_t length) const;
+  /// The same with a payload of `r.length` bytes that is in several pieces, which it spoils.
+  [[nodiscard]] awaitable<protocol::wire_error> send_parts(client& who, const protocol::request& r,
+                                                           std::span<iovec> parts);
   /// What splice() did, and the error for the client.
   struct spliced {
     protocol::wire_error error = protocol::wire_error::none;

@@ -132,6 +132,22 @@ awaitable<wire_error> transfer::send(client& who, const protocol::request& r,
   co_return wire_error::none;
 }
 
+bool transfer::takes_at_once(std::uint64_t offset, std::uint64_t length) const {
+  const auto& limits = settings_.limits;
+  return turns_.free() && opened_ && phase_ == phase::running && state() != lifecycle::state::failed &&
+         offset >= position() && sequencer_.is_next(offset, true) &&
+         offset + length <= limits.size.value_or(limits.max_stream);
+}
+
+awaitable<wire_error> transfer::send_parts(client& who, const protocol::request& r,
+                                           std::span<iovec> parts) {
+  sink_.before_wait = [&who] { who.before_wait(); };
+  payload_bytes_ += r.length;
+  const auto failed = co_await sink_.write_parts(parts);
+  if (failed) co_return failed_in_sink(who, r, failed);
+  co_return wire_error::none;
+}
+
 awaitable<transfer::spliced> transfer::splice(client& who, const protocol::request& r, int socket,
                                               std::uint64_t count) {
   spliced result;
