@@ -7,14 +7,13 @@
 namespace nbdstream::io {
 
 awaitable<void> condition::wait(clock::time_point until) {
-  asio::steady_timer timer(executor_, until);
-  const auto place = waiting_.insert(waiting_.end(), &timer);
-  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-  waiting_.erase(place);
+  waiter me(executor_, until);
+  waiting_.push_back(me);
+  co_await me.timer.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
 void condition::notify_all() {
-  for (auto* const timer : waiting_) timer->cancel();
+  for (auto& w : waiting_) w.timer.cancel();
 }
 
 void turnstile::turn::release() noexcept {

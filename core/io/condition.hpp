@@ -8,9 +8,11 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
 
 #include <chrono>
-#include <list>
+#include <cstdint>
+#include <utility>
 
 namespace nbdstream::io {
 
@@ -30,8 +32,16 @@ class condition {
   void notify_all();
 
  private:
+  /// One who waits, in the frame of wait(): to wait allocates nothing.
+  struct waiter : boost::intrusive::list_base_hook<
+                      boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+    waiter(const asio::any_io_executor& executor, clock::time_point until)
+        : timer(executor, until) {}
+    asio::steady_timer timer;
+  };
+
   asio::any_io_executor executor_;
-  std::list<asio::steady_timer*> waiting_;
+  boost::intrusive::list<waiter, boost::intrusive::constant_time_size<false>> waiting_;
 };
 
 /// The right of one coroutine at a time, in order of arrival.

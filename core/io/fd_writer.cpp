@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "io/fd_writer.hpp"
 
+#include "io/parts.hpp"
 #include "io/zeroes.hpp"
 
 #include <fcntl.h>
@@ -66,10 +67,6 @@ std::int64_t write_blocking(int fd, bool paced, std::span<iovec> parts,
     if (n > 0) advance(parts, static_cast<std::size_t>(n));
   }
   return 0;
-}
-
-iovec part_of(std::span<const std::byte> data) {
-  return {const_cast<std::byte*>(data.data()), data.size()};
 }
 
 /// The same with zeroes: one call of the thread however many there are, few of the system.

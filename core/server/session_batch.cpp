@@ -2,6 +2,7 @@
 //
 // Small writes that came together, each beginning where the one before it ended, are served as one:
 // what one small write costs is its calls.
+#include "io/parts.hpp"
 #include "protocol/reply.hpp"
 #include "server/session.hpp"
 
@@ -46,9 +47,7 @@ awaitable<session::ending> session::write_batch(request whole) {
   auto error = admitted.error;
   if (error == wire_error::none) {
     parts_.clear();
-    for (const auto& b : batch_) {
-      parts_.push_back({const_cast<std::byte*>(b.payload.data()), b.payload.size()});
-    }
+    for (const auto& b : batch_) parts_.push_back(io::part_of(b.payload));
     const std::span<iovec> parts(parts_);
     error = co_await joined->send_parts(*this, whole, parts);
   }

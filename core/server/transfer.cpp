@@ -9,6 +9,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace nbdstream {
@@ -41,7 +43,8 @@ void transfer::join(client& who) {
 
 void transfer::leave(client& who, departure how) {
   std::erase(writers_, &who);
-  std::erase_if(put_off_, [&](const auto& p) { return p.second.who == &who; });
+  std::erase_if(put_off_, [&](const auto& p) { return p.who == &who; });
+  std::ranges::make_heap(put_off_, std::greater{}, &put_off::end);
   if (phase_ == phase::ended || state() == lifecycle::state::failed) return;
   life_.left(how, who.name());
   if (state() == lifecycle::state::failed) give_up();
@@ -63,7 +66,7 @@ void transfer::fail(std::string_view reason) {
 /// Nobody waits any longer for a stream that has failed.
 void transfer::give_up() {
   if (opened_) sink_.cancel();
-  for (const auto& [end, p] : std::exchange(put_off_, {})) p.who->answer(p.cookie, wire_error::io);
+  for (const auto& p : std::exchange(put_off_, {})) p.who->answer(p.cookie, wire_error::io);
   for (auto* const who : writers_) who->stream_failed();
   room_.notify_all();
 }
@@ -161,6 +164,11 @@ void transfer::log_committed() {
   const std::chrono::duration<double> took = io::clock::now() - began_;
   log_.info("{}: committed, {} bytes, {} of them zeroes that no payload carried, in {:.2f} s; {}",
             settings_.label, bytes, bytes - payload_bytes_, took.count(), order);
+  log_.debug(
+      "{}: of its payload {} bytes were spliced from sockets, {} came from the spill "
+      "file, {} were copied",
+      settings_.label, spliced_bytes_, spilled_bytes_,
+      payload_bytes_ - spliced_bytes_ - spilled_bytes_);
 }
 
 }  // namespace nbdstream

@@ -12,7 +12,6 @@
 #include "stream/sequencer.hpp"
 
 #include <functional>
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -68,12 +67,13 @@ class transfer {
   /// `where.block` or to spill(), as `where.where` says.
   [[nodiscard]] awaitable<admitted> admit(client& who, protocol::request r);
 
-  /// place::next: sends some of the payload. State: the caller has the turn.
-  [[nodiscard]] awaitable<protocol::wire_error> send(client& who, const protocol::request& r,
-                                                     protocol::bytes payload);
   /// Whether admit() would give a write of these bytes place::next without waiting and refuse none
   /// of them: then writes that follow one another may be admitted as one.
   [[nodiscard]] bool takes_at_once(std::uint64_t offset, std::uint64_t length) const;
+
+  /// place::next: sends some of the payload. State: the caller has the turn.
+  [[nodiscard]] awaitable<protocol::wire_error> send(client& who, const protocol::request& r,
+                                                     protocol::bytes payload);
   /// The same with a payload of `r.length` bytes that is in several pieces, which it spoils.
   [[nodiscard]] awaitable<protocol::wire_error> send_parts(client& who, const protocol::request& r,
                                                            std::span<iovec> parts);
@@ -142,12 +142,14 @@ class transfer {
   enum class phase { running, committing, ended };
   /// A request whose answer was put off until the cursor has passed it, or the window has room.
   struct put_off {
+    std::uint64_t end;  ///< of its bytes
     client* who;
     std::uint64_t cookie;
   };
 
   // Requests in.
   [[nodiscard]] awaitable<io::turnstile::turn> take_turn(client& who);
+  void use_sink_for(client& who);
   [[nodiscard]] stream::result<stream::placement> place_request(const protocol::request& r);
   [[nodiscard]] awaitable<protocol::wire_error> ensure_open(client& who, const protocol::request& r,
                                                             bool has_turn);
@@ -158,6 +160,7 @@ class transfer {
   // What is held, out.
   [[nodiscard]] sink::failure open_spill();
   [[nodiscard]] awaitable<sink::failure> send_next();
+  [[nodiscard]] awaitable<sink::failure> send_memory();
   [[nodiscard]] awaitable<sink::failure> send_spilled(const stream::extent& e);
   [[nodiscard]] awaitable<void> give_back_sent();
   [[nodiscard]] awaitable<sink::failure> give_up_gap();
@@ -184,7 +187,9 @@ class transfer {
   io::condition room_;            ///< the cursor has moved, memory was freed, or all is over
   std::vector<client*> writers_;  ///< who joined and has not left
   std::size_t waiting_for_room_ = 0;
-  std::multimap<std::uint64_t, put_off> put_off_;  ///< by the end of the bytes
+  std::vector<put_off> put_off_;           ///< a heap, with the least end in front
+  std::vector<stream::block_ptr> blocks_;  ///< held memory that is being sent;
+  std::vector<iovec> parts_;               ///< the bytes of it
   std::shared_ptr<io::spill> spill_;
   std::uint64_t given_back_to_ = 0;  ///< the spill file needs nothing before this any more
   std::uint64_t moved_to_ = 0;       ///< the cursor as it was last looked at
@@ -194,7 +199,9 @@ class transfer {
   phase phase_ = phase::running;
   bool opened_ = false;
   bool any_payload_ = false;
-  std::uint64_t payload_bytes_ = 0;  ///< sent
+  std::uint64_t payload_bytes_ = 0;  ///< sent; of these
+  std::uint64_t spliced_bytes_ = 0;  ///< from sockets, and
+  std::uint64_t spilled_bytes_ = 0;  ///< from the spill file
   io::clock::time_point began_ = io::clock::now();
 };
 

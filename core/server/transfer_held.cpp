@@ -3,6 +3,8 @@
 // How what is held gets out of a stream: sent when it is next in order, read, given up.
 #include "server/transfer.hpp"
 
+#include "io/parts.hpp"
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <boost/asio/post.hpp>
@@ -10,6 +12,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <vector>
 
 namespace nbdstream {
@@ -23,8 +26,15 @@ namespace {
 /// The spill file's space is given back in pieces of this size or more.
 constexpr std::uint64_t give_back_batch = 4 << 20;  // bytes
 
+/// Held memory is sent, and free again, in pieces of about this size.
+constexpr std::size_t memory_at_once = 1 << 20;  // bytes
+constexpr std::size_t parts_at_once = 256;
+
 /// So many extents are looked at before others have their turn.
 constexpr int extents_at_once = 1000;
+
+/// The memory of so many answers that were put off is kept for those to come.
+constexpr std::size_t most_spare = 1024;
 
 /// Where the spill has no file of its own: copied in pieces of this size.
 constexpr std::size_t copy_piece = 256 << 10;  // bytes
@@ -77,32 +87,51 @@ void transfer::moved() {
 
 void transfer::answer_put_off() {
   while (!put_off_.empty()) {
-    const auto first = put_off_.begin();
-    const bool passed = first->first <= sequencer_.cursor();
+    const auto first = put_off_.front();
+    const bool passed = first.end <= sequencer_.cursor();
     if (!passed && sequencer_.memory().more_than_half()) return;
-    const auto [who, cookie] = first->second;
-    put_off_.erase(first);
-    who->answer(cookie, wire_error::none);
+    std::ranges::pop_heap(put_off_, std::greater{}, &put_off::end);
+    put_off_.pop_back();
+    first.who->answer(first.cookie, wire_error::none);
   }
+  if (put_off_.capacity() > most_spare) put_off_.shrink_to_fit();
 }
 
 /// Sends one step. State: the caller has the turn, and there is one.
 awaitable<sink::failure> transfer::send_next() {
-  auto step = sequencer_.next();
   sink::failure failed;
-  if (step->zeroes > 0) {
-    failed = co_await sink_.write_zeroes(step->zeroes);
-  } else if (step->held.what == content::memory) {
-    const auto& e = step->held;
-    payload_bytes_ += e.end - e.begin;
-    const auto payload = e.block->bytes(e.begin, e.end);
-    failed = co_await sink_.write(payload);
+  if (sequencer_.memory_is_next()) {
+    failed = co_await send_memory();
   } else {
-    payload_bytes_ += step->held.end - step->held.begin;
-    failed = co_await send_spilled(step->held);
+    const auto step = sequencer_.next();
+    if (step->zeroes > 0) {
+      failed = co_await sink_.write_zeroes(step->zeroes);
+    } else {
+      payload_bytes_ += step->held.end - step->held.begin;
+      spilled_bytes_ += step->held.end - step->held.begin;
+      failed = co_await send_spilled(step->held);
+    }
   }
-  step.reset();  // frees its memory
   moved();
+  co_return failed;
+}
+
+/// Sends what is next as long as it is in memory, many pieces with one call.
+awaitable<sink::failure> transfer::send_memory() {
+  std::size_t bytes = 0;
+  while (sequencer_.memory_is_next() && bytes < memory_at_once && blocks_.size() < parts_at_once) {
+    auto step = sequencer_.next();
+    const auto& e = step->held;
+    const auto piece = e.block->bytes(e.begin, e.end);
+    parts_.push_back(io::part_of(piece));
+    bytes += piece.size();
+    blocks_.push_back(std::move(step->held.block));
+  }
+  payload_bytes_ += bytes;
+  const std::span<iovec> parts(parts_);
+  auto failed = co_await sink_.write_parts(parts);
+  parts_.clear();
+  blocks_.clear();
   co_return failed;
 }
 

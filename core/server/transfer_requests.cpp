@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+
 namespace nbdstream {
 
 using protocol::command;
@@ -18,6 +21,11 @@ awaitable<io::turnstile::turn> transfer::take_turn(client& who) {
   co_return co_await turns_.wait_and_enter();
 }
 
+/// The sink's next operation is for `who`, whose replies are sent before it waits.
+void transfer::use_sink_for(client& who) {
+  sink_.before_wait = [&who] { who.before_wait(); };
+}
+
 /// A stream's first request opens the sink, whatever it is.
 awaitable<wire_error> transfer::ensure_open(client& who, const protocol::request& r,
                                             bool has_turn) {
@@ -26,7 +34,7 @@ awaitable<wire_error> transfer::ensure_open(client& who, const protocol::request
   if (!has_turn) turn = co_await take_turn(who);
   if (state() == lifecycle::state::failed) co_return wire_error::io;
   if (opened_) co_return wire_error::none;
-  sink_.before_wait = [&who] { who.before_wait(); };
+  use_sink_for(who);
   const auto failed = co_await open_sink();
   if (failed) co_return failed_in_sink(who, r, failed);
   turn.release();
@@ -107,7 +115,7 @@ awaitable<wire_error> transfer::make_way(client& who, const protocol::request& r
                                          const stream::placement& where) {
   sink::failure failed;
   if (where.where == place::next && where.zeroes > 0) {
-    sink_.before_wait = [&who] { who.before_wait(); };
+    use_sink_for(who);
     failed = co_await sink_.write_zeroes(where.zeroes);
   } else if (where.where == place::spill && !spill_) {
     failed = open_spill();
@@ -125,7 +133,7 @@ awaitable<wire_error> transfer::make_way(client& who, const protocol::request& r
 awaitable<wire_error> transfer::send(client& who, const protocol::request& r,
                                      protocol::bytes payload) {
   if (state() == lifecycle::state::failed) co_return wire_error::io;
-  sink_.before_wait = [&who] { who.before_wait(); };
+  use_sink_for(who);
   payload_bytes_ += payload.size();
   const auto failed = co_await sink_.write(payload);
   if (failed) co_return failed_in_sink(who, r, failed);
@@ -134,14 +142,15 @@ awaitable<wire_error> transfer::send(client& who, const protocol::request& r,
 
 bool transfer::takes_at_once(std::uint64_t offset, std::uint64_t length) const {
   const auto& limits = settings_.limits;
-  return turns_.free() && opened_ && phase_ == phase::running && state() != lifecycle::state::failed &&
-         offset >= position() && sequencer_.is_next(offset, true) &&
+  const bool running = phase_ == phase::running && state() != lifecycle::state::failed;
+  return running && opened_ && turns_.free() && offset >= position() &&
+         sequencer_.is_next(offset, true) &&
          offset + length <= limits.size.value_or(limits.max_stream);
 }
 
 awaitable<wire_error> transfer::send_parts(client& who, const protocol::request& r,
                                            std::span<iovec> parts) {
-  sink_.before_wait = [&who] { who.before_wait(); };
+  use_sink_for(who);
   payload_bytes_ += r.length;
   const auto failed = co_await sink_.write_parts(parts);
   if (failed) co_return failed_in_sink(who, r, failed);
@@ -153,9 +162,10 @@ awaitable<transfer::spliced> transfer::splice(client& who, const protocol::reque
   spliced result;
   result.error = wire_error::io;
   if (state() == lifecycle::state::failed) co_return result;
-  sink_.before_wait = [&who] { who.before_wait(); };
+  use_sink_for(who);
   result.did = co_await sink_.splice(socket, count);
   payload_bytes_ += result.did.moved;
+  spliced_bytes_ += result.did.moved;
   result.error = wire_error::none;
   if (result.did.failed) result.error = failed_in_sink(who, r, result.did.failed);
   co_return result;
@@ -187,7 +197,8 @@ std::optional<wire_error> transfer::done(client& who, const protocol::request& r
     quiet_since_ = io::clock::now();
   }
   if (later) {
-    put_off_.emplace(where.begin + where.payload, put_off{&who, r.cookie});
+    put_off_.push_back({where.begin + where.payload, &who, r.cookie});
+    std::ranges::push_heap(put_off_, std::greater{}, &put_off::end);
   }
   moved();
   if (later) return std::nullopt;
@@ -195,9 +206,11 @@ std::optional<wire_error> transfer::done(client& who, const protocol::request& r
 }
 
 void transfer::answer_all(client& who) {
+  // In their order; and what is left of it is in order, which is a heap too.
+  std::ranges::sort(put_off_, {}, &put_off::end);
   std::erase_if(put_off_, [&](const auto& p) {
-    if (p.second.who != &who) return false;
-    who.answer(p.second.cookie, wire_error::none);
+    if (p.who != &who) return false;
+    who.answer(p.cookie, wire_error::none);
     return true;
   });
 }
@@ -207,7 +220,7 @@ awaitable<wire_error> transfer::flush(client& who) {
   if (!opened_ || !sink_.flushes()) co_return wire_error::none;
   auto turn = co_await take_turn(who);
   if (state() == lifecycle::state::failed) co_return wire_error::io;
-  sink_.before_wait = [&who] { who.before_wait(); };
+  use_sink_for(who);
   const auto failed = co_await sink_.flush();
   if (failed) co_return failed_in_sink(who, {.type = command::flush}, failed);
   turn.release();

@@ -76,6 +76,7 @@ failure module_sink::to_failure(std::int64_t result) {
 }
 
 failure module_sink::write_failure(error_code error) const {
+  if (!error) return {};
   const auto what =
       error == boost::system::errc::broken_pipe ? "the reader went away" : "writing failed";
   return {error, fmt::format("sink {}: {}: {}", module_.table.name, what, error.message())};

@@ -45,7 +45,7 @@ void extents::split_at(std::uint64_t offset) {
   auto& before = std::prev(next)->second;
   if (before.end <= offset) return;
   const auto begin = std::prev(next)->first;
-  map_.emplace_hint(next, offset, before);
+  insert(next, offset, before);
   if (before.carries_data()) ++with_data_;
   spilled_ += before.spilled_from(offset);
   spilled_ -= before.spilled_from(begin);
@@ -53,10 +53,26 @@ void extents::split_at(std::uint64_t offset) {
   spilled_ += before.spilled_from(begin);
 }
 
+void extents::insert(map::const_iterator before, std::uint64_t begin, value v) {
+  if (spare_.empty()) {
+    map_.emplace_hint(before, begin, std::move(v));
+    return;
+  }
+  auto node = std::move(spare_.back());
+  spare_.pop_back();
+  node.key() = begin;
+  node.mapped() = std::move(v);
+  map_.insert(before, std::move(node));
+}
+
 extents::map::iterator extents::remove(map::iterator it) {
   if (it->second.carries_data()) --with_data_;
   spilled_ -= it->second.spilled_from(it->first);
-  return map_.erase(it);
+  if (spare_.size() == most_spare) return map_.erase(it);
+  it->second.block.reset();
+  const auto next = std::next(it);
+  spare_.push_back(map_.extract(it));
+  return next;
 }
 
 void extents::erase(std::uint64_t begin, std::uint64_t end) {
@@ -88,7 +104,7 @@ void extents::assign(extent e) {
   }
   if (e.what == content::spill) spilled_ += in_pages(e.begin, e.end);
   if (e.carries_data()) ++with_data_;
-  map_.emplace_hint(next, e.begin, value{e.end, std::move(e.block), e.what});
+  insert(next, e.begin, value{e.end, std::move(e.block), e.what});
 }
 
 }  // namespace nbdstream::stream

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace nbdstream::stream {
 
@@ -75,9 +76,15 @@ class extents {
   static extent view(const map::value_type& of);
   [[nodiscard]] map::const_iterator find(std::uint64_t offset) const;
   void split_at(std::uint64_t offset);
+  void insert(map::const_iterator before, std::uint64_t begin, value v);
   map::iterator remove(map::iterator it);
 
+  /// So many nodes are kept for extents to come: where no more than these come and go at a time, no
+  /// allocation is made for them. A burst gives back the others at once.
+  static constexpr std::size_t most_spare = 1024;
+
   map map_;  ///< by begin
+  std::vector<map::node_type> spare_;
   std::size_t with_data_ = 0;
   std::uint64_t spilled_ = 0;
 };

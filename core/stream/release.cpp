@@ -55,6 +55,11 @@ std::optional<sequencer::range> sequencer::next_range() const {
   return range{cursor_, end};
 }
 
+bool sequencer::memory_is_next() const {
+  const auto e = held_.first();
+  return ready() && e && e->begin == cursor_ && e->what == content::memory;
+}
+
 std::optional<step> sequencer::next() {
   const auto found = next_range();
   if (!found) return std::nullopt;

@@ -14,8 +14,9 @@ using place = placement::place;
 
 sequencer::pending sequencer::await(std::uint64_t offset) {
   pending p;
-  p.place_ = pending_.insert(offset);
+  pending_.insert(offset);
   p.of_ = this;
+  p.offset_ = offset;
   return p;
 }
 

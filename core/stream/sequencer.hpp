@@ -18,11 +18,11 @@
 #include "stream/extents.hpp"
 #include "stream/window.hpp"
 
+#include <boost/container/flat_set.hpp>
 #include <boost/system/result.hpp>
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -89,24 +89,26 @@ class sequencer {
    public:
     pending() = default;
     pending(pending&& other) noexcept
-        : of_(std::exchange(other.of_, nullptr)), place_(other.place_) {}
+        : of_(std::exchange(other.of_, nullptr)), offset_(other.offset_) {}
     pending& operator=(pending&& other) noexcept {
       if (this != &other) {
         end();
         of_ = std::exchange(other.of_, nullptr);
-        place_ = other.place_;
+        offset_ = other.offset_;
       }
       return *this;
     }
     ~pending() { end(); }
     void end() noexcept {
-      if (of_) std::exchange(of_, nullptr)->pending_.erase(place_);
+      if (!of_) return;
+      auto& all = std::exchange(of_, nullptr)->pending_;
+      all.erase(all.find(offset_));
     }
 
    private:
     friend class sequencer;
     sequencer* of_ = nullptr;
-    std::multiset<std::uint64_t>::iterator place_;
+    std::uint64_t offset_ = 0;
   };
   [[nodiscard]] pending await(std::uint64_t offset);
 
@@ -129,6 +131,8 @@ class sequencer {
   /// Takes what comes next, if it is there. State: who asks may feed the sink, and sends it.
   [[nodiscard]] std::optional<step> next();
   [[nodiscard]] bool ready() const { return next_range().has_value(); }
+  /// Whether that is there, and in memory.
+  [[nodiscard]] bool memory_is_next() const;
 
   /// Whether a gap at the cursor keeps held or awaited requests from being sent.
   [[nodiscard]] bool waits_for_gap() const;
@@ -149,10 +153,9 @@ class sequencer {
   [[nodiscard]] bool spilling() const noexcept { return spilling_ > 0; }
   [[nodiscard]] const extents& held() const noexcept { return held_; }
   [[nodiscard]] const stream::window& memory() const noexcept { return window_; }
-  [[nodiscard]] const limits& settings() const noexcept { return limits_; }
 
   /// Forgets what is held: the stream is over.
-  void drop() { held_.erase(0, held_.end()); }
+  void drop() { held_ = {}; }
 
   /// How the writes came, for the log.
   struct record {
@@ -183,7 +186,7 @@ class sequencer {
   std::uint64_t cursor_ = 0;
   stream::window window_;  // before what refers to its blocks
   extents held_;
-  std::multiset<std::uint64_t> pending_;
+  boost::container::flat_multiset<std::uint64_t> pending_;  // one or two a connection
   std::uint64_t spilling_ = 0;     ///< bytes on their way to the spill file
   std::uint64_t given_up_to_ = 0;  ///< the end of the last gap that close_gap() gave up
   bool finished_ = false;

@@ -43,7 +43,7 @@ TEST_F(session_batch, EndsWhereTheBytesDoNotFollow) {
   r.settle();
   EXPECT_EQ(answers(c), "1 2 3 4 5 6");
   EXPECT_EQ(r.tape.data(), "0123456789abcdefghijk");
-  EXPECT_EQ(count(r, "parts"), 2u);
+  EXPECT_EQ(count(r, "parts"), 3u) << "two batches, and what was held";
 }
 
 TEST_F(session_batch, EndsBeforeAWriteThatHasNotCome) {
@@ -108,6 +108,15 @@ TEST_F(session_batch, DoesNotTakeMoreThanOthersCanWaitFor) {
   r.settle();
   EXPECT_EQ(r.tape.data().size(), 10 + many);
   EXPECT_GE(count(r, "parts"), many / 64);
+}
+
+TEST_F(session_batch, OfWhatWasHeldGoesToTheSinkWithOneCallToo) {
+  auto& c = connect_and_begin();
+  for (std::uint64_t i = 0; i < 20; ++i) write(c, 12 + i, "x");
+  EXPECT_EQ(r.tape.data(), "0123456789");
+  write(c, 10, "ab");
+  EXPECT_EQ(r.tape.data(), "0123456789ab" + std::string(20, 'x'));
+  EXPECT_EQ(count(r, "parts"), 1u);
 }
 
 class session_batch_of_a_size : public clients_at_work {
