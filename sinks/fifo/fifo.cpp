@@ -30,7 +30,7 @@ class fifo_sink {
        {"reader-timeout", NBDSTREAM_OPTION_DURATION, 0, nullptr,
         "how long the first write waits for a reader; without it, for ever"}}};
 
-  explicit fifo_sink(sink_host host) : path_(host.text("path").value_or("")) {
+  explicit fifo_sink(sink_host host) : host_(host), path_(host.text("path").value_or("")) {
     if (path_.empty()) throw sink_error(EINVAL, "the path is empty: name a FIFO, or a new path");
     if (const auto limit = host.number("reader-timeout")) reader_timeout_ = clock::duration(*limit);
     if (look_at_or_make() == target::socket) (void)medium::unix_address(path_);
@@ -101,7 +101,7 @@ class fifo_sink {
     if (status == -ENXIO) return wait_.later(50ms);
     is_open_ = status == 0;
     // Not earlier: the capacity tells an old buffer from a new one.
-    if (is_open_ && end_.is_pipe()) medium::raise_pipe_size(end_.get());
+    if (is_open_ && end_.is_pipe()) medium::raise_pipe_size(end_.get(), host_);
     if (is_open_ && end_.is_pipe() && !ours_) last_readers_.watch(end_.get());
     return status;
   }
@@ -147,6 +147,7 @@ class fifo_sink {
     return *reader_timeout_ - (clock::now() - *first_try_);
   }
 
+  sink_host host_;
   std::string path_;
   std::optional<clock::duration> reader_timeout_;
   std::optional<clock::time_point> first_try_;

@@ -58,11 +58,16 @@ void discard_input(int socket) noexcept {
 
 }  // namespace
 
-void raise_pipe_size(int fd) noexcept {
+void raise_pipe_size(int fd, const sink_host& host) {
   const int now = ::fcntl(fd, F_GETPIPE_SZ);
+  const int largest = largest_pipe();
+  if (now < 0 || now >= largest) return;
   // Less than the maximum may still be allowed: a user's pipes together have a limit as well.
-  for (int size = largest_pipe(); now > 0 && size > now; size /= 2)
+  for (int size = largest; size > now; size /= 2)
     if (::fcntl(fd, F_SETPIPE_SZ, size) >= 0) return;
+  host.log(NBDSTREAM_LOG_INFO,
+           "the pipe keeps its " + std::to_string(now) + " bytes, and will be slower for it: all " +
+               "pipes of this user together are at their limit (fs.pipe-user-pages-soft)");
 }
 
 bool without_reader(int fd) noexcept {

@@ -5,11 +5,15 @@
 #include "descriptor.hpp"
 #include "retry.hpp"
 
+namespace nbdstream {
+class sink_host;
+}
+
 namespace nbdstream::medium {
 
 /// Raises the capacity of a pipe as far as the system lets us, never lowers it: the largest single
-/// gain for whoever copies through it. Failing is no error.
-void raise_pipe_size(int fd) noexcept;
+/// gain for whoever copies through it. Failing is no error; `host` logs it.
+void raise_pipe_size(int fd, const sink_host& host);
 
 /// Whether nobody has the pipe open for reading any more; `fd` is its write end.
 bool without_reader(int fd) noexcept;

@@ -46,7 +46,7 @@ class stdout_sink {
                                           .description = "Write to standard output",
                                           .flags = NBDSTREAM_SINK_USES_STDOUT};
 
-  explicit stdout_sink(sink_host) : unused_(take_stdout()) {}
+  explicit stdout_sink(sink_host host) : host_(host), unused_(take_stdout()) {}
 
   int open(const nbdstream_stream&) {
     if (!unused_) throw sink_error(EBADF, "standard output carries one stream");
@@ -55,7 +55,7 @@ class stdout_sink {
       end_ = std::move(shared);
       return 0;
     }
-    medium::raise_pipe_size(shared.get());
+    medium::raise_pipe_size(shared.get(), host_);
     descriptor own = reopen_pipe(shared.get());
     fd_flags_ = own ? 0 : NBDSTREAM_FD_SHARED;
     end_ = own ? write_end(std::move(own)) : std::move(shared);
@@ -84,6 +84,7 @@ class stdout_sink {
   }
 
  private:
+  sink_host host_;
   descriptor unused_;  // standard output, until the stream begins
   write_end end_;
   std::uint32_t fd_flags_ = NBDSTREAM_FD_SHARED;

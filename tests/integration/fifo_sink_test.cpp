@@ -111,5 +111,33 @@ TEST_F(fifo_sink, needs_a_path) {
   EXPECT_TRUE(mentions(ended.err, "path"));
 }
 
+/// Runs a command as a user whose pipes are as many as they may be (pipe(7)); a privileged one has
+/// no such limit.
+const std::string with_no_pipes_left = R"(
+import fcntl, os, subprocess, sys
+pipes = []
+F_SETPIPE_SZ = 1031
+try:
+    while len(pipes) < 4096:
+        pipes.append(os.pipe())
+        fcntl.fcntl(pipes[-1][1], F_SETPIPE_SZ, 1 << 20)
+except PermissionError:
+    sys.exit(subprocess.run(sys.argv[1:]).returncode)
+)";
+
+TEST_F(fifo_sink, leaves_a_pipe_as_it_is_where_the_user_may_have_no_larger_one_and_says_so) {
+  process reader = start_reader();
+  arguments argv{"python3", "-c", with_no_pipes_left, "nbdstream"};
+  if (::geteuid() == 0)
+    argv.insert(argv.begin(), {"setpriv", "--bounding-set=-sys_resource,-sys_admin"});
+  const auto rest = running(client_command("send(bytes(range(256)) * 4096)"));
+  argv.insert(argv.end(), rest.begin(), rest.end());
+  const result ended = start(argv).wait();
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(mentions(ended.err, "fs.pipe-user-pages-soft"));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_EQ(std::filesystem::file_size(path("out.raw")), MiB);
+}
+
 }  // namespace
 }  // namespace nbdstream::test
