@@ -3,10 +3,12 @@
 // The limit: what moves the bytes when there is no NBD around them. It blocks, has one thread, and
 // waits for nothing but the next call.
 //
-//   bare_loop               from the first connection to the listening socket on stdin, by splice,
-//                           to stdout: a pipe, or a socket, then through a pipe in between
-//   bare_loop copy          the same by read and write
-//   bare_loop zeroes BYTES  zeroes to stdout, a pipe, by tee from a pipe that is full of them
+//   bare_loop splice [SIZE]  from the first connection to the listening socket on stdin, by splice,
+//                            to stdout: a pipe, or a socket, then through a pipe in between
+//   bare_loop copy [SIZE]    the same by read and write
+//   bare_loop zeroes BYTES   zeroes to stdout, a pipe, by tee from a pipe that is full of them
+//
+// SIZE is the most that one call is asked to move.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@ namespace {
 using namespace bench;
 
 constexpr int pipe_size = 1 << 20;  // the most that an unprivileged process may ask for
+constexpr std::size_t splice_size = 1 << 20, copy_size = 256 << 10;
 
 struct pipe_ends {
   int out, in;
@@ -38,20 +41,20 @@ std::size_t splice_some(int from, int to, std::size_t most) {
       must(splice(from, nullptr, to, nullptr, most, SPLICE_F_MOVE), "splice"));
 }
 
-void to_pipe(int from) {
-  while (splice_some(from, STDOUT_FILENO, pipe_size) > 0) {
+void to_pipe(int from, std::size_t size) {
+  while (splice_some(from, STDOUT_FILENO, size) > 0) {
   }
 }
 
-void to_socket(int from) {
+void to_socket(int from, std::size_t size) {
   const auto between = make_pipe();
-  while (auto left = splice_some(from, between.in, pipe_size)) {
+  while (auto left = splice_some(from, between.in, size)) {
     while (left > 0) left -= splice_some(between.out, STDOUT_FILENO, left);
   }
 }
 
-void copy(int from) {
-  std::vector<char> buffer(256 << 10);
+void copy(int from, std::size_t size) {
+  std::vector<char> buffer(size);
   while (const auto n = must(read(from, buffer.data(), buffer.size()), "read")) {
     for (ssize_t at = 0; at < n;) {
       at += must(write(STDOUT_FILENO, &buffer[static_cast<std::size_t>(at)],
@@ -76,21 +79,25 @@ void zeroes(std::uint64_t count) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string_view mode = argc > 1 ? argv[1] : "splice";
+  const std::string_view mode = argc > 1 ? argv[1] : "";
   if (mode == "zeroes" && argc == 3) {
     zeroes(number(argv[2]));
     return 0;
   }
-  if (argc > 2 || (mode != "splice" && mode != "copy"))
-    fail("usage: bare_loop [copy|zeroes BYTES]");
+  if (argc > 3 || (mode != "splice" && mode != "copy")) {
+    fail("usage: bare_loop splice|copy [SIZE], or bare_loop zeroes BYTES");
+  }
+  const bool copies = mode == "copy";
+  const std::size_t size = argc > 2 ? number(argv[2]) : copies ? copy_size : splice_size;
+  if (size == 0) fail("SIZE is not 0");
   struct stat status {};
   must(fstat(STDOUT_FILENO, &status), "fstat");
   const int from = connection(STDIN_FILENO);
-  if (mode == "copy") {
-    copy(from);
+  if (copies) {
+    copy(from, size);
   } else if (S_ISFIFO(status.st_mode)) {
-    to_pipe(from);
+    to_pipe(from, size);
   } else {
-    to_socket(from);
+    to_socket(from, size);
   }
 }

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 
 sys.dont_write_bytecode = True
 
+import profiling
 import report
 import running
 import workloads
@@ -34,13 +35,18 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], metavar="TEXT",
                         help="only workloads whose name has TEXT in it; repeatable; see --list")
     parser.add_argument("--list", action="store_true", help="print the workloads' names")
+    parser.add_argument("--profile", action="store_true",
+                        help="instead of the table: where nbdstream's time goes, by perf")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="every figure, too")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.profile and (args.json or args.rounds):
+        parser.error("--profile has neither rounds nor figures for --json")
+    return args
 
 
 def check(setting: workloads.Setting) -> None:
-    programs = [setting.server] + [setting.tools / name for name in
-                                   ("bare_loop", "drain", "ideal_client", "measure")]
+    names = ("bare_loop", "drain", "ideal_client", "measure", "naive_server")
+    programs = [setting.server, *(setting.tools / name for name in names)]
     missing = [str(p) for p in programs if not p.is_file()]
     missing += [p for p in ("nbdcopy", "nbdkit", "qemu-img", "qemu-nbd") if not shutil.which(p)]
     if missing:
@@ -96,11 +102,10 @@ def describe(machine: dict, rounds: int, quick: bool) -> str:
             f"{busy if machine['load'] > 0.5 else ''}\n")
 
 
-def measure(setting, args: argparse.Namespace, rounds: int) -> bool:
+def measure(setting, chosen: list, args: argparse.Namespace) -> bool:
+    rounds = args.rounds or (3 if args.quick else 6)
     machine = report.machine()
     print(describe(machine, rounds, args.quick), flush=True)
-    chosen = [w for w in workloads.all_workloads(setting)
-              if not args.only or any(text in w.key for text in args.only)]
     workloads.make_inputs(setting)
     results = run_all(setting, chosen, rounds)
     starts = time_starts(setting, rounds)
@@ -128,11 +133,15 @@ def main() -> int:
         bin_dir = args.bin.resolve()
         setting = workloads.Setting(bin_dir / "nbdstream", (args.tools or bin_dir).resolve(),
                                     directory(None), directory(shm), args.quick)
+        default = profiling.KEYS if args.profile else [""]
+        chosen = [w for w in workloads.all_workloads(setting)
+                  if any(text in w.key for text in args.only or default)]
         if args.list:
-            print("\n".join(w.key for w in workloads.all_workloads(setting)))
+            print("\n".join(w.key for w in chosen))
             return 0
         check(setting)
-        return 0 if measure(setting, args, args.rounds or (3 if args.quick else 6)) else 1
+        run = profiling.profile if args.profile else measure
+        return 0 if run(setting, chosen, args) else 1
 
 
 if __name__ == "__main__":

@@ -83,25 +83,24 @@ def as_json(work: Workload, rounds: Rounds) -> dict:
 
 # ---- text -----------------------------------------------------------------------------------
 
-LINE = "{:<14}{:>5}   {:<18}{:>6}   {:<18}{:>6}   {:<18}{:<9}{:>7}{:>7}"
+LINE = "{:<14}" + 6 * "{:<17}" + "{:<9}{:>7}{:>6}"
 
 
 def heading() -> str:
-    over = LINE.format("", "", "speed ratio", "server", "ratio", "all", "ratio", "CPU %",
-                       "server", "pipe")
-    names = LINE.format("", "GB/s", "(min-max)", "s/GiB", "(min-max)", "s/GiB", "(min-max)",
-                        "c/s/r", "MiB", "KiB")
-    return f"{over.rstrip()}\n{names.rstrip()}"
+    over = LINE.format("", "GB/s", "speed ratio", "server s/GiB", "ratio", "all s/GiB", "ratio",
+                       "CPU %", "server", "pipe")
+    below = LINE.format("", *(6 * ["median (min-max)"]), "c/s/r", "MiB", "KiB")
+    return f"{over}\n{below}"
 
 
-def number(of: dict | None) -> str:
-    return f"{of['median']:.2f}" if of else "-"
+def number(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def with_range(of: dict | None) -> str:
     if not of:
-        return ""
-    middle, low, high = (f"{v:.2f}" if v < 10 else f"{v:.1f}" for v in of.values())
+        return "-"
+    middle, low, high = map(number, of.values())
     return f"{middle} ({low}-{high})"
 
 
@@ -112,11 +111,12 @@ def row(peer: str, s: dict | None, is_reference: bool) -> str:
     parts = "/".join("-" if v is None else f"{v * 100:.0f}" for v in shown)
     if "copier" in s["shares"]:
         parts = "-"
-    ratios = ["" if is_reference else with_range(s[name])
-              for name in ("speed ratio", "server ratio", "all ratio")]
-    return LINE.format(peer, number(s["GB/s"]), ratios[0], number(s["server s/GiB"]), ratios[1],
-                       number(s["all s/GiB"]), ratios[2], parts, f"{s['peak'] / MiB:.1f}",
-                       s["pipe"] // 1024 if s["pipe"] else "-").rstrip()
+    figures = []
+    for name in ("speed", "server", "all"):
+        figures.append(with_range(s["GB/s" if name == "speed" else f"{name} s/GiB"]))
+        figures.append("" if is_reference else with_range(s[f"{name} ratio"]))
+    return LINE.format(peer, *figures, parts, f"{s['peak'] / MiB:.1f}",
+                       s["pipe"] // 1024 if s["pipe"] else "-")
 
 
 def text(work: Workload, rounds: Rounds) -> str:

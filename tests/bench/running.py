@@ -46,8 +46,10 @@ class Sample:
 class Run:
     """One peer in one round: its processes, in a directory of their own."""
 
-    def __init__(self, tools: pathlib.Path, top: pathlib.Path, equal_pipes: bool):
+    def __init__(self, tools: pathlib.Path, top: pathlib.Path, equal_pipes: bool, perf=()):
+        """`perf`: words before each command, whose -o takes a file for the role's samples."""
         self.tools = tools
+        self.perf = perf
         self.directory = pathlib.Path(tempfile.mkdtemp(dir=top))
         self.equal_pipes = equal_pipes
         self.processes: dict[str, subprocess.Popen] = {}
@@ -71,6 +73,8 @@ class Run:
     def spawn(self, role: str, command: list, stdin=subprocess.DEVNULL, stdout=None) -> None:
         """`role` is one of server, client, reader, or copier: one that is more than one."""
         words = [self.tools / "measure", self.path(role + ".cost"), *command]
+        if self.perf:
+            words = [*self.perf, "-o", self.path(role + ".perf"), "--", *words]
         out = self.path(role + ".out")
         with open(self.path(role + ".err"), "wb") as err, open(out, "wb") as default:
             if self.begin is None:

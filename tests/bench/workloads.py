@@ -119,7 +119,8 @@ def nbdstream(s: Setting, run: Run, tcp_in=False, tcp_out=False, data_path="auto
     return address
 
 
-def bare_loop(s: Setting, run: Run, tcp_in=False, tcp_out=False, copy=False) -> str:
+def from_one_connection(run: Run, command: list, tcp_in=False, tcp_out=False) -> str:
+    """Starts what reads a listening socket on stdin and writes to stdout, with its reader."""
     if tcp_out:
         sink = socket.create_connection(("127.0.0.1", run.reader_of_tcp())).detach()
     else:
@@ -128,8 +129,7 @@ def bare_loop(s: Setting, run: Run, tcp_in=False, tcp_out=False, copy=False) -> 
           os.fdopen(sink, "wb") as out):
         listener.bind(("127.0.0.1", 0) if tcp_in else run.path("raw"))
         listener.listen()
-        run.spawn("server", [s.tools / "bare_loop", *(["copy"] if copy else [])],
-                  stdin=listener, stdout=out)
+        run.spawn("server", command, stdin=listener, stdout=out)
         return f"tcp:{listener.getsockname()[1]}" if tcp_in else "unix:" + run.path("raw")
 
 
@@ -172,25 +172,31 @@ def in_order(s: Setting, request: int, queue: int, tcp_in=False, tcp_out=False) 
     def copying(run: Run) -> None:
         ideal(s, run, nbdstream(s, run, data_path="copy"), "write", s.stream, request, queue)
 
-    def bare(run: Run) -> None:
-        ideal(s, run, bare_loop(s, run, tcp_in, tcp_out), "raw", s.stream, request, 1)
-
-    def bare_copy(run: Run) -> None:
-        address = bare_loop(s, run, tcp_in, tcp_out, copy=True)
-        ideal(s, run, address, "raw", s.stream, request, 1)
+    def bare(mode: str) -> Callable[[Run], None]:
+        def start(run: Run) -> None:
+            address = from_one_connection(run, [s.tools / "bare_loop", mode], tcp_in, tcp_out)
+            ideal(s, run, address, "raw", s.stream, request, 1)
+        return start
 
     size = f"{request // KiB} KiB" if request < MiB else f"{request // MiB} MiB"
     names = "TCP" if tcp_in else "Unix", "TCP" if tcp_out else "FIFO"
-    peers = [Peer(US, ours), Peer("bare splice", bare)]
+    peers = [Peer(US, ours), Peer("bare splice", bare("splice"))]
     if tcp_out:
-        peers.append(Peer("bare copy", bare_copy))
+        peers.append(Peer("bare copy", bare("copy")))
     if names == ("Unix", "FIFO") and request < 32 * MiB:  # it has a buffer for each of 16 threads
         peers.append(nbdkit(s, "nbdkit null", ["null", "size=1T"], s.stream, request, queue))
     if names == ("Unix", "FIFO") and request == 256 * KiB:
-        peers.append(Peer("ours, copying", copying))
+        peers += [naive(s, s.stream, request, queue), Peer("ours, copying", copying)]
     return Workload(f"{'-'.join(names)}-{request}".lower(),
                     f"{size} x {queue} in order, {names[0]} to {names[1]}", s.stream, peers,
                     "bare splice", f"server CPU <= {1.4 if tcp_in or tcp_out else 1.3}")
+
+
+def naive(s: Setting, count: int, request: int, queue: int) -> Peer:
+    def start(run: Run) -> None:
+        address = from_one_connection(run, [s.tools / "naive_server"])
+        ideal(s, run, address, "write", count, request, queue)
+    return Peer("naive server", start)
 
 
 def nbdkit(s: Setting, name: str, plugin: list, count: int, request: int, queue: int) -> Peer:
@@ -219,7 +225,7 @@ def small(s: Setting) -> Workload:
         ideal(s, run, nbdstream(s, run), "write", s.data, 4 * KiB, 64)
 
     same = s.data, 4 * KiB, 64
-    peers = [Peer(US, ours),
+    peers = [Peer(US, ours), naive(s, *same),
              nbdkit(s, "nbdkit file", ["file", s.scratch / "target.raw"], *same),
              nbdkit(s, "nbdkit null", ["null", "size=1T"], *same)]
     return Workload("small", "4 KiB x 64 in order, Unix to FIFO", s.data, peers,
