@@ -30,6 +30,13 @@ sockaddr_in loopback(std::uint16_t port) {
   return address;
 }
 
+sockaddr_un unix_address(const std::filesystem::path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  return address;
+}
+
 template <class Address>
 const sockaddr* generic(const Address& address) {
   return reinterpret_cast<const sockaddr*>(&address);
@@ -78,6 +85,32 @@ ending peer::drain() {
   return reset_ ? ending::reset : ending::end_of_file;
 }
 
+void peer::take_what_there_is() {
+  while (wait_readable(fd_.get(), 0) &&
+         read_some(std::numeric_limits<std::size_t>::max(), deadline()) > 0)
+    continue;
+}
+
+std::size_t peer::offer(std::string_view text) {
+  const auto sent = ::send(fd_.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0 && errno == EAGAIN) return 0;
+  return static_cast<std::size_t>(checked(sent, "send"));
+}
+
+void peer::send(std::string_view text, peer* reader, std::size_t piece) {
+  const deadline until;
+  while (!text.empty()) {
+    text.remove_prefix(offer(text.substr(0, piece)));
+    take_what_there_is();
+    if (reader) reader->take_what_there_is();
+    std::array<pollfd, 2> any{
+        {{fd_.get(), POLLIN | POLLOUT, 0}, {reader ? reader->fd() : -1, POLLIN, 0}}};
+    if (until.passed())
+      throw std::runtime_error(std::to_string(text.size()) + " bytes not taken by the deadline");
+    if (!text.empty()) checked(::poll(any.data(), any.size(), until.poll_timeout()), "poll");
+  }
+}
+
 peer open_fifo(const std::filesystem::path& fifo) {
   return peer(file_descriptor(
       checked(::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC), "open " + fifo.string())));
@@ -106,10 +139,7 @@ listener listener::tcp() {
 }
 
 listener listener::unix_socket(const std::filesystem::path& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
-  return {listen_on(AF_UNIX, address), 0};
+  return {listen_on(AF_UNIX, unix_address(path)), 0};
 }
 
 peer listener::accept() {
@@ -130,6 +160,13 @@ std::uint16_t free_port() {
 peer connect_tcp(std::uint16_t port) {
   file_descriptor fd(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
   const sockaddr_in address = loopback(port);
+  checked(::connect(fd.get(), generic(address), sizeof address), "connect");
+  return peer(std::move(fd));
+}
+
+peer connect_unix(const std::filesystem::path& path) {
+  file_descriptor fd(checked(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+  const sockaddr_un address = unix_address(path);
   checked(::connect(fd.get(), generic(address), sizeof address), "connect");
   return peer(std::move(fd));
 }

@@ -9,7 +9,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
+#include <string_view>
 
 namespace nbdstream::test {
 
@@ -27,6 +29,16 @@ class peer {
   /// Reads to the end, into received(); an exception if there is none by the deadline.
   ending drain();
   [[nodiscard]] const std::string& received() const noexcept { return received_; }
+
+  /// Reads what has come until now, without waiting.
+  void take_what_there_is();
+
+  /// Sends all of `text`, at most `piece` bytes a call, and reads meanwhile what has come here and
+  /// to `reader`, so that nobody waits for the test.
+  void send(std::string_view text, peer* reader = nullptr,
+            std::size_t piece = std::numeric_limits<std::size_t>::max());
+  /// Sends what is taken at once, and returns how much that was.
+  std::size_t offer(std::string_view text);
 
   /// Goes away, with whatever was not read.
   void leave() noexcept { fd_.reset(); }
@@ -85,6 +97,7 @@ class listener {
 
 /// Connects to a port of the loopback interface, as a port scan does.
 [[nodiscard]] peer connect_tcp(std::uint16_t port);
+[[nodiscard]] peer connect_unix(const std::filesystem::path& path);
 
 }  // namespace nbdstream::test
 #endif
