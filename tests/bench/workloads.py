@@ -93,8 +93,8 @@ def uri(run: Run) -> str:
     return f"nbd+unix:///?socket={run.path('nbd')}"
 
 
-def serve(run: Run, command: list) -> None:
-    run.spawn("server", [*command, "-P", run.path("ready")])
+def serve(run: Run, command: list, stdout=None) -> None:
+    run.spawn("server", [*command, "-P", run.path("ready")], stdout=stdout)
     run.ready(run.path("ready"))
 
 
@@ -119,9 +119,12 @@ def nbdstream(s: Setting, run: Run, tcp_in=False, tcp_out=False, data_path="auto
     return address
 
 
-def from_one_connection(run: Run, command: list, tcp_in=False, tcp_out=False) -> str:
-    """Starts what reads a listening socket on stdin and writes to stdout, with its reader."""
-    if tcp_out:
+def from_one_connection(run: Run, command: list, tcp_in=False, tcp_out=False, file=None) -> str:
+    """Starts what reads a listening socket on stdin and writes to stdout, with its reader, or to
+    a file."""
+    if file:
+        sink = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    elif tcp_out:
         sink = socket.create_connection(("127.0.0.1", run.reader_of_tcp())).detach()
     else:
         sink = os.open(run.reader_of_fifo(), os.O_WRONLY)
@@ -192,6 +195,28 @@ def in_order(s: Setting, request: int, queue: int, tcp_in=False, tcp_out=False) 
                     "bare splice", f"server CPU <= {1.4 if tcp_in or tcp_out else 1.3}")
 
 
+def into_file(s: Setting, request: int, queue: int) -> Workload:
+    file = s.scratch / "stream.raw"
+
+    def ours(run: Run) -> None:
+        listen, address = listen_at(run, False)
+        with open(file, "wb") as out:
+            serve(run, [s.server, *listen, "--sink", "stdout", "--settle", "0",
+                        "--log-level", "error"], stdout=out)
+        ideal(s, run, address, "write", s.data, request, queue)
+
+    def bare(mode: str) -> Callable[[Run], None]:
+        def start(run: Run) -> None:
+            address = from_one_connection(run, [s.tools / "bare_loop", mode], file=file)
+            ideal(s, run, address, "raw", s.data, request, 1)
+        return start
+
+    return Workload(f"unix-file-{request}", f"{request // KiB} KiB x {queue} in order, Unix to a "
+                    "file in memory", s.data,
+                    [Peer(US, ours), Peer("bare splice", bare("splice")),
+                     Peer("bare copy", bare("copy"))], "bare splice", "none")
+
+
 def naive(s: Setting, count: int, request: int, queue: int) -> Peer:
     def start(run: Run) -> None:
         address = from_one_connection(run, [s.tools / "naive_server"])
@@ -236,7 +261,8 @@ def all_workloads(s: Setting) -> list[Workload]:
     return [*images(s, equal=False), *images(s, equal=True),
             in_order(s, 256 * KiB, 16), in_order(s, 2 * MiB, 4), in_order(s, 32 * MiB, 2),
             in_order(s, 256 * KiB, 16, tcp_in=True), in_order(s, 256 * KiB, 16, tcp_out=True),
-            zeroes(s, 32 * MiB, 4), zeroes(s, 2 * GiB, 1), small(s)]
+            into_file(s, 256 * KiB, 16), zeroes(s, 32 * MiB, 4), zeroes(s, 2 * GiB, 1),
+            small(s)]
 
 
 def start_commands(s: Setting, socket_path: str) -> list[tuple[str, list]]:
