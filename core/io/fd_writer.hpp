@@ -2,6 +2,7 @@
 #ifndef NBDSTREAM_IO_FD_WRITER_HPP
 #define NBDSTREAM_IO_FD_WRITER_HPP
 
+#include "io/middle_pipe.hpp"
 #include "io/readiness.hpp"
 #include "io/worker.hpp"
 #include "io/zero_pipe.hpp"
@@ -55,8 +56,9 @@ class fd_writer {
   /// Whether splice() may work.
   [[nodiscard]] bool splices() const noexcept { return splices_; }
   /// Moves up to `count` (1 or more) bytes from `socket`, which does not block, without looking at
-  /// them: the pipe gets references to what the socket has received. Waits for room in the pipe,
-  /// not for the socket. No bytes, and nothing else: the end of the socket's stream.
+  /// them: a pipe gets references to what the socket has received, a file or disk copies of it.
+  /// Waits for room, not for the socket. No bytes, and nothing else: the end of the socket's
+  /// stream.
   [[nodiscard]] awaitable<spliced> splice(int socket, std::uint64_t count);
 
   /// How many of the last bytes of the stream, at most, the reader has not taken and may be
@@ -97,14 +99,16 @@ class fd_writer {
   [[nodiscard]] awaitable<error_code> tee_zeroes(std::uint64_t& count);
   [[nodiscard]] awaitable<error_code> run_blocking(worker::job job);
   [[nodiscard]] bool paced() const noexcept { return how_ == how::blocking_paced; }
+  [[nodiscard]] awaitable<spliced> splice_to_file(int socket, std::uint64_t count);
   /// Until the descriptor takes more, or `stop`.
   [[nodiscard]] awaitable<error_code> wait_for_room();
 
   int fd_;
   how how_;
   file_way file_way_;
-  bool splices_;                         ///< it is a pipe, and by reference is not forbidden
-  bool tees_;                            ///< the same, for zeroes
+  bool splices_;                         ///< what a socket has received gets there in the kernel
+  bool tees_;                            ///< it is a pipe, and by reference is not forbidden
+  std::shared_ptr<middle_pipe> middle_;  ///< to a file; the thread may keep it longer
   std::optional<zero_pipe> zeroes_;      ///< once there were some
   bool spliced_ = false;                 ///< pages of a file were handed on
   std::shared_ptr<file_source> source_;  ///< of the call under way; the thread may keep it longer

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What goes into a pipe without being copied: what a socket has received, and zeroes.
+// What goes into a pipe without being copied, or into a file without passing through our memory:
+// what a socket has received, and zeroes.
 #include "io/fd_writer.hpp"
 
 #include <fcntl.h>
@@ -21,7 +22,27 @@ bool says_no(int error_number) {
 
 }  // namespace
 
+awaitable<fd_writer::spliced> fd_writer::splice_to_file(int socket, std::uint64_t count) {
+  spliced did;
+  if (!middle_) middle_ = std::make_shared<middle_pipe>();
+  did.refused = !middle_->usable();
+  if (!did.refused) {
+    if (before_wait_) before_wait_();
+    worker::job job = [middle = middle_, socket, to = fd_, count, stop = &stop_] {
+      return middle->move(socket, to, count, *stop);
+    };
+    const auto result = co_await thread_.run(std::move(job));
+    did.starved = result == -EAGAIN;
+    did.refused = result == 0 && middle_->refused();
+    if (result > 0) did.moved = static_cast<std::uint64_t>(result);
+    if (!did.starved) did.error = to_error(result);
+  }
+  splices_ = !did.refused && !middle_->refused();
+  co_return did;
+}
+
 awaitable<fd_writer::spliced> fd_writer::splice(int socket, std::uint64_t count) {
+  if (blocking() && !paced()) co_return co_await splice_to_file(socket, count);
   spliced did;
   while (did.moved < count) {
     did.error = asio::error::operation_aborted;

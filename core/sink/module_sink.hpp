@@ -99,5 +99,20 @@ class module_sink final : public sink {
   std::shared_ptr<std::byte[]> buffer_;  ///< of write_file(); the thread may keep it longer
 };
 
+/// Marks an operation as under way, for as long as it lives.
+class module_sink::operation {
+ public:
+  explicit operation(module_sink& of) : of_(of) { of_.busy_ = true; }
+  ~operation() {
+    of_.busy_ = false;
+    of_.idle_.notify_all();
+  }
+  operation(const operation&) = delete;
+  operation& operator=(const operation&) = delete;
+
+ private:
+  module_sink& of_;
+};
+
 }  // namespace nbdstream::sink
 #endif

@@ -4,10 +4,14 @@
 #include "io/fd_writer.hpp"
 #include "io/zero_pipe.hpp"
 #include "loop.hpp"
+#include "support/temp_directory.hpp"
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
+#include <fstream>
+#include <iterator>
 #include <memory>
 
 namespace nbdstream::test {
@@ -144,7 +148,7 @@ TEST(FdWriterSplice, StopsWhereItWaitsForASlowReader) {
   EXPECT_EQ(did.error, asio::error::operation_aborted);
 }
 
-TEST(FdWriterSplice, IsNotForAnythingButPipesNorWhereCopiesAreAskedFor) {
+TEST(FdWriterSplice, IsNotForSocketsAndDevicesNorWhereCopiesAreAskedFor) {
   EXPECT_FALSE(rig(false, true).writer.splices());
   rig r;
   EXPECT_TRUE(r.writer.splices());
@@ -155,12 +159,89 @@ TEST(FdWriterSplice, IsNotForAnythingButPipesNorWhereCopiesAreAskedFor) {
   }
 }
 
+/// The same with a file instead of the pipe.
+struct file_rig {
+  rig r;
+  temp_directory directory;
+  io::unique_fd file;
+  io::fd_writer writer;
+
+  explicit file_rig(int flags = 0)
+      : file(::open((directory / "f").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | flags, 0600)),
+        writer(file.get(), false, r.ready, r.thread, r.stop, r.before_wait) {}
+
+  spliced splice(std::uint64_t count) {
+    spliced did;
+    r.l.spawn(splice_to(*this, count, did));
+    r.l.finish();
+    return did;
+  }
+  static awaitable<void> splice_to(file_rig& f, std::uint64_t count, spliced& did) {
+    did = co_await f.writer.splice(f.r.socket.read.get(), count);
+  }
+  std::string contents() const {
+    std::ifstream in(directory / "f", std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+};
+
+TEST(FdWriterSplice, MovesToAFileNoMoreThanItIsAskedFor) {
+  file_rig f;
+  EXPECT_TRUE(f.writer.splices());
+  EXPECT_TRUE(f.splice(8).starved);
+  const auto data = numbered(100'000);
+  f.r.client_sends(data + "and the next header");
+  std::uint64_t moved = 0;
+  while (moved < data.size()) {
+    const auto did = f.splice(data.size() - moved);
+    ASSERT_FALSE(did.error || did.starved || did.refused);
+    ASSERT_GT(did.moved, 0u);
+    moved += did.moved;
+  }
+  EXPECT_TRUE(f.contents() == data);
+  EXPECT_EQ(drain(f.r.socket.read.get()), "and the next header");
+  f.r.socket.write.reset();
+  const auto did = f.splice(8);
+  EXPECT_FALSE(did.moved > 0 || did.error || did.starved || did.refused);
+}
+
+// splice(2) refuses such a file, when the bytes have left the socket already.
+TEST(FdWriterSplice, WritesToAFileThatIsAppendedTo) {
+  file_rig f(O_APPEND);
+  const auto data = numbered(10'000);
+  f.r.client_sends(data);
+  const auto did = f.splice(data.size());
+  EXPECT_EQ(did.moved, data.size());
+  EXPECT_FALSE(did.error);
+  EXPECT_TRUE(f.contents() == data);
+  EXPECT_FALSE(f.writer.splices());
+}
+
+TEST(FdWriterSplice, FailsWithAFileThatTakesNoMore) {
+  file_rig f;
+  f.r.client_sends(numbered(10'000));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{4096, before.rlim_max};
+  ::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto did = f.splice(10'000);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(did.error.value(), EFBIG);
+  EXPECT_FALSE(did.refused);
+}
+
 TEST(FdWriterSplice, SaysWhereItDoesNotWorkAtAll) {
   rig r;
   const io::unique_fd directory(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   r.socket.read = io::unique_fd(::dup(directory.get()));
   EXPECT_TRUE(splice(r, 8).refused);
   EXPECT_FALSE(r.writer.splices());
+
+  file_rig f;
+  f.r.socket.read = io::unique_fd(::dup(directory.get()));
+  EXPECT_TRUE(f.splice(8).refused);
+  EXPECT_FALSE(f.writer.splices());
 }
 
 TEST(FdWriterZeroes, AreCountedToTheByteInAnyPipe) {
@@ -202,25 +283,6 @@ TEST(FdWriterZeroes, StopWhereTheyWaitForASlowReader) {
   r.ready.cancel();
   r.l.finish();
   EXPECT_EQ(error, asio::error::operation_aborted);
-}
-
-TEST(ZeroPipe, NeverRunsOut) {
-  const io::zero_pipe zeroes;
-  ASSERT_TRUE(zeroes.usable());
-  const auto p = make_pipe();
-  for (int i = 0; i < 100; ++i) {
-    ASSERT_EQ(zeroes.tee_to(p.write.get(), 30'000), 30'000);
-    ASSERT_EQ(drain(p.read.get()), std::string(30'000, '\0'));
-  }
-}
-
-TEST(ZeroPipe, SaysThatAPipeIsFullOrNone) {
-  const io::zero_pipe zeroes;
-  const auto p = make_pipe();
-  while (zeroes.tee_to(p.write.get(), 1 << 20) > 0) continue;
-  EXPECT_EQ(zeroes.tee_to(p.write.get(), 1), -EAGAIN);
-  const io::unique_fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
-  EXPECT_EQ(zeroes.tee_to(null.get(), 1), -EINVAL);
 }
 
 }  // namespace

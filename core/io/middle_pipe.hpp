@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_IO_MIDDLE_PIPE_HPP
+#define NBDSTREAM_IO_MIDDLE_PIPE_HPP
+
+#include "io/unique_fd.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace nbdstream::io {
+
+/// Between a socket and a file, since splice(2) needs a pipe at one end. Empty between two calls.
+class middle_pipe {
+ public:
+  /// As large as this process may have one; unusable where there are no descriptors left.
+  middle_pipe();
+
+  [[nodiscard]] bool usable() const noexcept { return static_cast<bool>(in_); }
+
+  /// Moves up to `count` (1 or more) bytes that `socket` has received to `file`, which may block:
+  /// for a thread of its own. Returns how many, 0 at the end of the socket or if refused(), -EAGAIN
+  /// where it has nothing now, -ECANCELED soon after `stop` is set, or -errno; after these two how
+  /// many have reached the file is unknown. What the file does not take by splice is written to it.
+  [[nodiscard]] std::int64_t move(int socket, int file, std::uint64_t count,
+                                  const std::atomic<bool>& stop);
+
+  /// Whether one of them cannot be spliced: then move() gains nothing. No byte is lost by it.
+  [[nodiscard]] bool refused() const noexcept { return refused_; }
+
+ private:
+  /// Returns 0 or -errno.
+  [[nodiscard]] std::int64_t empty(int file, std::uint64_t count);
+  [[nodiscard]] std::int64_t copy_out(int file, std::uint64_t count);
+
+  unique_fd out_;
+  unique_fd in_;
+  bool refused_ = false;
+};
+
+}  // namespace nbdstream::io
+#endif
