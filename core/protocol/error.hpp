@@ -4,6 +4,8 @@
 
 #include "protocol/constants.hpp"
 
+#include <string_view>
+
 namespace nbdstream::protocol {
 
 /// The one map from errno to what a reply may say (doc/proto.md, "Error values"). Where the
@@ -11,6 +13,9 @@ namespace nbdstream::protocol {
 /// NBD_EOVERFLOW and NBD_ENOTSUP are never produced: the protocol reserves them for situations
 /// that only the request itself can create, so the place that sees those names them directly.
 [[nodiscard]] wire_error to_wire_error(int error_number) noexcept;
+
+/// What to tell a client of an error where nothing better is known.
+[[nodiscard]] std::string_view text_of(wire_error error) noexcept;
 
 }  // namespace nbdstream::protocol
 #endif

@@ -11,9 +11,6 @@ constexpr std::size_t skip_chunk = 4096;
 /// Reserved bytes after the reply to NBD_OPT_EXPORT_NAME, unless the client declined them.
 constexpr std::size_t export_name_padding = 124;
 
-/// The largest payload that an option we understand can have: a name and a list of requests.
-constexpr std::uint32_t understood_payload = 4 + max_string + 2 + 2 * 64;
-
 }  // namespace
 
 negotiator::negotiator(std::span<const export_info> exports) : exports_(exports) {
@@ -37,6 +34,15 @@ void negotiator::receive(bytes in) {
   }
 }
 
+/// The most data that the option being received can have where it makes sense.
+std::uint32_t negotiator::largest_payload() const noexcept {
+  switch (static_cast<option>(option_)) {
+    case option::list_meta_context:
+    case option::set_meta_context: return max_option_payload;
+    default: return 4 + max_string + 2 + 2 * 64;  // a name, and a list of what is asked
+  }
+}
+
 void negotiator::receive_client_flags(reader in) {
   client_flags_ = in.take<std::uint32_t>();
   if (client_flags_ & ~(client_flag::fixed_newstyle | client_flag::no_zeroes)) {
@@ -57,7 +63,9 @@ void negotiator::receive_option_header(reader in) {
       static_cast<option>(option_) != option::export_name) {
     return violate("an option that needs fixed newstyle negotiation");
   }
-  if (length > understood_payload) {
+  // "Change the set of active metadata contexts": also where that fails.
+  if (static_cast<option>(option_) == option::set_meta_context) allocation_of_.reset();
+  if (length > largest_payload()) {
     if (static_cast<option>(option_) == option::export_name) return violate("name too long");
     expecting_ = expecting::skipped_payload;
     to_skip_ = length;
@@ -86,6 +94,10 @@ void negotiator::receive_option(bytes payload) {
     case option::list: return list(payload);
     case option::info:
     case option::go: return info_or_go(payload);
+    case option::structured_reply: return agree_on(form::structured, payload);
+    case option::extended_headers: return agree_on(form::extended, payload);
+    case option::list_meta_context: return list_meta_context(payload);
+    case option::set_meta_context: return set_meta_context(payload);
     default: return reply_error(option_reply::err_unsup, "this option is not supported");
   }
 }
@@ -94,10 +106,11 @@ void negotiator::export_name(bytes payload) {
   if (payload.size() > max_string) return violate("name too long");
   // This option has no way to report an error but to hang up.
   if (gate_) return violate("refused: no export can be had now");
+  if (said_ == form::extended) return violate("an option that cannot follow extended headers");
   const auto found = find(reader(payload).text(payload.size()));
   if (!found) return violate("unknown export");
   chosen_ = *found;
-  writer(output_).put(exports_[chosen_].size).put(exports_[chosen_].flags);
+  writer(output_).put(agreed().size).put(agreed().flags);
   if (!(client_flags_ & client_flag::no_zeroes)) writer(output_).zeroes(export_name_padding);
   state_ = state::transmission;
 }
@@ -131,7 +144,7 @@ void negotiator::info_or_go(bytes payload) {
   const auto found = find(name);
   // The peer's name is not echoed: an error text must not grow with what it sends.
   if (!found) return reply_error(option_reply::err_unknown, "there is no export of this name");
-  describe(exports_[*found], asked);
+  describe(*found, asked);
   begin_reply(option_reply::ack, 0);
   if (static_cast<option>(option_) == option::go) {
     chosen_ = *found;
@@ -139,14 +152,32 @@ void negotiator::info_or_go(bytes payload) {
   }
 }
 
-void negotiator::describe(const export_info& e, std::span<const std::uint16_t> asked) {
+void negotiator::agree_on(form wanted, bytes payload) {
+  if (!payload.empty()) return reply_error(option_reply::err_invalid, "this option takes no data");
+  if (said_ == form::extended && wanted == form::structured) {
+    return reply_error(option_reply::err_ext_header_reqd, "extended headers were agreed on");
+  }
+  said_ = wanted;
+  begin_reply(option_reply::ack, 0);
+}
+
+terms negotiator::terms_for(std::size_t index) const noexcept {
+  const auto& e = exports_[index];
+  terms t{e.size, e.flags, said_, allocation_of_ == index};
+  if (said_ != form::simple) t.flags |= transmission_flag::send_df;
+  if (said_ == form::extended && t.allocation) t.flags |= transmission_flag::block_status_payload;
+  return t;
+}
+
+void negotiator::describe(std::size_t index, std::span<const std::uint16_t> asked) {
+  const auto& e = exports_[index];
   const auto wanted = [&](info_type type) {
     return std::ranges::find(asked, static_cast<std::uint16_t>(type)) != asked.end();
   };
   begin_reply(option_reply::info, 12)
       .put(static_cast<std::uint16_t>(info_type::export_))
       .put(e.size)
-      .put(e.flags);
+      .put(terms_for(index).flags);
   if (wanted(info_type::block_size)) {
     begin_reply(option_reply::info, 14)
         .put(static_cast<std::uint16_t>(info_type::block_size))

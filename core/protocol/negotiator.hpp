@@ -5,7 +5,7 @@
 #ifndef NBDSTREAM_PROTOCOL_NEGOTIATOR_HPP
 #define NBDSTREAM_PROTOCOL_NEGOTIATOR_HPP
 
-#include "protocol/constants.hpp"
+#include "protocol/terms.hpp"
 #include "protocol/wire.hpp"
 
 #include <optional>
@@ -21,7 +21,7 @@ struct export_info {
   std::string name;         ///< UTF-8, at most max_string bytes
   std::string description;  ///< for people; may be empty
   std::uint64_t size = 0;   ///< bytes
-  std::uint16_t flags = 0;  ///< transmission_flag::*
+  std::uint16_t flags = 0;  ///< transmission_flag::*, but for those that depend on the handshake
 };
 
 /// One handshake. Drive it thus, until state() is no longer `talking`:
@@ -61,6 +61,9 @@ class negotiator {
   /// The index of the export that the client chose. State: transmission.
   [[nodiscard]] std::size_t chosen() const noexcept { return chosen_; }
 
+  /// What was agreed on for it. State: transmission.
+  [[nodiscard]] terms agreed() const noexcept { return terms_for(chosen_); }
+
   /// For the log, where the state is `violated`.
   [[nodiscard]] std::string_view why() const noexcept { return why_; }
 
@@ -75,7 +78,22 @@ class negotiator {
   void export_name(bytes payload);
   void list(bytes payload);
   void info_or_go(bytes payload);
-  void describe(const export_info& e, std::span<const std::uint16_t> asked);
+  void describe(std::size_t index, std::span<const std::uint16_t> asked);
+  void agree_on(form wanted, bytes payload);
+
+  // Metadata contexts (negotiator_meta.cpp).
+  struct meta_question {
+    std::size_t of;   ///< an export
+    bool all;         ///< no query, or one for all of `base:`
+    bool allocation;  ///< one for base:allocation
+  };
+  void list_meta_context(bytes payload);
+  void set_meta_context(bytes payload);
+  [[nodiscard]] std::optional<meta_question> read_meta_question(bytes payload);
+  void reply_allocation(std::uint32_t id);
+
+  [[nodiscard]] std::uint32_t largest_payload() const noexcept;
+  [[nodiscard]] terms terms_for(std::size_t index) const noexcept;
 
   [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const noexcept;
   writer begin_reply(option_reply type, std::size_t length);
@@ -93,6 +111,8 @@ class negotiator {
   std::uint32_t to_skip_ = 0;  ///< bytes of an oversized payload that are still to come
   std::size_t options_seen_ = 0;
   std::size_t chosen_ = 0;
+  form said_ = form::simple;
+  std::optional<std::size_t> allocation_of_;  ///< the export that base:allocation was chosen for
   std::string_view why_;
 };
 

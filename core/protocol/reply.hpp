@@ -1,17 +1,59 @@
 // SPDX-License-Identifier: BSD-3-Clause
+//
+// Replies of the transmission phase, in the form that was agreed on ("Simple reply message",
+// "Structured reply chunk message", "Extended reply chunk message").
 #ifndef NBDSTREAM_PROTOCOL_REPLY_HPP
 #define NBDSTREAM_PROTOCOL_REPLY_HPP
 
-#include "protocol/constants.hpp"
+#include "protocol/terms.hpp"
 #include "protocol/wire.hpp"
+
+#include <span>
+#include <string_view>
 
 namespace nbdstream::protocol {
 
-/// Appends a "Simple reply message". After one without an error to NBD_CMD_READ, the data follow.
-inline void append_simple_reply(std::vector<std::byte>& out, std::uint64_t cookie,
-                                wire_error error) {
-  writer(out).put(simple_reply_magic).put(static_cast<std::uint32_t>(error)).put(cookie);
-}
+/// What a reply repeats of its request.
+struct ticket {
+  std::uint64_t cookie = 0;
+  std::uint64_t offset = 0;  ///< extended replies only
+};
+
+/// One stretch of an answer to BLOCK_STATUS.
+struct status_extent {
+  std::uint64_t length = 0;  ///< bytes, 1 or more; below 2^32 unless the form is extended
+  std::uint32_t flags = 0;   ///< allocation_state::*
+  bool operator==(const status_extent&) const = default;
+};
+
+/// Appends replies, or the beginnings of replies with data, to a buffer.
+class reply_writer {
+ public:
+  reply_writer(std::vector<std::byte>& out, form said) noexcept : out_(out), said_(said) {}
+
+  /// Success of anything but READ and BLOCK_STATUS.
+  void success(const ticket& of);
+  /// The end of a reply to READ that has no content. Form: not simple.
+  void nothing(const ticket& of);
+  /// An error, which is not `none`, for any request; `text` is cut at 4096 bytes.
+  void failure(const ticket& of, wire_error error, std::string_view text);
+
+  /// READ: `length` bytes from `offset` on, which follow at once. `last`: nothing follows them.
+  /// In the simple form it is the head of the one reply there is.
+  void data(const ticket& of, std::uint64_t offset, std::uint64_t length, bool last);
+  /// READ: `length` bytes from `offset` on are zeroes. Form: not simple.
+  void hole(const ticket& of, std::uint64_t offset, std::uint64_t length, bool last);
+
+  /// BLOCK_STATUS: what stands from the offset of the request on, of base:allocation. Form: not
+  /// simple; at least one extent.
+  void status(const ticket& of, std::span<const status_extent> extents);
+
+ private:
+  writer chunk(const ticket& of, chunk_type type, std::uint64_t payload, bool last);
+
+  std::vector<std::byte>& out_;
+  form said_;
+};
 
 }  // namespace nbdstream::protocol
 #endif

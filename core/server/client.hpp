@@ -2,7 +2,7 @@
 #ifndef NBDSTREAM_SERVER_CLIENT_HPP
 #define NBDSTREAM_SERVER_CLIENT_HPP
 
-#include "protocol/constants.hpp"
+#include "protocol/reply.hpp"
 
 #include <memory>
 #include <string>
@@ -24,7 +24,7 @@ class client {
   virtual void before_wait() = 0;
 
   /// Answers a request whose answer was put off (transfer::keep).
-  virtual void answer(std::uint64_t cookie, protocol::wire_error error) = 0;
+  virtual void answer(const protocol::ticket& of, protocol::wire_error error) = 0;
 
   /// The stream that it joined has failed: what it receives for it is of no use any more.
   virtual void stream_failed() noexcept = 0;

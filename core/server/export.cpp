@@ -9,7 +9,7 @@ namespace nbdstream {
 namespace {
 
 /// What an export offers. FAST_ZERO is honest: --order strict sends zeroes at once, so there such a
-/// request gets ENOTSUP.
+/// request gets ENOTSUP. CACHE is a hint, which is taken and does nothing.
 ///
 /// CAN_MULTI_CONN means that what one connection has written is there for all, and that a FLUSH on
 /// one covers all. With window, spill and spool it holds: connections share what is held, and each
@@ -17,8 +17,8 @@ namespace {
 /// connections that no order of arrival can put in order, so it is not offered.
 std::uint16_t offered(stream::order order) {
   using namespace protocol::transmission_flag;
-  const std::uint16_t always =
-      has_flags | send_flush | send_fua | send_trim | send_write_zeroes | send_fast_zero;
+  const std::uint16_t always = has_flags | send_flush | send_fua | send_trim | send_write_zeroes |
+                               send_fast_zero | send_cache;
   return order == stream::order::strict ? always : always | can_multi_conn;
 }
 

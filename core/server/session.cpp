@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/session.hpp"
 
-#include "protocol/reply.hpp"
-
 #include <fmt/format.h>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -84,6 +82,7 @@ awaitable<bool> session::negotiate() {
     }
     if (handshake.current() == state::transmission) {
       export_ = &host_.export_at(handshake.chosen());
+      agreed_ = handshake.agreed();
       co_return true;
     }
     if (handshake.current() != state::talking) co_return false;
@@ -116,15 +115,16 @@ awaitable<session::ending> session::next_request(request& into) {
     without_pause_ = 0;
     co_await asio::post(asio::use_awaitable);
   }
-  const bool idle = input_.size() < protocol::request_size;
+  const auto header = agreed_.header_size();
+  const bool idle = input_.size() < header;
   if (idle || output_.queue().size() >= reply_batch) {
     const bool sent = co_await send_replies();
     if (!sent) co_return departure::torn;
   }
   if (idle) {
     // The payload behind the header is to be spliced, like the last one: it must not be read.
-    const auto most = splicing_ ? protocol::request_size : io::input::capacity;
-    const auto error = co_await input_.need(protocol::request_size, most);
+    const auto most = splicing_ ? header : io::input::capacity;
+    const auto error = co_await input_.need(header, most);
     if (error == asio::error::eof && input_.size() == 0) {
       const bool answered = co_await answer_all();
       if (!answered) co_return departure::torn;
@@ -134,20 +134,19 @@ awaitable<session::ending> session::next_request(request& into) {
     }
     if (error) co_return departure::torn;
   }
-  const auto decoded = protocol::decode_request(input_.front(protocol::request_size));
+  const auto decoded = protocol::decode_request(input_.front(header), agreed_);
   if (!decoded) {
     log_.info("{}: closed: no request where one was due", name_);
     co_return departure::torn;
   }
-  input_.consume(protocol::request_size);
+  input_.consume(header);
   into = *decoded;
   without_pause_ += static_cast<int>(into.payload() / payload_unit);
   co_return std::nullopt;
 }
 
 awaitable<session::ending> session::serve(request r) {
-  const auto& info = export_->info();
-  const auto checked = protocol::check_request(r, info.size, info.flags);
+  const auto checked = protocol::check_request(r, agreed_);
   if (checked.error != wire_error::none) co_return co_await refuse(r, checked);
   switch (r.type) {
     case command::read: co_return co_await read(r);
@@ -155,6 +154,8 @@ awaitable<session::ending> session::serve(request r) {
     case command::trim:
     case command::write_zeroes: co_return co_await zero(r);
     case command::flush: co_return co_await flush(r);
+    case command::block_status: co_return co_await status(r);
+    case command::cache: reply(r.ticket(), wire_error::none); co_return std::nullopt;
     default: break;
   }
   // NBD_CMD_DISC: has no reply; those before it are still to be sent.
@@ -162,45 +163,13 @@ awaitable<session::ending> session::serve(request r) {
   co_return answered ? departure::goodbye : departure::torn;
 }
 
-void session::reply(const request& r, wire_error error) {
-  protocol::append_simple_reply(output_.queue(), r.cookie, error);
-}
-
-void session::answer(std::uint64_t cookie, wire_error error) {
-  protocol::append_simple_reply(output_.queue(), cookie, error);
-  push_replies();
-}
-
-/// Its own coroutine waits for something else, so another one sends what does not go at once.
-void session::push_replies() {
-  output_.try_send();
-  if (output_.waiting() && !std::exchange(answering_late_, true)) scope_.spawn(send_late_answers());
-}
-
 void session::stream_failed() noexcept {
   arriving_.reset();
-}
-
-awaitable<void> session::send_late_answers() {
-  const bool sent = co_await send_replies();
-  answering_late_ = false;
-  if (!sent) close();
 }
 
 void session::before_wait() {
   push_replies();
   notice_absence();
-}
-
-awaitable<bool> session::send_replies() {
-  const auto error = co_await output_.send();
-  co_return !error;
-}
-
-/// The client asks nothing more: what was put off is answered too.
-awaitable<bool> session::answer_all() {
-  if (joined) joined->answer_all(*this);
-  co_return co_await send_replies();
 }
 
 awaitable<void> session::watch_for_hang_up() {

@@ -56,7 +56,7 @@ class session final : public client {
 
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
   void before_wait() override;
-  void answer(std::uint64_t cookie, protocol::wire_error error) override;
+  void answer(const protocol::ticket& of, protocol::wire_error error) override;
   void stream_failed() noexcept override;
 
  private:
@@ -68,7 +68,7 @@ class session final : public client {
 
   /// One of several writes that are served as one.
   struct batched {
-    std::uint64_t cookie;
+    protocol::ticket of;
     protocol::bytes payload;  ///< in input_
   };
 
@@ -82,7 +82,7 @@ class session final : public client {
   [[nodiscard]] awaitable<ending> refuse(request r, protocol::verdict v);
   [[nodiscard]] awaitable<ending> read(request r);
   [[nodiscard]] awaitable<ending> read_held(request r, std::shared_ptr<transfer> stream);
-  [[nodiscard]] awaitable<ending> reply_with_data(request r, std::span<const std::byte> data);
+  [[nodiscard]] awaitable<ending> status(request r);
   [[nodiscard]] awaitable<ending> write(request r);
   [[nodiscard]] awaitable<ending> write_batch(request whole);
   [[nodiscard]] awaitable<ending> zero(request r);
@@ -97,14 +97,20 @@ class session final : public client {
   [[nodiscard]] awaitable<bool> need_payload(std::size_t count,
                                              std::size_t most = io::input::capacity);
   [[nodiscard]] request gather(const request& first);
-  void push_replies();
   void use_payload(std::size_t count);
   [[nodiscard]] awaitable<bool> skip_payload(std::uint64_t count);
   [[nodiscard]] awaitable<bool> drop_excess(std::uint64_t count, bool& all_zero);
+
+  // Replies, in the form that was agreed on.
+  void reply(const protocol::ticket& of, wire_error error, std::string_view why = {});
+  [[nodiscard]] awaitable<ending> reply_with_data(request r, std::span<const std::byte> data,
+                                                  const protocol::read_layout& layout);
+  [[nodiscard]] awaitable<error_code> send_data(std::span<const std::byte> data,
+                                                std::uint64_t length);
+  void push_replies();
   [[nodiscard]] awaitable<bool> send_replies();
   [[nodiscard]] awaitable<bool> answer_all();
   [[nodiscard]] awaitable<void> send_late_answers();
-  void reply(const request& r, wire_error error);
 
   [[nodiscard]] awaitable<void> watch_for_hang_up();
   void notice_absence();
@@ -118,6 +124,7 @@ class session final : public client {
   io::input input_;
   io::output output_;
   nbd_export* export_ = nullptr;  ///< once it has been chosen
+  protocol::terms agreed_;        ///< then
   bool closed_ = false;
   bool refused_before_ = false;
   bool in_request_ = false;

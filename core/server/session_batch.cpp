@@ -3,7 +3,6 @@
 // Small writes that came together, each beginning where the one before it ended, are served as one:
 // what one small write costs is its calls.
 #include "io/parts.hpp"
-#include "protocol/reply.hpp"
 #include "server/session.hpp"
 
 namespace nbdstream {
@@ -23,16 +22,19 @@ session::request session::gather(const request& first) {
   if (!joined) return whole;
   auto next = first;
   auto rest = input_.front(io::input::capacity);
-  while (next.type == protocol::command::write && next.flags == 0 && next.length > 0 &&
+  const auto header = agreed_.header_size();
+  // In the extended form every write has this flag; what is wrong with one is not for a batch.
+  const std::uint16_t plain = first.extended ? protocol::command_flag::payload_len : 0;
+  while (next.type == protocol::command::write && next.flags == plain && next.length > 0 &&
          next.length < least_splice && next.length <= rest.size() &&
          batch_.size() < largest_batch &&
          joined->takes_at_once(first.offset, whole.length + next.length)) {
-    batch_.push_back({next.cookie, rest.first(next.length)});
+    batch_.push_back({next.ticket(), rest.first(next.length)});
     whole.length += next.length;
     rest = rest.subspan(next.length);
-    if (rest.size() < protocol::request_size) break;
-    const auto decoded = protocol::decode_request(rest.first(protocol::request_size));
-    rest = rest.subspan(protocol::request_size);
+    if (rest.size() < header) break;
+    const auto decoded = protocol::decode_request(rest.first(header), agreed_);
+    rest = rest.subspan(header);
     // What is wrong with it is said when its turn comes.
     if (!decoded || decoded->offset != whole.offset + whole.length) break;
     next = *decoded;
@@ -41,7 +43,7 @@ session::request session::gather(const request& first) {
 }
 
 awaitable<session::ending> session::write_batch(request whole) {
-  const auto headers = (batch_.size() - 1) * protocol::request_size;
+  const auto headers = (batch_.size() - 1) * agreed_.header_size();
   payload_due_ = whole.length + headers;
   auto admitted = co_await joined->admit(*this, whole);
   auto error = admitted.error;
@@ -56,7 +58,7 @@ awaitable<session::ending> session::write_batch(request whole) {
     error = answer.value_or(wire_error::none);
   }
   use_payload(payload_due_);
-  for (const auto& b : batch_) protocol::append_simple_reply(output_.queue(), b.cookie, error);
+  for (const auto& b : batch_) reply(b.of, error);
   without_pause_ += static_cast<int>(batch_.size());
   co_return std::nullopt;
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The commands of the transmission phase ("Request types"), but for NBD_CMD_DISC.
-#include "io/zeroes.hpp"
-#include "protocol/reply.hpp"
 #include "server/session.hpp"
 
 #include <fmt/format.h>
@@ -17,9 +15,6 @@ using protocol::command;
 
 /// So much of a payload must be there before its request may hold up others.
 constexpr std::size_t payload_head = 64 << 10;  // bytes
-
-/// Data that were read are sent in pieces.
-constexpr std::uint64_t read_piece = 256 << 10;  // bytes
 
 }  // namespace
 
@@ -37,56 +32,39 @@ awaitable<session::ending> session::refuse(request r, protocol::verdict v) {
   payload_due_ = r.payload();
   const bool skipped = co_await skip_payload(r.payload());
   if (!skipped) co_return departure::torn;
-  reply(r, v.error);
+  reply(r.ticket(), v.error, v.why);
   co_return std::nullopt;
 }
 
 awaitable<session::ending> session::read(request r) {
   const auto stream = export_->stream_of(*this);
   using readable = transfer::readable;
-  const auto found = stream ? stream->look(r.offset, r.length) : readable::zeroes;
+  auto found = readable::zeroes;
+  if (stream && r.length > 0) found = stream->look(r.offset, r.length);
   if (found == readable::data) co_return co_await read_held(r, stream);
-  if (found == readable::sent && r.length > 0) {
-    reply(r, wire_error::io);
+  if (found == readable::sent) {
+    reply(r.ticket(), wire_error::io, "these bytes were sent, and are not kept");
     co_return std::nullopt;
   }
-  co_return co_await reply_with_data(r, {});
+  protocol::read_layout layout(r.offset, r.offset + r.length);
+  layout.zeroes(r.offset, r.offset + r.length);
+  co_return co_await reply_with_data(r, {}, layout);
 }
 
 awaitable<session::ending> session::read_held(request r, std::shared_ptr<transfer> stream) {
   before_wait();
   const auto turn = co_await export_->readers().wait_and_enter();
   std::vector<std::byte> data(r.length);
-  const auto error = co_await stream->read(r.offset, data);
-  if (error == wire_error::none) co_return co_await reply_with_data(r, data);
-  reply(r, error);
-  co_return std::nullopt;
-}
-
-/// A reply to READ, and its data, which follow at once: `data`, or as many zeroes as were asked
-/// for.
-awaitable<session::ending> session::reply_with_data(request r, std::span<const std::byte> data) {
-  std::vector<std::byte> header;
-  protocol::append_simple_reply(header, r.cookie, wire_error::none);
-  auto failed = co_await output_.begin_message();
-  if (!failed) failed = co_await output_.write(header);
-  // A client that is slow to take them must not keep others from reading for long.
-  watchdog_.expect_within(settings_.payload_timeout);
-  for (auto left = r.length; !failed && left > 0;) {
-    const auto piece = data.empty() ? io::zero_piece(left) : data.first(std::min(left, read_piece));
-    failed = co_await output_.write(piece);
-    left -= piece.size();
-    if (!data.empty()) data = data.subspan(piece.size());
-  }
-  watchdog_.rest();
-  output_.end_message();
-  if (failed) co_return departure::torn;
+  protocol::read_layout layout(r.offset, r.offset + r.length);
+  const auto error = co_await stream->read(r.offset, data, layout);
+  if (error == wire_error::none) co_return co_await reply_with_data(r, data, layout);
+  reply(r.ticket(), error, "these bytes were sent meanwhile, or cannot be read again");
   co_return std::nullopt;
 }
 
 awaitable<session::ending> session::write(request r) {
   if (r.length == 0) {
-    reply(r, wire_error::none);
+    reply(r.ticket(), wire_error::none);
     co_return std::nullopt;
   }
   const auto whole = gather(r);
@@ -102,7 +80,7 @@ awaitable<session::ending> session::write(request r) {
   if (!stream) {
     const bool skipped = co_await skip_payload(r.length);
     if (!skipped) co_return departure::torn;
-    reply(r, wire_error::shutdown);
+    reply(r.ticket(), wire_error::shutdown);
     co_return std::nullopt;
   }
   auto admitted = co_await stream->admit(*this, r);
@@ -123,15 +101,17 @@ awaitable<session::ending> session::write(request r) {
   if (answer == wire_error::none && (r.flags & protocol::command_flag::fua)) {
     answer = co_await stream->flush(*this);
   }
-  if (answer) reply(r, *answer);
+  if (answer) reply(r.ticket(), *answer);
   co_return std::nullopt;
 }
 
 awaitable<session::ending> session::zero(request r) {
   auto error = wire_error::none;
   if ((r.flags & protocol::command_flag::fast_zero) && !export_->zeroes_are_fast()) {
-    error = wire_error::notsup;
-  } else if (r.length > 0) {
+    reply(r.ticket(), wire_error::notsup, "zeroes are sent as such, no faster than data");
+    co_return std::nullopt;
+  }
+  if (r.length > 0) {
     const auto stream = co_await export_->join(*this);
     error = wire_error::shutdown;
     if (stream) {
@@ -143,14 +123,14 @@ awaitable<session::ending> session::zero(request r) {
       }
     }
   }
-  reply(r, error);
+  reply(r.ticket(), error);
   co_return std::nullopt;
 }
 
 awaitable<session::ending> session::flush(request r) {
   auto error = wire_error::none;
   if (joined) error = co_await joined->flush(*this);
-  reply(r, error);
+  reply(r.ticket(), error);
   co_return std::nullopt;
 }
 

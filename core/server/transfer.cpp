@@ -66,7 +66,7 @@ void transfer::fail(std::string_view reason) {
 /// Nobody waits any longer for a stream that has failed.
 void transfer::give_up() {
   if (opened_) sink_.cancel();
-  for (const auto& p : std::exchange(put_off_, {})) p.who->answer(p.cookie, wire_error::io);
+  for (const auto& p : std::exchange(put_off_, {})) p.who->answer(p.of, wire_error::io);
   for (auto* const who : writers_) who->stream_failed();
   room_.notify_all();
 }

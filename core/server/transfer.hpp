@@ -5,11 +5,13 @@
 #include "io/condition.hpp"
 #include "io/spill.hpp"
 #include "log/log.hpp"
+#include "protocol/read_layout.hpp"
 #include "protocol/request.hpp"
 #include "server/client.hpp"
 #include "server/lifecycle.hpp"
 #include "sink/sink.hpp"
 #include "stream/sequencer.hpp"
+#include "stream/status.hpp"
 
 #include <functional>
 #include <optional>
@@ -105,9 +107,15 @@ class transfer {
   enum class readable { zeroes, data, sent };
   /// What a READ would find: only zeroes; data that is held; or bytes that were sent and are gone.
   [[nodiscard]] readable look(std::uint64_t offset, std::uint64_t length) const;
-  /// Reads [offset, offset + into.size()). EIO where it was sent before it could be read.
+  /// Reads [offset, offset + into.size()), and tells `layout` which of it are zeroes. EIO where it
+  /// was sent before it could be read.
   [[nodiscard]] awaitable<protocol::wire_error> read(std::uint64_t offset,
-                                                     std::span<std::byte> into);
+                                                     std::span<std::byte> into,
+                                                     protocol::read_layout& layout);
+  /// What stands in [offset, offset + length), 1 byte or more; or in the beginning of that, where
+  /// it is in very many pieces. Agrees with what a READ would find.
+  [[nodiscard]] std::vector<stream::stretch> status(std::uint64_t offset,
+                                                    std::uint64_t length) const;
 
   /// A write of `who` cannot be done: the stream fails. Returns the error for the client.
   protocol::wire_error refuse(const client& who, const protocol::request& r, int error_number,
@@ -144,7 +152,7 @@ class transfer {
   struct put_off {
     std::uint64_t end;  ///< of its bytes
     client* who;
-    std::uint64_t cookie;
+    protocol::ticket of;
   };
 
   // Requests in.

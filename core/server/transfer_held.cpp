@@ -92,7 +92,7 @@ void transfer::answer_put_off() {
     if (!passed && sequencer_.memory().more_than_half()) return;
     std::ranges::pop_heap(put_off_, std::greater{}, &put_off::end);
     put_off_.pop_back();
-    first.who->answer(first.cookie, wire_error::none);
+    first.who->answer(first.of, wire_error::none);
   }
   if (put_off_.capacity() > most_spare) put_off_.shrink_to_fit();
 }
@@ -210,7 +210,14 @@ transfer::readable transfer::look(std::uint64_t offset, std::uint64_t length) co
   return readable::zeroes;
 }
 
-awaitable<wire_error> transfer::read(std::uint64_t offset, std::span<std::byte> into) {
+std::vector<stream::stretch> transfer::status(std::uint64_t offset, std::uint64_t length) const {
+  const auto end = offset + length;
+  const auto sent = phase_ == phase::ended ? end : sequencer_.cursor();
+  return stream::describe(sequencer_.held(), sent, offset, end, extents_at_once);
+}
+
+awaitable<wire_error> transfer::read(std::uint64_t offset, std::span<std::byte> into,
+                                     protocol::read_layout& layout) {
   const auto end = offset + into.size();
   const auto spill = spill_;
   int looked_at = 0;
@@ -223,6 +230,7 @@ awaitable<wire_error> transfer::read(std::uint64_t offset, std::span<std::byte> 
     const auto piece = into.subspan(at - offset, until - at);
     if (!held) {
       std::ranges::fill(piece, std::byte{0});
+      layout.zeroes(at, until);
     } else if (e->what == content::memory) {
       std::memcpy(piece.data(), e->block->bytes(at, until).data(), piece.size());
     } else {

@@ -197,7 +197,7 @@ std::optional<wire_error> transfer::done(client& who, const protocol::request& r
     quiet_since_ = io::clock::now();
   }
   if (later) {
-    put_off_.push_back({where.begin + where.payload, &who, r.cookie});
+    put_off_.push_back({where.begin + where.payload, &who, r.ticket()});
     std::ranges::push_heap(put_off_, std::greater{}, &put_off::end);
   }
   moved();
@@ -210,7 +210,7 @@ void transfer::answer_all(client& who) {
   std::ranges::sort(put_off_, {}, &put_off::end);
   std::erase_if(put_off_, [&](const auto& p) {
     if (p.who != &who) return false;
-    who.answer(p.cookie, wire_error::none);
+    who.answer(p.of, wire_error::none);
     return true;
   });
 }

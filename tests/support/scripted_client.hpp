@@ -27,6 +27,12 @@ namespace nbdstream::test {
 [[nodiscard]] std::string request_message(std::uint16_t flags, std::uint16_t type,
                                           std::uint64_t cookie, std::uint64_t offset,
                                           std::uint32_t length);
+/// The same where extended headers were agreed on.
+[[nodiscard]] std::string extended_request(std::uint16_t flags, std::uint16_t type,
+                                           std::uint64_t cookie, std::uint64_t offset,
+                                           std::uint64_t length);
+/// The data of LIST_META_CONTEXT and SET_META_CONTEXT.
+[[nodiscard]] std::string meta_data(std::string_view name, const std::vector<std::string>& queries);
 
 struct option_answer {
   std::uint32_t option, type;
@@ -37,6 +43,14 @@ struct answer {
   std::uint64_t cookie;
   std::uint32_t error;
   std::string data;  ///< of a READ
+  std::string text;  ///< of an error
+};
+
+/// A part of an answer that is not a simple reply.
+struct chunk {
+  std::uint64_t cookie;
+  std::uint16_t flags, type;
+  std::string payload;
 };
 
 /// What a server said.
@@ -45,6 +59,7 @@ struct transcript {
   std::vector<option_answer> options;
   std::string export_reply;  ///< to EXPORT_NAME: size, flags, padding
   std::vector<answer> answers;
+  std::vector<chunk> chunks;
   std::string leftover;  ///< the beginning of an unfinished message
   std::string wrong;     ///< what no server may say; empty: nothing
 };
@@ -53,29 +68,38 @@ class scripted_client {
  public:
   // The numbers of doc/proto.md.
   static constexpr std::uint16_t read_command = 0, write_command = 1, disc_command = 2,
-                                 flush_command = 3, trim_command = 4, zeroes_command = 6;
-  static constexpr std::uint16_t fua = 1, no_hole = 2, fast_zero = 16;
+                                 flush_command = 3, trim_command = 4, cache_command = 5,
+                                 zeroes_command = 6, status_command = 7;
+  static constexpr std::uint16_t fua = 1, no_hole = 2, df = 4, req_one = 8, fast_zero = 16,
+                                 payload_len = 32;
 
   // The handshake.
   scripted_client& flags(std::uint32_t client_flags = 3);
   scripted_client& option(std::uint32_t number, std::string_view data = {});
   scripted_client& go(std::string_view name = {});
   scripted_client& export_name(std::string_view name = {});
+  scripted_client& structured();
+  scripted_client& extended();
+  /// Asks for base:allocation.
+  scripted_client& allocation(std::string_view name = {});
 
   // The transmission phase; cookies count from 1.
-  scripted_client& request(std::uint16_t type, std::uint64_t offset, std::uint32_t length,
+  scripted_client& request(std::uint16_t type, std::uint64_t offset, std::uint64_t length,
                            std::uint16_t command_flags = 0, std::string_view payload = {});
   scripted_client& write(std::uint64_t offset, std::string_view data, std::uint16_t f = 0) {
-    return request(write_command, offset, static_cast<std::uint32_t>(data.size()), f, data);
+    return request(write_command, offset, data.size(), f, data);
   }
-  scripted_client& zeroes(std::uint64_t offset, std::uint32_t length, std::uint16_t f = 0) {
+  scripted_client& zeroes(std::uint64_t offset, std::uint64_t length, std::uint16_t f = 0) {
     return request(zeroes_command, offset, length, f);
   }
-  scripted_client& trim(std::uint64_t offset, std::uint32_t length) {
+  scripted_client& trim(std::uint64_t offset, std::uint64_t length) {
     return request(trim_command, offset, length);
   }
-  scripted_client& read(std::uint64_t offset, std::uint32_t length) {
-    return request(read_command, offset, length);
+  scripted_client& read(std::uint64_t offset, std::uint64_t length, std::uint16_t f = 0) {
+    return request(read_command, offset, length, f);
+  }
+  scripted_client& status(std::uint64_t offset, std::uint64_t length, std::uint16_t f = 0) {
+    return request(status_command, offset, length, f);
   }
   scripted_client& flush() { return request(flush_command, 0, 0); }
   scripted_client& disc() { return request(disc_command, 0, 0); }
@@ -90,11 +114,19 @@ class scripted_client {
   [[nodiscard]] transcript parse(std::string_view output) const;
 
  private:
+  friend class answer_taker;
+  enum class form { simple, structured, extended };
+  struct asked {
+    std::uint16_t type;
+    std::uint64_t offset, length;
+  };
+
   std::string script_;
   bool by_name_ = false;    ///< EXPORT_NAME ends the handshake, not GO
   bool no_zeroes_ = false;  ///< as the client flags say
   std::uint64_t cookie_ = 0;
-  std::map<std::uint64_t, std::uint32_t> read_lengths_;
+  form form_ = form::simple;
+  std::map<std::uint64_t, asked> asked_;
   std::map<std::uint64_t, std::size_t> ends_;
 };
 

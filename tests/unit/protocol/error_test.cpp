@@ -27,5 +27,15 @@ TEST(WireError, IsAnIoErrorForWhatIsNoErrno) {
   }
 }
 
+TEST(WireError, HasATextThatCanBeSent) {
+  EXPECT_EQ(text_of(wire_error::none), "");
+  for (const auto e :
+       {wire_error::perm, wire_error::io, wire_error::nomem, wire_error::inval, wire_error::nospc,
+        wire_error::overflow, wire_error::notsup, wire_error::shutdown}) {
+    EXPECT_FALSE(text_of(e).empty());
+    EXPECT_LE(text_of(e).size(), max_string);
+  }
+}
+
 }  // namespace
 }  // namespace nbdstream::protocol

@@ -9,6 +9,7 @@ namespace nbdstream::protocol {
 namespace {
 
 using namespace test;
+using nbdstream::test::meta_data;
 using state = negotiator::state;
 
 std::string header(std::uint32_t option, std::uint32_t length) {
@@ -124,8 +125,10 @@ TEST(NegotiatorAbuse, NoiseNeverDoesMoreThanEndIt) {
   std::mt19937 random(seed);
   SCOPED_TRACE("seed " + std::to_string(seed));
   for (int round = 0; round < 20'000; ++round) {
-    auto script = flags() + option_message(info, info_data("a", {1, 2, 3})) +
-                  option_message(go, info_data("bb", {3}));
+    auto script =
+        flags() + option_message(8) + option_message(9, meta_data("a", {"base:", "x-y:z"})) +
+        option_message(10, meta_data("bb", {"base:allocation"})) +
+        option_message(info, info_data("a", {1, 2, 3})) + option_message(go, info_data("bb", {3}));
     for (auto flips = 1 + random() % 3; flips > 0; --flips) {
       auto& byte = script[random() % script.size()];
       byte = static_cast<char>(random() % 3 == 0 ? 0xff : random());

@@ -1,33 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "protocol/request.hpp"
-
-#include "support/scripted_client.hpp"
-
-#include <gtest/gtest.h>
-
-#include <string>
+#include "requests.hpp"
 
 namespace nbdstream::protocol {
 namespace {
 
-namespace tf = transmission_flag;
-constexpr std::uint16_t everything = tf::has_flags | tf::send_flush | tf::send_fua | tf::send_trim |
-                                     tf::send_write_zeroes | tf::send_fast_zero;
-constexpr std::uint64_t kib = 1024, mib = kib * kib;
-constexpr std::uint64_t huge = (std::uint64_t{1} << 63) - (std::uint64_t{1} << 30);
-constexpr std::uint64_t top = ~std::uint64_t{0};
-
-bytes as_bytes(const std::string& text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
-
-request make(command type, std::uint64_t offset, std::uint64_t length, std::uint16_t flags = 0) {
-  return {.type = type, .flags = flags, .cookie = 1, .offset = offset, .length = length};
-}
+using namespace test;
 
 wire_error check(command type, std::uint64_t offset, std::uint64_t length, std::uint64_t size,
                  std::uint16_t flags = 0) {
-  const auto v = check_request(make(type, offset, length, flags), size, everything);
+  const auto v = check_request(make(type, offset, length, flags), simple(size));
   EXPECT_EQ(v.why.empty(), v.error == wire_error::none);
   EXPECT_FALSE(v.disconnect);
   return v.error;
@@ -37,7 +18,7 @@ TEST(Request, IsDecodedFieldByField) {
   const auto text = nbdstream::test::request_message(0x1234, 0x5678, 0x1122334455667788,
                                                      0x99aabbccddeeff00, 0xfedcba98);
   ASSERT_EQ(text.size(), request_size);
-  const auto r = decode_request(as_bytes(text));
+  const auto r = decode_request(as_bytes(text), simple(0));
   ASSERT_TRUE(r);
   EXPECT_EQ(r->flags, 0x1234);
   EXPECT_EQ(static_cast<int>(r->type), 0x5678);
@@ -51,7 +32,7 @@ TEST(Request, WithAnyBitOfItsMagicWrongIsNone) {
   for (int bit = 0; bit < 32; ++bit) {
     auto bad = good;
     bad[static_cast<std::size_t>(bit / 8)] ^= static_cast<char>(1 << bit % 8);
-    EXPECT_FALSE(decode_request(as_bytes(bad))) << bit;
+    EXPECT_FALSE(decode_request(as_bytes(bad), simple(0))) << bit;
   }
 }
 
@@ -122,10 +103,9 @@ TEST(Request, WithAPayloadHasALargestLength) {
   EXPECT_EQ(check(command::write, 0, 32 * mib + 1, huge), wire_error::inval);
   EXPECT_EQ(check(command::write, 0, 128 * mib, huge), wire_error::inval);
   for (const std::uint64_t length : {128 * mib + 1, std::uint64_t{0xffffffff}}) {
-    EXPECT_TRUE(check_request(make(command::write, 0, length), huge, everything).disconnect);
+    EXPECT_TRUE(check_request(make(command::write, 0, length), simple(huge)).disconnect);
     // Even where it is refused for another reason as well.
-    EXPECT_TRUE(
-        check_request(make(command::write, top, length, 0xffff), huge, everything).disconnect);
+    EXPECT_TRUE(check_request(make(command::write, top, length, 0xffff), simple(huge)).disconnect);
   }
   EXPECT_EQ(check(command::read, 0, 32 * mib, huge), wire_error::none);
   EXPECT_EQ(check(command::read, 0, 32 * mib + 1, huge), wire_error::inval);
@@ -135,18 +115,22 @@ TEST(Request, WithAPayloadHasALargestLength) {
 }
 
 TEST(Request, OfAnUnknownCommandIsInvalid) {
-  for (const int type : {5, 7, 8, 9, 100, 0x7fff, 0x8000, 0xffff}) {
+  for (const int type : {8, 9, 100, 0x7fff, 0x8000, 0xffff}) {
     EXPECT_EQ(check(static_cast<command>(type), 0, 1, huge), wire_error::inval) << type;
   }
 }
 
 TEST(Request, MayUseOnlyWhatIsOffered) {
   const auto refused = [](command type, std::uint16_t offered, std::uint16_t flags = 0) {
-    return check_request(make(type, 0, 0, flags), huge, offered).error == wire_error::inval;
+    return check_request(make(type, 0, 0, flags), simple(huge, offered)).error == wire_error::inval;
   };
   EXPECT_TRUE(refused(command::flush, tf::has_flags));
   EXPECT_TRUE(refused(command::trim, tf::has_flags));
   EXPECT_TRUE(refused(command::write_zeroes, tf::has_flags));
+  EXPECT_TRUE(refused(command::cache, tf::has_flags));
+  EXPECT_TRUE(refused(command::block_status, everything));
+  EXPECT_TRUE(refused(command::read, everything, command_flag::df));
+  EXPECT_FALSE(refused(command::read, with_df, command_flag::df));
   EXPECT_FALSE(refused(command::write, tf::has_flags));
   EXPECT_TRUE(refused(command::write, tf::has_flags, command_flag::fua));
   EXPECT_FALSE(refused(command::write, tf::has_flags | tf::send_fua, command_flag::fua));
@@ -165,6 +149,7 @@ TEST(Request, MaySetOnlyTheFlagsOfItsCommand) {
     EXPECT_EQ(check(command::trim, 0, 1, huge, flag), fua ? none : inval) << bit;
     EXPECT_EQ(check(command::read, 0, 1, huge, flag), fua ? none : inval) << bit;
     EXPECT_EQ(check(command::flush, 0, 0, huge, flag), fua ? none : inval) << bit;
+    EXPECT_EQ(check(command::cache, 0, 1, huge, flag), fua ? none : inval) << bit;
     EXPECT_EQ(check(command::write_zeroes, 0, 1, huge, flag), zeroing ? none : inval) << bit;
     EXPECT_EQ(check(command::disconnect, 0, 0, huge, flag), none) << bit;
   }
@@ -178,6 +163,46 @@ TEST(Request, ToFlushHasNeitherOffsetNorLength) {
 
 TEST(Request, ToDisconnectIsTakenWhateverItSays) {
   EXPECT_EQ(check(command::disconnect, top, 0xffffffff, 0, 0xffff), wire_error::none);
+}
+
+TEST(Request, ToCacheLiesWithinTheExport) {
+  EXPECT_EQ(check(command::cache, 0, 1024, 1024), wire_error::none);
+  EXPECT_EQ(check(command::cache, 0, 0xffffffff, huge), wire_error::none);
+  EXPECT_EQ(check(command::cache, 1, 1024, 1024), wire_error::inval);
+}
+
+TEST(Request, ToReadMoreThan32MibOverflowsWhereThatCanBeSaid) {
+  for (const auto said : {form::structured, form::extended}) {
+    auto r = make(command::read, 0, 32 * mib + 1);
+    r.extended = said == form::extended;
+    EXPECT_EQ(check_request(r, agreed(said)).error, wire_error::overflow);
+    --r.length;
+    EXPECT_EQ(check_request(r, agreed(said)).error, wire_error::none);
+  }
+}
+
+TEST(Request, ForStatusNeedsAContextAndBytesWithinTheExport) {
+  const auto status = [](std::uint64_t offset, std::uint64_t length, std::uint16_t flags = 0) {
+    return check_request(make(command::block_status, offset, length, flags),
+                         agreed(form::structured, 1025))
+        .error;
+  };
+  EXPECT_EQ(status(0, 1025), wire_error::none);
+  EXPECT_EQ(status(1024, 1), wire_error::none);
+  EXPECT_EQ(status(0, 1025, command_flag::req_one | command_flag::fua), wire_error::none);
+  EXPECT_EQ(status(0, 0), wire_error::inval);
+  EXPECT_EQ(status(0, 1026), wire_error::inval) << "it is no write";
+  EXPECT_EQ(status(1025, 1), wire_error::inval);
+  EXPECT_EQ(status(top, 0xffffffff), wire_error::inval);
+  for (int bit = 0; bit < 16; ++bit) {
+    const bool known = bit == 0 || bit == 3;
+    EXPECT_EQ(status(0, 1, static_cast<std::uint16_t>(1 << bit)),
+              known ? wire_error::none : wire_error::inval)
+        << bit;
+  }
+  auto without = agreed(form::structured);
+  without.allocation = false;
+  EXPECT_EQ(check_request(make(command::block_status, 0, 1), without).error, wire_error::inval);
 }
 
 }  // namespace

@@ -51,9 +51,12 @@ class clients_at_work : public ::testing::Test {
     return s;
   }
 
-  at_work& connect() {
+  /// A client that agrees on this before it goes on.
+  at_work& connect(const std::function<void(scripted_client&)>& agree = {}) {
     auto& c = clients.emplace_back();
-    c.script.flags().go();
+    c.script.flags();
+    if (agree) agree(c.script);
+    c.script.go();
     c.connection = &r.connect(c.script.script());
     c.connection->tape.stays = true;
     r.go(*c.connection);

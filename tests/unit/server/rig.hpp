@@ -57,7 +57,7 @@ class fake_client final : public client {
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
   void before_wait() override { ++waits; }
   void stream_failed() noexcept override {}
-  void answer(std::uint64_t, protocol::wire_error) override { ++late_answers; }
+  void answer(const protocol::ticket&, protocol::wire_error) override { ++late_answers; }
   int waits = 0;
   int late_answers = 0;
 

@@ -98,9 +98,33 @@ inline scenario out_of_order(stream::order order, std::string name) {
   return s;
 }
 
+/// READ and BLOCK_STATUS of what is held, of what was sent, and of what nobody has written, with
+/// replies in chunks.
+inline scenario in_chunks(bool extended) {
+  scenario s{extended ? "extended headers" : "structured replies",
+             rig::ordered(stream::order::spill, 5000),
+             {},
+             {},
+             true,
+             true};
+  const auto a = pattern(20'000, 1);
+  const auto b = pattern(3'000, 2);
+  s.client.flags();
+  extended ? s.client.extended() : s.client.structured();
+  s.client.allocation().go().status(0, 100'000).write(10'000, a).zeroes(30'000, 10'000);
+  s.client.read(0, 50'000).read(0, 50'000, scripted_client::df).status(0, 100'000);
+  s.client.write(0, b).write(b.size(), a.substr(0, 7'000), scripted_client::fua);
+  s.client.status(0, 100'000, scripted_client::req_one).read(9, 0);
+  s.client.request(scripted_client::cache_command, 0, 100).flush().disc();
+  s.meant = b + a.substr(0, 7'000) + a + std::string(10'000, '\0');
+  return s;
+}
+
 inline std::vector<scenario> scenarios() {
   using stream::order;
   return {every_command(),
+          in_chunks(false),
+          in_chunks(true),
           by_export_name(),
           pipelined(),
           big_write(),

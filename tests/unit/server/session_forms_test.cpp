@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Structured replies and extended headers.
+#include "chunks.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+constexpr std::uint64_t kib = 1024;
+
+INSTANTIATE_TEST_SUITE_P(Both, session_chunks, ::testing::Values(structured, extended),
+                         [](const auto& p) { return p.index == 0 ? "structured" : "extended"; });
+
+TEST_P(session_chunks, OfAReadAreDataAndHoles) {
+  auto& c = connect_so();
+  const auto data = pattern(16 * kib);
+  write(c, 8 * kib, data);
+  zeroes(c, 32 * kib, 8 * kib);
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(0, 64 * kib); }),
+            (told{"hole 0+8192…", "data 8192+16384…", "hole 24576+40960"}));
+  EXPECT_EQ(last_data(c), std::string(8 * kib, '\0') + data + std::string(40 * kib, '\0'));
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(9 * kib, kib); }), told{"data 9216+1024"});
+  EXPECT_EQ(last_data(c), data.substr(kib, kib));
+}
+
+TEST_P(session_chunks, OfAReadAreOneWhereItMustNotBeCut) {
+  auto& c = connect_so();
+  const auto data = pattern(16 * kib);
+  write(c, 8 * kib, data);
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(0, 64 * kib, scripted_client::df); }),
+            told{"data 0+65536"});
+  EXPECT_EQ(last_data(c), std::string(8 * kib, '\0') + data + std::string(40 * kib, '\0'));
+}
+
+TEST_P(session_chunks, OfAReadOfNothingWrittenAreOneHole) {
+  auto& c = connect_so();
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 32 << 20); }), told{"hole 5+33554432"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 10, scripted_client::df); }), told{"hole 5+10"});
+  EXPECT_TRUE(r.tape.streams.empty());
+}
+
+TEST_P(session_chunks, OfAReadOfNoBytesAreOneWithoutContent) {
+  auto& c = connect_so();
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 0); }), told{"nothing"});
+}
+
+TEST_P(session_chunks, OfAnErrorSayWhatIsWrong) {
+  auto& c = connect_so();
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(0, (32 << 20) + 1); }), told{"error 75"});
+  EXPECT_EQ(reason(c), "more than 32 MiB");
+  EXPECT_EQ(ask(c, [](auto& s) { s.request(99, 0, 1); }), told{"error 22"});
+  EXPECT_EQ(reason(c), "an unknown command");
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(~std::uint64_t{0}, 1); }), told{"error 22"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(0, 1, 0x100); }), told{"error 22"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 0); }), told{"error 22"});
+}
+
+TEST_P(session_chunks, OfOthersFollowThoseOfAFailedStream) {
+  auto& c = connect_so();
+  write(c, 0, pattern(10));
+  r.exported.stop("for a test");
+  r.settle();
+  say(c, [](scripted_client& s) { s.write(10, "more").flush(); });
+  r.settle();
+  EXPECT_EQ(answers(c), "1 2:5 3:5");
+  EXPECT_NE(reason(c), "");
+}
+
+TEST_F(session_forms, AreSimpleForSuccessesBesideStructuredReplies) {
+  auto& c = connect(structured);
+  EXPECT_EQ(ask(c, [](auto& s) { s.write(0, "data").flush().zeroes(4, 4).trim(8, 4); }), told{});
+  EXPECT_EQ(ask(c, [](auto& s) { s.request(scripted_client::cache_command, 0, 4); }), told{});
+  EXPECT_EQ(answers(c), "1 2 3 4 5");
+}
+
+TEST_F(session_forms, AreExtendedForEverySuccessBesideExtendedHeaders) {
+  auto& c = connect(extended);
+  EXPECT_EQ(ask(c, [](auto& s) { s.write(0, "data").flush().zeroes(4, 4).trim(8, 4); }),
+            told(4, "nothing"));
+  EXPECT_EQ(ask(c, [](auto& s) { s.request(scripted_client::cache_command, 0, 4); }),
+            told{"nothing"});
+  EXPECT_EQ(answers(c), "1 2 3 4 5");
+}
+
+TEST_F(session_forms, SkipPayloadsThatHaveNoMeaning) {
+  auto& c = connect(extended);
+  const std::string payload(5000, 'x');
+  for (const auto type :
+       {scripted_client::read_command, scripted_client::flush_command,
+        scripted_client::trim_command, scripted_client::cache_command, std::uint16_t{99}}) {
+    EXPECT_EQ(ask(c, [&](auto& s) { s.request(type, 0, payload.size(), 0, payload); }),
+              told{"error 22"});
+  }
+  EXPECT_EQ(ask(c, [&](auto& s) { s.flush(); }), told{"nothing"});
+}
+
+TEST_F(session_forms, EndWithAHeaderOfTheWrongForm) {
+  auto& compact = connect(structured);
+  say(compact, [](auto& s) { s.raw(extended_request(0, 3, 1, 0, 0)); });
+  auto& large = connect(extended);
+  say(large, [](auto& s) { s.raw(request_message(0, 3, 1, 0, 0) + "more"); });
+  r.settle();
+  for (auto& c : clients) {
+    EXPECT_TRUE(c.connection->done);
+    EXPECT_EQ(answers(c), "");
+  }
+}
+
+TEST_F(session_forms, EndWithAWriteOfWhichNobodyKnowsWhetherItHasAPayload) {
+  auto& c = connect(extended);
+  write(c, 0, "data");
+  say(c, [](auto& s) { s.raw(extended_request(0, 1, 2, 4, 4) + "data"); });
+  r.settle();
+  EXPECT_TRUE(c.connection->done);
+  EXPECT_EQ(r.exported.aborted(), 1u);
+}
+
+class session_forms_in_window : public session_forms {
+ protected:
+  session_forms_in_window() : session_forms(rig::windowed(1000)) {}
+};
+
+TEST_F(session_forms_in_window, RepeatTheOffsetInAnAnswerThatWasPutOff) {
+  auto& c = connect(extended);
+  write(c, 100, pattern(700));
+  EXPECT_EQ(answers(c), "") << "the window is more than half full";
+  write(c, 0, pattern(100));
+  EXPECT_EQ(answers(c), "2 1");
+  write(c, 900, pattern(700));
+  r.exported.stop("for a test");
+  r.settle();
+  EXPECT_EQ(answers(c), "2 1 3:5");
+  EXPECT_NE(reason(c), "");
+}
+
+class session_forms_in_order : public session_forms {
+ protected:
+  session_forms_in_order() : session_forms(rig::plain()) {}
+};
+
+TEST_F(session_forms_in_order, RefuseToBeFastWithZeroesThatAreSent) {
+  auto& c = connect(structured);
+  EXPECT_EQ(ask(c, [](auto& s) { s.zeroes(0, 100, scripted_client::fast_zero); }),
+            told{"error 95"});
+  EXPECT_NE(reason(c), "");
+}
+
+}  // namespace
+}  // namespace nbdstream::test

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// NBD_CMD_BLOCK_STATUS.
+#include "chunks.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+class session_status : public session_chunks {};
+INSTANTIATE_TEST_SUITE_P(Both, session_status, ::testing::Values(structured, extended),
+                         [](const auto& p) { return p.index == 0 ? "structured" : "extended"; });
+
+TEST_P(session_status, TellsDataZeroesAndWhatIsUnwritten) {
+  auto& c = connect_so();
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 100'000); }), told{"status 100000:3"});
+  EXPECT_TRUE(r.tape.streams.empty()) << "asking opens nothing";
+  write(c, 8192, pattern(100));
+  write(c, 8292, pattern(100));
+  zeroes(c, 20'000, 10'000);
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 100'000); }),
+            told{"status 8192:3 200:0 11608:3 10000:2 70000:3"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(8200, 100'000); }),
+            told{"status 192:0 11608:3 10000:2 78200:3"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(8200, 100'000, scripted_client::req_one); }),
+            told{"status 192:0"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(8200, 7, scripted_client::req_one); }),
+            told{"status 7:0"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(29'999, 1); }), told{"status 1:2"});
+  zeroes(c, 8192, 200);
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(8192, 201); }), told{"status 200:2 1:3"});
+}
+
+TEST_P(session_status, IsBoundedHoweverManyPiecesThereAre) {
+  auto& c = connect_so();
+  say(c, [](scripted_client& s) {
+    for (std::uint64_t i = 0; i < 3000; ++i) s.zeroes(1024 * i, 512);
+  });
+  r.settle();
+  const auto before = heard(c).chunks.size();
+  say(c, [](scripted_client& s) { s.status(0, 3000 * 1024); });
+  r.settle();
+  const auto chunks = heard(c).chunks;
+  ASSERT_EQ(chunks.size(), before + 1);
+  EXPECT_LE(chunks.back().payload.size(), 40'000u);
+  EXPECT_GE(chunks.back().payload.size(), 8'000u);
+}
+
+TEST_P(session_status, NeedsAContext) {
+  const bool large = GetParam() == extended;
+  auto& c = connect([large](scripted_client& s) { large ? s.extended() : s.structured(); });
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 1); }), told{"error 22"});
+  EXPECT_EQ(reason(c), "no metadata context was agreed on");
+}
+
+std::string contexts(std::uint64_t length, const std::vector<std::uint32_t>& ids) {
+  auto payload = big_endian(length, 8);
+  for (const auto id : ids) payload += big_endian(id, 4);
+  return payload;
+}
+
+TEST_F(session_forms, TakeAStatusRequestWithAPayload) {
+  auto& c = connect(extended);
+  write(c, 0, pattern(100));
+  const auto status = [&](const std::string& payload, std::uint16_t flags = 0) {
+    return ask(c, [&](scripted_client& s) {
+      s.request(scripted_client::status_command, 50, payload.size(), flags, payload);
+    });
+  };
+  EXPECT_EQ(status(contexts(100, {1})), told{"status 50:0 50:3"});
+  EXPECT_EQ(status(contexts(100, {1}), scripted_client::req_one), told{"status 50:0"});
+  for (const auto& wrong :
+       {contexts(100, {}), contexts(100, {2}), contexts(100, {1, 1}), contexts(100, {1, 2}),
+        contexts(0, {1}), contexts(config::unknown_size, {1}), contexts(~std::uint64_t{0}, {1}),
+        std::string("x"), std::string(100'000, 'x')}) {
+    EXPECT_EQ(status(wrong), told{"error 22"}) << wrong.size();
+  }
+  EXPECT_EQ(status(contexts(1, {1})), told{"status 1:0"}) << "it is in step";
+}
+
+class session_status_in_window : public session_forms {
+ protected:
+  session_status_in_window() : session_forms(rig::windowed(1000)) {}
+};
+
+TEST_F(session_status_in_window, AgreesWithReadOnWhatWasSent) {
+  auto& c = connect(structured);
+  write(c, 0, pattern(100));
+  write(c, 200, pattern(100));
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 400); }), told{"status 100:0 100:3 100:0 100:3"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(10, 400, scripted_client::req_one); }),
+            told{"status 90:0"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(99, 10); }), told{"error 5"});
+  EXPECT_EQ(reason(c), "these bytes were sent, and are not kept");
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(200, 100); }), told{"data 200+100"});
+}
+
+constexpr auto disk = config::unknown_size;
+
+class session_forms_of_a_whole_disk : public session_forms {
+ protected:
+  session_forms_of_a_whole_disk() : session_forms(spooled()) {}
+  static nbd_export::settings spooled() {
+    auto s = rig::ordered(stream::order::spool, 0);
+    s.config.size = disk;
+    return s;
+  }
+};
+
+TEST_F(session_forms_of_a_whole_disk, AreTakenInOneExtendedRequest) {
+  auto& c = connect(extended);
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, disk); }),
+            told{"status " + std::to_string(disk) + ":3"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.trim(0, disk).zeroes(0, disk, scripted_client::fast_zero); }),
+            (told{"nothing", "nothing"}));
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, disk); }),
+            told{"status " + std::to_string(disk) + ":2"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.zeroes(0, disk + 1); }), told{"error 28"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(1, disk); }), told{"error 22"});
+}
+
+}  // namespace
+}  // namespace nbdstream::test
