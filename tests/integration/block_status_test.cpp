@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What clients learn of an export, and of what a stream holds, while it is being written.
+#include "support/order_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+/// A disk of 1 MiB, all of which is held; clients ask while `h` is connected. map(offset, length,
+/// flags) gives [length, flags, ...], pieces(offset, length, flags) gives (offset, length, what).
+const std::string asking = R"(
+import json, os, subprocess
+os.environ["uri"] = uri
+h = nbd.NBD()
+h.add_meta_context(nbd.CONTEXT_BASE_ALLOCATION)
+h.connect_uri(uri)
+
+def map(offset, length, flags=0):
+    found = []
+    h.block_status(length, offset, lambda name, at, all, error: found.extend(all), flags)
+    return found
+
+def pieces(offset, length, flags=0):
+    found = []
+    def take(data, at, what, error):
+        found.append((at, len(data), what))
+    data = h.pread_structured(length, offset, take, flags)
+    return data, found
+
+def output(command):
+    return subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout
+)";
+
+const std::string written = R"(
+data = b"\x55" * 65536
+h.pwrite(data, 65536)
+h.zero(65536, 262144)
+)";
+
+class block_status : public integration_test {
+ protected:
+  void expect_success(const std::string& script) {
+    process server = start_listening({"--sink", "fifo:output", "--order", "spool", "--size", "1M"});
+    process reader = start_reader();
+    const std::string define = "uri = '" + unix_uri + "'\n";
+    EXPECT_TRUE(
+        ended_with(0, client(define + asking + script + "\nh.pwrite(b'.', 0)\nh.shutdown()\n")));
+    EXPECT_TRUE(ended_with(0, server.wait()));
+    EXPECT_TRUE(ended_with(0, reader.wait()));
+  }
+};
+
+TEST_F(block_status, follows_what_is_written) {
+  expect_success(R"(
+assert map(0, 1 << 20) == [1 << 20, 3], map(0, 1 << 20)
+)" + written + R"(
+whole = [65536, 3, 65536, 0, 131072, 3, 65536, 2, 720896, 3]
+assert map(0, 1 << 20) == whole, map(0, 1 << 20)
+assert map(70000, 100, nbd.CMD_FLAG_REQ_ONE) == [100, 0]
+assert map(0, 1 << 20, nbd.CMD_FLAG_REQ_ONE) == [65536, 3]
+h.zero(4096, 65536)
+assert map(65536, 8192) == [4096, 2, 4096, 0]
+)");
+}
+
+TEST_F(block_status, agrees_with_the_pieces_of_a_read) {
+  expect_success(written + R"(
+expected = bytes(65536) + data + bytes((1 << 20) - 131072)
+got, found = pieces(0, 1 << 20)
+assert got == expected
+assert found == [(0, 65536, nbd.READ_HOLE), (65536, 65536, nbd.READ_DATA),
+                 (131072, 917504, nbd.READ_HOLE)], found
+got, found = pieces(0, 1 << 20, nbd.CMD_FLAG_DF)
+assert got == expected
+assert found == [(0, 1 << 20, nbd.READ_DATA)], found
+)");
+}
+
+TEST_F(block_status, is_what_nbdinfo_and_qemu_img_map_show) {
+  expect_success(written + R"(
+rows = json.loads(output('nbdinfo --map --json "$uri"'))
+shown = [(r["offset"], r["length"], r["type"]) for r in rows]
+assert shown == [(0, 65536, 3), (65536, 65536, 0), (131072, 131072, 3), (262144, 65536, 2),
+                 (327680, 720896, 3)], shown
+rows = json.loads(output('qemu-img map --output=json -f raw "$uri"'))
+shown = [(r["start"], r["length"], r["data"], r["zero"]) for r in rows]
+assert shown == [(0, 65536, False, True), (65536, 65536, True, False),
+                 (131072, 131072, False, True), (262144, 65536, True, True),
+                 (327680, 720896, False, True)], shown
+said = output('qemu-io -r -f raw -c "read -P 0x55 65536 65536" -c "read -P 0 0 65536" "$uri"')
+assert "failed" not in said, said
+)");
+}
+
+TEST_F(block_status, is_not_among_what_a_probe_disturbs) {
+  expect_success(R"(
+info = json.loads(output('nbdinfo --json "$uri"'))
+assert info["structured"], info
+export = info["exports"][0]
+assert export["contexts"] == ["base:allocation"], export
+for what in "can_df", "can_cache", "can_fast_zero", "can_fua", "can_trim", "can_zero":
+    assert export[what], what
+for what in "df", "cache", "fast-zero":
+    output('nbdinfo --can ' + what + ' "$uri"')
+output('nbdinfo --list "$uri"')
+h.cache(1 << 20, 0)
+)");
+}
+
+TEST_F(block_status, tells_nothing_of_what_was_sent_but_that_it_cannot_be_read) {
+  process server = start_listening({"--sink", "fifo:output", "--order", "window"});
+  process reader = start_reader();
+  const std::string define = "uri = '" + unix_uri + "'\n";
+  EXPECT_TRUE(ended_with(0, client(define + asking + R"(
+h.pwrite(bytes(4096), 0)
+assert map(0, 8192) == [4096, 0, 4096, 3], map(0, 8192)
+try:
+    h.pread(4096, 0)
+    assert False
+except nbd.Error as e:
+    assert e.errnum == errno.EIO
+h.shutdown()
+)")));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+}
+
+}  // namespace
+}  // namespace nbdstream::test
