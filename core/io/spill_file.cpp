@@ -6,12 +6,25 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 namespace nbdstream::io {
 namespace {
+
+/// Nothing stands behind the file's end, and ext4 refuses what reaches beyond the largest file.
+std::int64_t punch(int file, std::uint64_t first, std::uint64_t last) noexcept {
+  struct stat s {};
+  if (::fstat(file, &s) != 0) return -errno;
+  const auto unit = give_back_unit();
+  last = std::min(last, (static_cast<std::uint64_t>(s.st_size) + unit - 1) / unit * unit);
+  if (first >= last) return 0;
+  const auto done = ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                static_cast<off_t>(first), static_cast<off_t>(last - first));
+  return done == 0 ? 0 : -errno;
+}
 
 /// Every call goes to the thread: RWF_NOWAIT, which could spare that, is not to be had for writes
 /// to page cache on ext4 and tmpfs.
@@ -53,12 +66,7 @@ class spill_file final : public spill {
     const auto first = (begin + unit - 1) / unit * unit;
     const auto last = end / unit * unit;
     if (first >= last) co_return;
-    worker::job job = [fd = file_.get(), first, last]() -> std::int64_t {
-      return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(first),
-                         static_cast<off_t>(last - first)) == 0
-                 ? 0
-                 : -errno;
-    };
+    worker::job job = [fd = file_.get(), first, last] { return punch(fd, first, last); };
     const auto result = co_await thread_.run(std::move(job));
     if (result == 0 && remembered) idle_begin_ = last;
     cannot_punch_ = result == -EOPNOTSUPP || result == -ENOSYS;

@@ -93,6 +93,16 @@ TEST(SpillFile, KeepsBytesFarAlong) {
   EXPECT_EQ(r.get(std::uint64_t{1} << 40, 3), "far");
 }
 
+TEST(SpillFile, GivesBackWhatReachesFarBeyondItsEnd) {
+  for (const auto* const directory : directories) {
+    rig r(directory);
+    EXPECT_FALSE(r.put(0, numbered(3 * unit + 1)));
+    r.free(unit, (std::uint64_t{1} << 63) - 1);
+    EXPECT_LT(r.space(), unit + slack) << directory;
+    EXPECT_TRUE(r.get(0, unit) == numbered(unit)) << directory;
+  }
+}
+
 TEST(SpillFile, ServesManyAtOnceInTheirOrder) {
   rig r;
   std::array<error_code, 101> errors;
