@@ -5,6 +5,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+
 namespace nbdstream {
 namespace {
 
@@ -141,7 +143,8 @@ awaitable<session::ending> session::next_request(request& into) {
   }
   input_.consume(header);
   into = *decoded;
-  without_pause_ += static_cast<int>(into.payload() / payload_unit);
+  const auto payload = std::min<std::uint64_t>(into.payload(), protocol::max_skipped_payload);
+  without_pause_ += static_cast<int>(payload / payload_unit);
   co_return std::nullopt;
 }
 

@@ -115,6 +115,18 @@ TEST_F(session_forms, EndWithAWriteOfWhichNobodyKnowsWhetherItHasAPayload) {
   EXPECT_EQ(r.exported.aborted(), 1u);
 }
 
+TEST_F(session_forms, EndWithAPayloadThatIsTooLargeHoweverLargeItIs) {
+  for (const int bit : {26, 32, 50, 51, 62, 63}) {
+    auto& c = connect(extended);
+    say(c, [&](auto& s) {
+      s.raw(extended_request(scripted_client::payload_len, 3, 1, 0, (std::uint64_t{1} << bit) - 1));
+    });
+    r.settle();
+    EXPECT_TRUE(c.connection->done) << bit;
+    EXPECT_EQ(answers(c), "");
+  }
+}
+
 class session_forms_in_window : public session_forms {
  protected:
   session_forms_in_window() : session_forms(rig::windowed(1000)) {}
