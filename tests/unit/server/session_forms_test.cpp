@@ -3,6 +3,8 @@
 // Structured replies and extended headers.
 #include "chunks.hpp"
 
+#include <algorithm>
+
 namespace nbdstream::test {
 namespace {
 
@@ -143,6 +145,18 @@ TEST_F(session_forms_in_window, RepeatTheOffsetInAnAnswerThatWasPutOff) {
   r.settle();
   EXPECT_EQ(answers(c), "2 1 3:5");
   EXPECT_NE(reason(c), "");
+}
+
+TEST_F(session_forms_in_window, RepeatTheOffsetsOfWritesThatCameTogether) {
+  auto& c = connect(extended);
+  write(c, 0, pattern(10));
+  say(c, [](scripted_client& s) {
+    for (std::uint64_t i = 1; i < 10; ++i) s.write(10 * i, pattern(10));
+    s.write(100, pattern(10), scripted_client::fua).flush();
+  });
+  r.settle();
+  EXPECT_EQ(answers(c), "1 2 3 4 5 6 7 8 9 10 11 12");
+  EXPECT_EQ(std::ranges::count(r.tape.calls, "parts"), 1) << "and are served together";
 }
 
 class session_forms_in_order : public session_forms {
