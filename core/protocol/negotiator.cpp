@@ -11,9 +11,12 @@ constexpr std::size_t skip_chunk = 4096;
 /// Reserved bytes after the reply to NBD_OPT_EXPORT_NAME, unless the client declined them.
 constexpr std::size_t export_name_padding = 124;
 
+constexpr std::string_view tls_is_required = "this server requires TLS";
+
 }  // namespace
 
-negotiator::negotiator(std::span<const export_info> exports) : exports_(exports) {
+negotiator::negotiator(std::span<const export_info> exports, tls_policy tls)
+    : exports_(exports), tls_(tls) {
   writer(output_)
       .put(greeting_magic)
       .put(option_magic)
@@ -29,6 +32,10 @@ void negotiator::receive(bytes in) {
       to_skip_ -= static_cast<std::uint32_t>(in.size());
       wants_ = std::min<std::size_t>(to_skip_, skip_chunk);
       if (to_skip_ > 0) return;
+      if (needs_tls_first()) {
+        reply_error(option_reply::err_tls_reqd, tls_is_required);
+        return expect_option();
+      }
       reply_error(option_reply::err_too_big, "the option's data are too long");
       return expect_option();
   }
@@ -85,6 +92,11 @@ void negotiator::expect_option() noexcept {
 
 void negotiator::receive_option(bytes payload) {
   expect_option();
+  if (needs_tls_first()) {
+    // This one has no way to report an error but to hang up.
+    if (static_cast<option>(option_) == option::export_name) return violate(tls_is_required);
+    return reply_error(option_reply::err_tls_reqd, tls_is_required);
+  }
   switch (static_cast<option>(option_)) {
     case option::export_name: return export_name(payload);
     case option::abort:
@@ -92,6 +104,7 @@ void negotiator::receive_option(bytes payload) {
       state_ = state::finished;
       return;
     case option::list: return list(payload);
+    case option::starttls: return starttls(payload);
     case option::info:
     case option::go: return info_or_go(payload);
     case option::structured_reply: return agree_on(form::structured, payload);
@@ -100,6 +113,32 @@ void negotiator::receive_option(bytes payload) {
     case option::set_meta_context: return set_meta_context(payload);
     default: return reply_error(option_reply::err_unsup, "this option is not supported");
   }
+}
+
+bool negotiator::needs_tls_first() const noexcept {
+  const auto asked = static_cast<option>(option_);
+  return tls_ == tls_policy::require && !secured_ && asked != option::starttls &&
+         asked != option::abort;
+}
+
+void negotiator::starttls(bytes payload) {
+  if (!payload.empty()) return reply_error(option_reply::err_invalid, "STARTTLS takes no data");
+  if (secured_) return reply_error(option_reply::err_invalid, "TLS is there already");
+  if (tls_ == tls_policy::off) return reply_error(option_reply::err_policy, "TLS is not enabled");
+  begin_reply(option_reply::ack, 0);
+  state_ = state::starttls;
+}
+
+void negotiator::secured() {
+  // A new one: so nothing that was said in the clear, by whomever, can be left over. That the
+  // client knows fixed newstyle stays true, and its options still count.
+  negotiator fresh(exports_, tls_);
+  fresh.output_.clear();
+  fresh.secured_ = true;
+  fresh.client_flags_ = client_flags_;
+  fresh.options_seen_ = options_seen_;
+  fresh.expect_option();
+  *this = std::move(fresh);
 }
 
 void negotiator::export_name(bytes payload) {

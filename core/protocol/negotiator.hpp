@@ -24,6 +24,9 @@ struct export_info {
   std::uint16_t flags = 0;  ///< transmission_flag::*, but for those that depend on the handshake
 };
 
+/// Whether clients may, or must, turn to TLS ("TLS support": NOTLS, SELECTIVETLS, FORCEDTLS).
+enum class tls_policy { off, on, require };
+
 /// One handshake. Drive it thus, until state() is no longer `talking`:
 /// send output(), read exactly wants() bytes, give them to receive(). What output() holds when it
 /// ends is still to be sent.
@@ -31,13 +34,14 @@ class negotiator {
  public:
   enum class state {
     talking,       ///< send output(), then read on
+    starttls,      ///< send output(); then make the connection secure, and call secured()
     transmission,  ///< send output(); then the transmission phase of chosen()
     finished,      ///< send output(), then close: the client said goodbye, as it may
     violated,      ///< send output(), then close: the client broke the protocol, see why()
   };
 
   /// `exports` are borrowed and may change between calls, but not move.
-  explicit negotiator(std::span<const export_info> exports);
+  explicit negotiator(std::span<const export_info> exports, tls_policy tls = tls_policy::off);
 
   [[nodiscard]] state current() const noexcept { return state_; }
 
@@ -46,6 +50,9 @@ class negotiator {
 
   /// Takes exactly wants() bytes. State: talking.
   void receive(bytes in);
+
+  /// The connection is inside TLS now: nothing that was negotiated before counts. State: starttls.
+  void secured();
 
   /// What is to be sent. The caller empties it with clear().
   [[nodiscard]] std::vector<std::byte>& output() noexcept { return output_; }
@@ -75,6 +82,8 @@ class negotiator {
   void receive_option(bytes payload);
   void expect_option() noexcept;
 
+  [[nodiscard]] bool needs_tls_first() const noexcept;
+  void starttls(bytes payload);
   void export_name(bytes payload);
   void list(bytes payload);
   void info_or_go(bytes payload);
@@ -101,6 +110,8 @@ class negotiator {
   void violate(std::string_view why) noexcept;
 
   std::span<const export_info> exports_;
+  tls_policy tls_;
+  bool secured_ = false;
   std::optional<refusal> gate_;
   std::vector<std::byte> output_;
   state state_ = state::talking;
