@@ -131,13 +131,17 @@ constexpr command_option options[] = {
     {"single", 's', "", "true", group::listen, target::server, "single", nullptr,
      "Serve one connection on stdin and stdout."},
     {"tls", 0, "off|on|require", "", group::tls, target::server, "tls", nullptr,
-     "Only off: TLS is not built yet."},
+     "Whether clients may (on) or must (require) use TLS, as in nbdkit-tls(1). Default: on with "
+     "--tls-certificates or --tls-psk, else off."},
     {"tls-certificates", 0, "DIR", "", group::tls, target::server, "tls-certificates", nullptr,
-     "Certificates for TLS. Not built yet."},
+     "ca-cert.pem, server-cert.pem, server-key.pem, and ca-crl.pem if there is one. Default: "
+     "/etc/pki/nbdkit for root, for others ~/.pki/nbdkit or ~/.config/pki/nbdkit."},
     {"tls-psk", 0, "FILE", "", group::tls, target::server, "tls-psk", nullptr,
-     "Pre-shared keys for TLS. Not built yet."},
+     "Pre-shared keys instead of certificates: lines of USER:HEXKEY, as psktool(1) writes them."},
     {"tls-verify-peer", 0, "", "true", group::tls, target::server, "tls-verify-peer", nullptr,
-     "Ask clients for a certificate. Not built yet."},
+     "Let only clients in that show a certificate which ca-cert.pem has signed; with --tls "
+     "require, "
+     "since others need none."},
 
     {"run", 0, "COMMAND", "", group::run, target::server, "run", nullptr,
      "Run COMMAND with /bin/sh, and end with it. It may use $uri and $nbd (the same), "

@@ -24,6 +24,7 @@ inline constexpr std::uint64_t unknown_size = (std::uint64_t{1} << 63) - (std::u
 enum class order_mode { automatic, strict, window, spill, spool };
 enum class gaps_policy { allow, refuse };
 enum class data_path { automatic, copy };
+enum class tls_mode { off, on, require };
 
 /// One `KEY=VALUE` of a sink, as the user wrote it.
 struct sink_setting {
@@ -86,6 +87,10 @@ struct server_config {
   nanoseconds handshake_timeout = std::chrono::seconds(10);
   nanoseconds payload_timeout = std::chrono::seconds(60);
   config::data_path path = data_path::automatic;
+  std::optional<tls_mode> tls;   ///< none: see effective_tls()
+  std::string tls_certificates;  ///< a directory; empty: where nbdkit looks
+  std::string tls_psk;           ///< a file; counts more than certificates
+  bool tls_verify_peer = false;
   std::string pidfile;
   bool exit_with_parent = false;
   std::optional<int> progress_fd;  ///< where --progress reports; none: nowhere
@@ -101,6 +106,13 @@ struct configuration {
 
   bool operator==(const configuration&) const = default;
 };
+
+/// Whether clients may, or must, use TLS: what the user said, or else on where there is something
+/// to do it with.
+[[nodiscard]] inline tls_mode effective_tls(const server_config& s) {
+  if (s.tls) return *s.tls;
+  return s.tls_certificates.empty() && s.tls_psk.empty() ? tls_mode::off : tls_mode::on;
+}
 
 /// Whether bytes that nobody named count as zeroes when `e` commits: what the user said, or else
 /// refuse where a size is given and no command's exit status vouches for the client.

@@ -32,6 +32,8 @@ constexpr std::array<choice<gaps_policy>, 2> gaps_policies{
     {{"allow", gaps_policy::allow}, {"refuse", gaps_policy::refuse}}};
 constexpr std::array<choice<data_path>, 2> data_paths{
     {{"auto", data_path::automatic}, {"copy", data_path::copy}}};
+constexpr std::array<choice<tls_mode>, 3> tls_modes{
+    {{"off", tls_mode::off}, {"on", tls_mode::on}, {"require", tls_mode::require}}};
 constexpr std::array<choice<log::level>, 4> levels{{{"error", log::level::error},
                                                     {"warning", log::level::warning},
                                                     {"info", log::level::info},
@@ -61,15 +63,6 @@ values word_for(const std::array<choice<T>, N>& choices, T value) {
 text not_empty(text value, text what) {
   if (value.empty()) throw error(fmt::format("the value is empty; give {}", what));
   return value;
-}
-
-void needs_tls(server_config&, text) {
-  throw error("TLS is not built yet; use a Unix socket, or a tunnel");
-}
-
-void set_tls(server_config& s, text v) {
-  constexpr std::array<choice<bool>, 3> modes{{{"off", false}, {"on", true}, {"require", true}}};
-  if (choose(modes, v)) needs_tls(s, v);
 }
 
 values shown(bool value) {
@@ -121,10 +114,16 @@ constexpr std::array<key<server>, 17> keys_of_server{{
      [](const server& s) { return word_for(levels, s.log_level); }},
     {"log-format", value_type::text, [](server& s, text v) { s.log_format = choose(formats, v); },
      [](const server& s) { return word_for(formats, s.log_format); }},
-    {"tls", value_type::text, set_tls, nullptr},
-    {"tls-certificates", value_type::text, needs_tls, nullptr},
-    {"tls-psk", value_type::text, needs_tls, nullptr},
-    {"tls-verify-peer", value_type::boolean, needs_tls, nullptr},
+    {"tls", value_type::text, [](server& s, text v) { s.tls = choose(tls_modes, v); },
+     [](const server& s) { return s.tls ? word_for(tls_modes, *s.tls) : values(); }},
+    {"tls-certificates", value_type::text,
+     [](server& s, text v) { s.tls_certificates = not_empty(v, "a directory"); },
+     [](const server& s) { return unless_empty(s.tls_certificates); }},
+    {"tls-psk", value_type::text, [](server& s, text v) { s.tls_psk = not_empty(v, "a file"); },
+     [](const server& s) { return unless_empty(s.tls_psk); }},
+    {"tls-verify-peer", value_type::boolean,
+     [](server& s, text v) { s.tls_verify_peer = parse_boolean(v); },
+     [](const server& s) { return shown(s.tls_verify_peer); }},
 }};
 
 using exported = export_config;

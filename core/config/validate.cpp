@@ -51,7 +51,20 @@ void check_addresses(const server_config& server) {
   }
 }
 
+void check_tls(const server_config& server) {
+  if (!server.tls_verify_peer) return;
+  if (effective_tls(server) == tls_mode::off) {
+    throw error("--tls-verify-peer is for TLS; leave it out, or give --tls require");
+  }
+  if (!server.tls_psk.empty()) {
+    throw error(
+        "--tls-verify-peer is for certificates, which clients with keys have not; leave out it, or "
+        "--tls-psk");
+  }
+}
+
 void check_server(const server_config& server, bool socket_activation) {
+  check_tls(server);
   if (server.single && !server.listen.empty()) {
     throw error(
         fmt::format("--single serves stdin and stdout and cannot listen as well; leave out "
@@ -202,6 +215,14 @@ void warn_of_weak_ends(const configuration& config, std::vector<std::string>& wa
   }
 }
 
+void warn_of_weak_tls(const server_config& server, std::vector<std::string>& warnings) {
+  if (server.tls_verify_peer && effective_tls(server) == tls_mode::on) {
+    warnings.emplace_back(
+        "with --tls on also clients without TLS are let in, whom --tls-verify-peer does not ask; "
+        "give --tls require");
+  }
+}
+
 /// Who names a place for the spill file expects one.
 void warn_of_unused_spill(const configuration& config, std::vector<std::string>& warnings) {
   for (const auto& e : config.exports) {
@@ -225,6 +246,7 @@ std::vector<std::string> complete_and_validate(configuration& config, bool socke
   std::vector<std::string> warnings;
   warn_of_weak_ends(config, warnings);
   warn_of_unused_spill(config, warnings);
+  warn_of_weak_tls(config.server, warnings);
   return warnings;
 }
 

@@ -105,13 +105,11 @@ TEST(CommandLineErrors, ExplainStrayWords) {
                   {{"pipe="}, {"pipe=: ", "empty"}}});
 }
 
-TEST(CommandLineErrors, SayWhatIsNotBuiltYet) {
-  expect_refused({{{"--tls", "on"}, {"--tls: ", "not built yet"}},
-                  {{"--tls=require"}, {"--tls: ", "not built yet"}},
-                  {{"--tls=maybe"}, {"--tls: ", "off, on, require"}},
-                  {{"--tls-certificates", "d"}, {"--tls-certificates: ", "not built yet"}},
-                  {{"--tls-psk", "f"}, {"--tls-psk: ", "not built yet"}},
-                  {{"--tls-verify-peer"}, {"--tls-verify-peer: ", "not built yet"}}});
+TEST(CommandLineErrors, ExplainTls) {
+  expect_refused({{{"--tls=maybe"}, {"--tls: ", "off, on, require"}},
+                  {{"--tls-certificates", ""}, {"--tls-certificates: ", "a directory"}},
+                  {{"--tls-psk", ""}, {"--tls-psk: ", "a file"}},
+                  {{"--tls-verify-peer=1"}, {"--tls-verify-peer", "no value"}}});
 }
 
 }  // namespace

@@ -108,7 +108,12 @@ TEST(CommandLine, SetsEveryOptionOfTheServer) {
                            "json",
                            "-f",
                            "--tls",
-                           "off"});
+                           "require",
+                           "--tls-certificates",
+                           "/certs",
+                           "--tls-psk",
+                           "/keys",
+                           "--tls-verify-peer"});
   server_config s;
   s.run = "true; exit 3";
   s.run_grace = seconds(2);
@@ -121,6 +126,10 @@ TEST(CommandLine, SetsEveryOptionOfTheServer) {
   s.progress_fd = 5;
   s.log_level = log::level::warning;
   s.log_format = log::format::json;
+  s.tls = tls_mode::require;
+  s.tls_certificates = "/certs";
+  s.tls_psk = "/keys";
+  s.tls_verify_peer = true;
   EXPECT_EQ(c.config.server, s);
 }
 

@@ -55,6 +55,12 @@ server_config odd_server(std::mt19937& random) {
   s.handshake_timeout = odd_time(random);
   s.payload_timeout = odd_time(random);
   s.path = one_of(random, {data_path::automatic, data_path::copy});
+  if (random() % 2 == 0) {
+    s.tls = one_of(random, {tls_mode::off, tls_mode::on, tls_mode::require});
+  }
+  s.tls_certificates = odd_text(random);
+  s.tls_psk = odd_text(random);
+  s.tls_verify_peer = random() % 2 == 0;
   s.pidfile = odd_text(random);
   s.exit_with_parent = random() % 2 == 0;
   if (random() % 2 == 0) s.progress_fd = static_cast<int>(random() % 100);

@@ -33,7 +33,10 @@ data-path = "copy"
 log-level = "debug"
 log-format = "json"
 progress = 7
-tls = "off"
+tls = "require"
+tls-certificates = "/certs"
+tls-psk = "/keys"
+tls-verify-peer = true
 [[export]]
 name = "vm1"
 description = "a disk"
@@ -77,6 +80,10 @@ beta = true
                               "--log-format",
                               "json",
                               "--progress=7",
+                              "--tls=require",
+                              "--tls-certificates=/certs",
+                              "--tls-psk=/keys",
+                              "--tls-verify-peer",
                               "-e",
                               "vm1",
                               "--description",
@@ -168,7 +175,7 @@ TEST(Toml, NamesThePlaceOfEveryFault) {
       {"[[export]]\nwindow = 0.5", {"f.toml:2:10: window must be a size"}},
       {"[[export]]\nspill-directory = ''", {"f.toml:2:19: spill-directory: ", "empty"}},
       {"[[export]]\nspill = '/x'", {"f.toml:2:1: ", "unknown key \"spill\""}},
-      {"[server]\ntls = 'on'", {"f.toml:2:7: tls: TLS is not built yet"}},
+      {"[server]\ntls = 'yes'", {"f.toml:2:7: tls: \"yes\" is not one of off, on, require"}},
       {"[[export]]\nsink = 'fifo:x'", {"f.toml:2:8: ", "[export.sink]"}},
       {"[[export]]\nsink.module = 1", {"f.toml:2:15: module must be a string"}},
       {"[[export]]\nsink.module = ''", {"f.toml:2:15: module is empty"}},

@@ -116,6 +116,35 @@ TEST(Validate, RefusesAnAddressThatCannotBeBound) {
   EXPECT_NO_THROW(static_cast<void>(complete_and_validate(config)));
 }
 
+TEST(Validate, TurnsTlsOnWhereThereIsSomethingToDoItWith) {
+  const auto mode = [](const std::vector<std::string>& words) {
+    return effective_tls(parse(words).config.server);
+  };
+  EXPECT_EQ(mode({}), tls_mode::off);
+  EXPECT_EQ(mode({"--tls-certificates", "d"}), tls_mode::on);
+  EXPECT_EQ(mode({"--tls-psk", "f"}), tls_mode::on);
+  EXPECT_EQ(mode({"--tls-psk", "f", "--tls", "off"}), tls_mode::off);
+  EXPECT_EQ(mode({"--tls", "require"}), tls_mode::require);
+}
+
+TEST(Validate, RefusesToVerifyWhereNobodyIsAsked) {
+  EXPECT_TRUE(names(refusal({"--tls-verify-peer"}), {"--tls-verify-peer", "--tls require"}));
+  EXPECT_TRUE(names(refusal({"--tls-verify-peer", "--tls=off", "--tls-certificates", "d"}),
+                    {"--tls-verify-peer"}));
+  EXPECT_TRUE(names(refusal({"--tls-verify-peer", "--tls-psk", "f"}), {"--tls-psk"}));
+}
+
+TEST(Validate, WarnsWhereVerifyingCanBeAvoided) {
+  const std::vector<std::string> words = {"--run", "x", "--tls-verify-peer", "--tls-certificates",
+                                          "d"};
+  const auto warned = complete(words);
+  ASSERT_EQ(warned.size(), 1U);
+  EXPECT_TRUE(names(warned[0], {"--tls on", "--tls-verify-peer", "--tls require"}));
+  auto required = words;
+  required.insert(required.end(), {"--tls", "require"});
+  EXPECT_TRUE(complete(required).empty());
+}
+
 TEST(Validate, WarnsWhereOnlyTheGoodbyeTellsTheEnd) {
   EXPECT_TRUE(complete({"--size", "1G"}).empty());
   EXPECT_TRUE(complete({"--run", "x"}).empty());
