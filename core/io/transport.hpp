@@ -26,8 +26,15 @@ class transport {
   /// Writes all of `data`. One write at a time.
   [[nodiscard]] virtual awaitable<error_code> write(std::span<const std::byte> data) = 0;
 
-  /// Writes as much as goes without waiting, possibly nothing. Errors are left for write() to find.
+  /// Writes as much as goes without waiting, possibly nothing; the next write begins with what did
+  /// not go. Errors are left for write() to find.
   [[nodiscard]] virtual std::size_t try_write(std::span<const std::byte> data) noexcept = 0;
+
+  /// From here on all bytes go through TLS: makes its handshake, with us as the server. Once, with
+  /// no read or write under way; where it fails nothing more can be sent or received.
+  [[nodiscard]] virtual awaitable<error_code> secure() {
+    co_return asio::error::operation_not_supported;
+  }
 
   /// How much of a peer has gone.
   enum class absence {
@@ -55,6 +62,11 @@ class transport {
 
   /// How many bytes could be read without waiting.
   [[nodiscard]] virtual std::size_t unread() noexcept = 0;
+
+  /// After the last write, where the peer may say more of which nobody needs to know (the end of
+  /// TLS): waits for its end, since to close a TCP socket with something unread is a reset, which
+  /// could cost the peer our last answers.
+  [[nodiscard]] virtual awaitable<void> finish() { co_return; }
 
   /// Ends everything under way with operation_aborted, and what comes after at once.
   virtual void close() noexcept = 0;
