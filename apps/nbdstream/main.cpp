@@ -202,7 +202,8 @@ std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executo
   return exports;
 }
 
-int serve(const config::configuration& config, std::vector<chosen_sink> chosen, log::logger& log) {
+int serve(const config::configuration& config, const io::tls_context* tls,
+          std::vector<chosen_sink> chosen, log::logger& log) {
   // A reader that goes away, a limit on the size of files: errors of the write that meets them.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
@@ -211,7 +212,7 @@ int serve(const config::configuration& config, std::vector<chosen_sink> chosen, 
   std::unique_ptr<server> it;
   const auto on_stuck = [&it] { it->give_up_on_stuck_sink(); };
   auto exports = make_exports(loop.get_executor(), config, std::move(chosen), on_stuck, log);
-  it = std::make_unique<server>(loop.get_executor(), config, std::move(exports), log);
+  it = std::make_unique<server>(loop.get_executor(), config, tls, std::move(exports), log);
   it->listen();
   int status = exit_failure;
   asio::co_spawn(loop, it->run(), [&](std::exception_ptr failed, int result) {
@@ -241,9 +242,10 @@ int run(int argc, char** argv, log::logger& log) {
   }
   if (command.what == action::dump_config) return dump_config(registry, config), 0;
   auto chosen = choose_sinks(registry, config);
+  const auto tls = io::load_tls(config.server);
   const auto progress = claim_progress_fd(config.server);
   for (const auto& warning : command.warnings) log.warning("{}", warning);
-  return serve(config, std::move(chosen), log);
+  return serve(config, tls.get(), std::move(chosen), log);
 }
 
 }  // namespace

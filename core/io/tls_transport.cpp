@@ -93,7 +93,7 @@ class tls_connection final : public transport {
     return plain_->all_delivered(until);
   }
   int socket() noexcept override { return ssl_ ? -1 : plain_->socket(); }
-  awaitable<error_code> readable() override { return plain_->readable(); }
+  awaitable<error_code> readable(std::size_t enough) override { return plain_->readable(enough); }
 
   awaitable<void> finish() override {
     if (!ssl_ || closed_) co_return;

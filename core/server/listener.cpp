@@ -33,11 +33,19 @@ std::string percent_encode(std::string_view text) {
 
 }  // namespace
 
-std::string listening_socket::uri(std::string_view export_name) const {
-  const auto name = percent_encode(export_name);
-  if (!unix_path.empty())
-    return fmt::format("nbd+unix:///{}?socket={}", name, percent_encode(unix_path));
-  return fmt::format("{}://{}:{}/{}", vsock ? "nbd+vsock" : "nbd", host, port, name);
+std::string listening_socket::uri(std::string_view export_name, const security& s) const {
+  std::string out = s.tls ? "nbds" : "nbd";
+  out += !unix_path.empty() ? "+unix://" : vsock ? "+vsock://" : "://";
+  if (!s.user.empty()) out += percent_encode(s.user) + '@';
+  if (unix_path.empty()) out += fmt::format("{}:{}", host, port);
+  out += '/' + percent_encode(export_name);
+  auto parameters = s.parameters;
+  if (!unix_path.empty()) parameters.emplace(parameters.begin(), "socket", unix_path);
+  char before = '?';
+  for (const auto& [key, value] : parameters) {
+    out += fmt::format("{}{}={}", std::exchange(before, '&'), key, percent_encode(value));
+  }
+  return out;
 }
 
 listening_socket::~listening_socket() {

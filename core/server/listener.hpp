@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace nbdstream {
@@ -41,8 +42,14 @@ class listening_socket {
   bool remove_path = false;      ///< unix_path is ours to remove
   std::string remove_directory;  ///< the private directory around it
 
+  /// What a URI says about TLS: that it is a must, as whom, and parameters of the query.
+  struct security {
+    bool tls = false;
+    std::string user;
+    std::vector<std::pair<std::string, std::string>> parameters;
+  };
   /// The URI of an export here (NetworkBlockDevice/nbd, doc/uri.md).
-  [[nodiscard]] std::string uri(std::string_view export_name) const;
+  [[nodiscard]] std::string uri(std::string_view export_name, const security& s) const;
 
  private:
   void swap(listening_socket& other) noexcept;

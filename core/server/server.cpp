@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 
 namespace nbdstream {
 namespace {
@@ -24,12 +25,31 @@ constexpr std::size_t max_negotiating = 100;
 /// How long clients whose stream has failed may take to hear it and leave, once all is over.
 constexpr auto farewell = std::chrono::seconds(1);
 
+protocol::tls_policy policy_of(config::tls_mode mode) {
+  switch (mode) {
+    case config::tls_mode::on: return protocol::tls_policy::on;
+    case config::tls_mode::require: return protocol::tls_policy::require;
+    default: return protocol::tls_policy::off;
+  }
+}
+
+/// $tls, as nbdkit-captive(1) has it.
+std::string_view tls_variable(config::tls_mode mode) {
+  switch (mode) {
+    case config::tls_mode::on: return "1";
+    case config::tls_mode::require: return "2";
+    default: return "";
+  }
+}
+
 }  // namespace
 
 server::server(asio::any_io_executor executor, const config::configuration& config,
-               std::vector<std::unique_ptr<nbd_export>> exports, log::logger& log)
+               const io::tls_context* tls, std::vector<std::unique_ptr<nbd_export>> exports,
+               log::logger& log)
     : executor_(std::move(executor)),
       config_(config.server),
+      tls_(tls),
       exports_(std::move(exports)),
       log_(log),
       command_(executor_),
@@ -98,7 +118,9 @@ void server::accept(io::unique_fd socket) {
 }
 
 void server::serve(std::unique_ptr<io::transport> transport) {
-  const session::settings s{++last_session_, config_.handshake_timeout, config_.payload_timeout};
+  if (tls_) transport = io::tls_transport(executor_, std::move(transport), *tls_);
+  const session::settings s{++last_session_, config_.handshake_timeout, config_.payload_timeout,
+                            policy_of(config::effective_tls(config_))};
   session_host& self = *this;
   const auto place =
       sessions_.emplace(sessions_.end(), executor_, s, std::move(transport), self, log_);
@@ -154,17 +176,32 @@ void server::write_pidfile() const {
   }
 }
 
+/// Where TLS is required, with what a client on this machine needs for it.
+std::string server::command_uri() const {
+  listening_socket::security s;
+  s.tls = config::effective_tls(config_) == config::tls_mode::require;
+  if (s.tls) {
+    s.user = tls_->first_user();
+    // The command may go to another directory.
+    for (const auto& [key, path] : {std::pair("tls-certificates", tls_->certificates()),
+                                    std::pair("tls-psk-file", tls_->psk_file())}) {
+      if (!path.empty()) s.parameters.emplace_back(key, std::filesystem::absolute(path).string());
+    }
+  }
+  return sockets_.front().uri(infos_.front().name, s);
+}
+
 void server::start_command() {
   if (config_.run.empty()) return;
   const auto& socket = sockets_.front();
   const auto& name = infos_.front().name;
-  const auto uri = socket.uri(name);
+  const auto uri = command_uri();
   command_.start(config_.run, {{"uri", uri},
                                {"nbd", uri},
                                {"unixsocket", socket.unix_path},
                                {"port", socket.port},
                                {"exportname", name},
-                               {"tls", ""}});
+                               {"tls", std::string(tls_variable(config::effective_tls(config_)))}});
   scope_.spawn(attend_command());
 }
 
@@ -226,7 +263,7 @@ void server::close_negotiating() {
 
 awaitable<void> server::close_sessions() {
   for (auto& s : sessions_) {
-    if (!s.joined) s.close();
+    if (!s.joined && !s.leaving()) s.close();
   }
   const auto until = io::clock::now() + farewell;
   while (!sessions_.empty() && !stuck() && io::clock::now() < until) co_await changed_.wait(until);

@@ -4,6 +4,7 @@
 
 #include "config/config.hpp"
 #include "io/async_scope.hpp"
+#include "io/tls.hpp"
 #include "log/log.hpp"
 #include "server/command.hpp"
 #include "server/export.hpp"
@@ -23,9 +24,10 @@ namespace nbdstream {
 /// which exit status.
 class server final : private session_host {
  public:
-  /// `log` is borrowed. `exports` are in the order of the configuration.
+  /// `log` and `tls` (null: none) are borrowed. `exports` are in the order of the configuration.
   server(asio::any_io_executor executor, const config::configuration& config,
-         std::vector<std::unique_ptr<nbd_export>> exports, log::logger& log);
+         const io::tls_context* tls, std::vector<std::unique_ptr<nbd_export>> exports,
+         log::logger& log);
   ~server() override;
 
   /// Binds everything that the configuration names. Throws listen_error.
@@ -58,6 +60,7 @@ class server final : private session_host {
   void close_listeners();
   void write_pidfile() const;
   void start_command();
+  [[nodiscard]] std::string command_uri() const;
 
   [[nodiscard]] awaitable<void> handle_signals();
   [[nodiscard]] awaitable<void> run_export(nbd_export& e);
@@ -77,6 +80,7 @@ class server final : private session_host {
 
   asio::any_io_executor executor_;
   const config::server_config& config_;
+  const io::tls_context* tls_;
   std::vector<std::unique_ptr<nbd_export>> exports_;
   std::vector<protocol::export_info> infos_;
   log::logger& log_;

@@ -18,6 +18,9 @@ constexpr std::size_t reply_batch = 4096;  // bytes
 /// After so many requests without having waited for anything, others have their turn.
 constexpr int pause_after = 64;
 
+/// How long a client may take to close after its goodbye.
+constexpr auto farewell = std::chrono::seconds(1);
+
 /// A payload counts as one more request for each of these.
 constexpr std::uint64_t payload_unit = 1 << 20;  // bytes
 
@@ -42,7 +45,7 @@ void session::time_out() {
     watchdog_.expect_within(settings_.payload_timeout);
     return;
   }
-  log_.info("{}: timed out, closed", name_);
+  if (!leaving_) log_.info("{}: timed out, closed", name_);
   close();
 }
 
@@ -64,6 +67,7 @@ awaitable<void> session::run() {
   }
   before_wait();  // what was answered before a violation
   if (export_) export_->detach(*this, how);
+  if (how == departure::goodbye) co_await leave();
   close();
   watchdog_.stop();
   co_await scope_.join();
@@ -72,7 +76,7 @@ awaitable<void> session::run() {
 
 // "Handshake phase".
 awaitable<bool> session::negotiate() {
-  protocol::negotiator handshake(host_.export_infos());
+  protocol::negotiator handshake(host_.export_infos(), settings_.tls);
   using state = protocol::negotiator::state;
   for (;;) {
     auto& output = handshake.output();
@@ -87,6 +91,11 @@ awaitable<bool> session::negotiate() {
       agreed_ = handshake.agreed();
       co_return true;
     }
+    if (handshake.current() == state::starttls) {
+      const bool secure = co_await start_tls();
+      if (!secure) co_return false;
+      handshake.secured();
+    }
     if (handshake.current() != state::talking) co_return false;
     const auto error = co_await input_.need(handshake.wants());
     if (error) co_return false;
@@ -95,6 +104,20 @@ awaitable<bool> session::negotiate() {
     input_.consume(piece.size());
     handshake.receive(piece);
   }
+}
+
+awaitable<bool> session::start_tls() {
+  // What came in the clear behind the option, by whomever, must not pass for what came encrypted. A
+  // client waits for our answer; what else is on its way is no TLS, and fails the handshake.
+  if (input_.size() > 0) {
+    log_.info("{}: closed in the handshake: plaintext behind STARTTLS", name_);
+    co_return false;
+  }
+  const auto error = co_await connection_->secure();
+  if (error && !closed_) {
+    log_.info("{}: closed: the TLS handshake failed: {}", name_, error.message());
+  }
+  co_return !error;
 }
 
 // "Transmission phase".
@@ -173,6 +196,14 @@ void session::stream_failed() noexcept {
 void session::before_wait() {
   push_replies();
   notice_absence();
+}
+
+awaitable<void> session::leave() try {
+  leaving_ = true;
+  watchdog_.expect_within(farewell);
+  co_await connection_->finish();
+} catch (const std::exception&) {
+  // Out of memory: then the end of the connection is an abrupt one.
 }
 
 awaitable<void> session::watch_for_hang_up() {

@@ -36,6 +36,7 @@ class session final : public client {
     std::uint64_t id = 1;
     io::clock::duration handshake_timeout = std::chrono::seconds(10);
     io::clock::duration payload_timeout = std::chrono::seconds(60);
+    protocol::tls_policy tls = protocol::tls_policy::off;
   };
 
   /// `host` and `log` are borrowed until run() has returned.
@@ -53,6 +54,9 @@ class session final : public client {
 
   [[nodiscard]] bool negotiating() const noexcept { return !export_ && !closed_; }
   [[nodiscard]] bool transmitting() const noexcept { return export_ && !closed_; }
+
+  /// It has said goodbye, and waits for its client to close as well.
+  [[nodiscard]] bool leaving() const noexcept { return leaving_; }
 
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
   void before_wait() override;
@@ -76,6 +80,7 @@ class session final : public client {
   using ending = std::optional<departure>;
 
   [[nodiscard]] awaitable<bool> negotiate();
+  [[nodiscard]] awaitable<bool> start_tls();
   [[nodiscard]] awaitable<departure> transmit();
   [[nodiscard]] awaitable<ending> next_request(request& into);
   [[nodiscard]] awaitable<ending> serve(request r);
@@ -112,6 +117,7 @@ class session final : public client {
   [[nodiscard]] awaitable<bool> answer_all();
   [[nodiscard]] awaitable<void> send_late_answers();
 
+  [[nodiscard]] awaitable<void> leave();
   [[nodiscard]] awaitable<void> watch_for_hang_up();
   void notice_absence();
   void time_out();
@@ -126,6 +132,7 @@ class session final : public client {
   nbd_export* export_ = nullptr;  ///< once it has been chosen
   protocol::terms agreed_;        ///< then
   bool closed_ = false;
+  bool leaving_ = false;
   bool refused_before_ = false;
   bool in_request_ = false;
   bool silent_ = false;                ///< the client will send no more
