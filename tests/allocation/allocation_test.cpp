@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(PipeOf, Allocation, ::testing::Values(64 << 10, 4 << 10
 TEST_P(Allocation, IsNoneWhereARequestIsSpliced) {
   streaming s(in_order());
   auto& c = s.client();
-  const auto made = allocated_by(s, 1000, [&](std::uint64_t at) {
+  const auto made = allocated_by(s, 200, [&](std::uint64_t at) {
     c.write(at, large_payload);
     c.take_answers(1);
     return at + large;
@@ -123,7 +123,7 @@ TEST_P(Allocation, IsNoneWhereARequestIsCopied) {
   settings.copy_only = true;
   streaming s(std::move(settings));
   auto& c = s.client();
-  const auto made = allocated_by(s, 1000, [&](std::uint64_t at) {
+  const auto made = allocated_by(s, 200, [&](std::uint64_t at) {
     c.write(at, large_payload);
     c.take_answers(1);
     return at + large;
@@ -145,7 +145,7 @@ TEST_P(Allocation, IsNoneWhereManySmallRequestsComeAtOnce) {
 TEST_P(Allocation, IsNoneWhereZeroesAreSentAtOnce) {
   streaming s(in_order());
   auto& c = s.client();
-  const auto made = allocated_by(s, 1000, [&](std::uint64_t at) {
+  const auto made = allocated_by(s, 200, [&](std::uint64_t at) {
     c.write_zeroes(at, large);
     c.take_answers(1);
     return at + large;
@@ -156,7 +156,7 @@ TEST_P(Allocation, IsNoneWhereZeroesAreSentAtOnce) {
 TEST_P(Allocation, IsNoneWhereZeroesAreHeld) {
   streaming s(windowed(roomy));
   auto& c = s.client();
-  const auto made = allocated_by(s, 1000, [&](std::uint64_t at) {
+  const auto made = allocated_by(s, 200, [&](std::uint64_t at) {
     c.write_zeroes(at + small, small);
     c.write(at, small_payload);
     c.write(at + 2 * small, small_payload);
