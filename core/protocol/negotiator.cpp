@@ -13,6 +13,15 @@ constexpr std::size_t export_name_padding = 124;
 
 constexpr std::string_view tls_is_required = "this server requires TLS";
 
+/// Shows the name that a peer asked for: within bounds, and as ASCII on one line, since the peer
+/// can send anything.
+std::string unknown_name(std::string_view name) {
+  constexpr std::size_t shown = 64;
+  std::string text = "there is no export \"";
+  for (const char c : name.substr(0, shown)) text += c >= ' ' && c <= '~' && c != '"' ? c : '?';
+  return text += name.size() > shown ? "...\"" : "\"";
+}
+
 }  // namespace
 
 negotiator::negotiator(std::span<const export_info> exports, tls_policy tls)
@@ -181,8 +190,7 @@ void negotiator::info_or_go(bytes payload) {
 
   if (gate_) return reply_error(gate_->reply, gate_->text);
   const auto found = find(name);
-  // The peer's name is not echoed: an error text must not grow with what it sends.
-  if (!found) return reply_error(option_reply::err_unknown, "there is no export of this name");
+  if (!found) return reply_error(option_reply::err_unknown, unknown_name(name));
   describe(*found, asked);
   begin_reply(option_reply::ack, 0);
   if (static_cast<option>(option_) == option::go) {

@@ -107,6 +107,18 @@ TEST(Negotiator, AnUnknownNameIsAnErrorOrAHangUp) {
   EXPECT_EQ(h.output.size(), 18u);
 }
 
+/// Of a name of any length and content: on one line of ASCII, within bounds.
+TEST(Negotiator, AnUnknownNameIsShownToWhoAskedForIt) {
+  const auto said = [](std::string_view name) {
+    handshake h(flags() + option_message(go, info_data(name)));
+    return h.said.options.at(0).data;
+  };
+  EXPECT_EQ(said("disc"), "there is no export \"disc\"");
+  EXPECT_EQ(said("a\nb\"c\xff\x1b[1m"), "there is no export \"a?b?c??[1m\"");
+  EXPECT_EQ(said(std::string(64, 'a')), "there is no export \"" + std::string(64, 'a') + '"');
+  EXPECT_EQ(said(std::string(4096, 'a')), "there is no export \"" + std::string(64, 'a') + "...\"");
+}
+
 TEST(Negotiator, TheOnlyExportIsTheDefaultOne) {
   const export_info only[] = {{"named", "", 9, 1}};
   for (const auto& choice : {option_message(go, info_data("")), option_message(1, "")}) {
