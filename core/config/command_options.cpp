@@ -116,13 +116,18 @@ constexpr command_option options[] = {
      "Without --run: how long a stream of nothing but zeroes waits for another connection before "
      "it ends. Default: 1s."},
     {"export-name", 'e', "NAME", "", group::stream, target::exported, "name", nullptr,
-     "Name of the export. Default: the empty name."},
+     "Name of the export. Default: the empty name, which clients ask for by default, and which "
+     "also finds an export of any name where it is the only one."},
     {"description", 0, "TEXT", "", group::stream, target::exported, "description", nullptr,
      "What clients are told about the export."},
 
-    {"unix", 'U', "PATH|-", "", group::listen, target::line, "", add_unix,
-     "Listen on a Unix socket; '-': a private one in a fresh temporary directory, which is the "
-     "default with --run."},
+    {"unix", 'U', "PATH|@NAME|-", "", group::listen, target::line, "", add_unix,
+     "Listen on a Unix socket. One that an earlier server left behind is replaced, one that is in "
+     "use is an error. @NAME: in Linux's abstract namespace. '-': a private one in a fresh "
+     "temporary directory, which is the default with --run."},
+    {"unix-mode", 0, "MODE", "", group::listen, target::server, "unix-mode", nullptr,
+     "Permissions of the socket of --unix PATH, in octal, as in 0660; connecting needs write "
+     "permission. Default: what umask leaves."},
     {"port", 'p', "N", "", group::listen, target::line, "", set_port,
      "Listen on this TCP port; 0: the kernel chooses. Default: 10809."},
     {"ipaddr", 'i', "ADDRESS", "", group::listen, target::line, "", set_address,

@@ -69,9 +69,9 @@ struct export_config {
 };
 
 struct listen_address {
-  enum class kind { unix_path, private_unix, tcp, vsock };
+  enum class kind { unix_path, private_unix, abstract_unix, tcp, vsock };
   kind what = kind::private_unix;
-  std::string path;            ///< unix_path
+  std::string path;            ///< unix_path; abstract_unix: the name, without '@'
   std::string host;            ///< tcp: numeric address or name, without brackets
   std::uint32_t port = 10809;  ///< tcp, vsock
 
@@ -80,6 +80,7 @@ struct listen_address {
 
 struct server_config {
   std::vector<listen_address> listen;
+  std::optional<std::uint32_t> unix_mode;  ///< permissions of unix_path; none: what umask leaves
   bool single = false;
   std::string run;  ///< command for /bin/sh; empty: none
   nanoseconds run_grace = std::chrono::seconds(10);

@@ -74,13 +74,15 @@ values unless_empty(const std::string& value) {
 }
 
 using server = server_config;
-constexpr std::array<key<server>, 17> keys_of_server{{
+constexpr std::array<key<server>, 18> keys_of_server{{
     {"listen", value_type::list, [](server& s, text v) { s.listen.push_back(parse_listen(v)); },
      [](const server& s) {
        values out;
        for (const auto& address : s.listen) out.push_back(format_listen(address));
        return out;
      }},
+    {"unix-mode", value_type::text, [](server& s, text v) { s.unix_mode = parse_mode(v); },
+     [](const server& s) { return s.unix_mode ? values{format_mode(*s.unix_mode)} : values(); }},
     {"single", value_type::boolean, [](server& s, text v) { s.single = parse_boolean(v); },
      [](const server& s) { return shown(s.single); }},
     {"run", value_type::text,

@@ -75,8 +75,8 @@ listen_address parse_listen(std::string_view text) {
   }
   if (!text.starts_with("unix:")) {
     throw error(
-        fmt::format("{} is not an address; write unix:PATH, unix:-, tcp:HOST:PORT or "
-                    "vsock:PORT",
+        fmt::format("{} is not an address; write unix:PATH, unix:@NAME, unix:-, "
+                    "tcp:HOST:PORT or vsock:PORT",
                     quote(text)));
   }
   text.remove_prefix(5);
@@ -84,6 +84,11 @@ listen_address parse_listen(std::string_view text) {
   if (text.empty())
     throw error("\"unix:\" names no socket; write unix:PATH, or unix:- for a private one");
   address.what = kind::unix_path;
+  if (text.front() == '@') {
+    if (text.size() == 1) throw error("\"unix:@\" names no socket; write unix:@NAME");
+    address.what = kind::abstract_unix;
+    text.remove_prefix(1);
+  }
   address.path = text;
   return address;
 }
@@ -91,8 +96,11 @@ listen_address parse_listen(std::string_view text) {
 std::string format_listen(const listen_address& address) {
   switch (address.what) {
     case kind::private_unix: return "unix:-";
-    case kind::unix_path:
-      return fmt::format("unix:{}{}", address.path == "-" ? "./" : "", address.path);
+    case kind::unix_path: {
+      const bool special = address.path == "-" || address.path.starts_with('@');
+      return fmt::format("unix:{}{}", special ? "./" : "", address.path);
+    }
+    case kind::abstract_unix: return fmt::format("unix:@{}", address.path);
     case kind::vsock: return fmt::format("vsock:{}", address.port);
     case kind::tcp: break;
   }

@@ -156,4 +156,17 @@ std::string format_duration(nanoseconds time) {
   return "0s";
 }
 
+std::uint32_t parse_mode(std::string_view text) {
+  std::uint32_t mode = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (fault != std::errc() || end != text.data() + text.size() || mode > 0777) {
+    throw error(fmt::format("{} is not a mode; write octal digits, as in 0660", quote(text)));
+  }
+  return mode;
+}
+
+std::string format_mode(std::uint32_t mode) {
+  return fmt::format("{:04o}", mode);
+}
+
 }  // namespace nbdstream::config

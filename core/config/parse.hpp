@@ -33,13 +33,18 @@ inline constexpr nanoseconds longest_duration = std::chrono::hours(24 * 365 * 10
     std::string_view text, std::int64_t least = std::numeric_limits<std::int64_t>::min(),
     std::int64_t most = std::numeric_limits<std::int64_t>::max());
 
-/// "unix:PATH", "unix:-" (a private socket), "tcp:HOST[:PORT]" with an IPv6 HOST in brackets, or
-/// "vsock:PORT". An empty HOST is refused: it would mean loopback to some and everywhere to others.
+/// The permissions of a file in octal digits, with a leading 0 or without: at most 0777.
+[[nodiscard]] std::uint32_t parse_mode(std::string_view text);
+
+/// "unix:PATH", "unix:@NAME" (abstract), "unix:-" (a private socket), "tcp:HOST[:PORT]" with an
+/// IPv6 HOST in brackets, or "vsock:PORT". An empty HOST is refused: it would mean loopback to some
+/// and everywhere to others.
 [[nodiscard]] listen_address parse_listen(std::string_view text);
 
-/// The shortest text that parse_size(), parse_duration(), parse_listen() read as the same value.
+/// The text that parse_size(), parse_duration(), ... read as the same value.
 [[nodiscard]] std::string format_size(std::uint64_t bytes);
 [[nodiscard]] std::string format_duration(nanoseconds time);
+[[nodiscard]] std::string format_mode(std::uint32_t mode);
 [[nodiscard]] std::string format_listen(const listen_address& address);
 
 }  // namespace nbdstream::config

@@ -36,9 +36,26 @@ void complete(configuration& config, bool socket_activation) {
   server.listen.push_back(std::move(address));
 }
 
+void check_unix(const server_config& server) {
+  const auto is = [](kind what) { return [what](const auto& a) { return a.what == what; }; };
+  if (server.unix_mode && std::ranges::none_of(server.listen, is(kind::unix_path))) {
+    throw error(
+        "--unix-mode is for the socket of --unix PATH; leave it out: an abstract socket has no "
+        "permissions, a private one is this user's only, and systemd has SocketMode=");
+  }
+  if (!server.run.empty() && !server.listen.empty() &&
+      std::ranges::all_of(server.listen, is(kind::abstract_unix))) {
+    throw error(
+        fmt::format("--run: no NBD URI names {}, so that COMMAND could not connect; "
+                    "listen elsewhere too, as with --unix -",
+                    quote(format_listen(server.listen.front()))));
+  }
+}
+
 void check_addresses(const server_config& server) {
   for (auto it = server.listen.begin(); it != server.listen.end(); ++it) {
-    if (it->what == kind::unix_path && it->path.size() > longest_socket) {
+    const bool path = it->what == kind::unix_path || it->what == kind::abstract_unix;
+    if (path && it->path.size() > longest_socket) {
       throw error(
           fmt::format("{}: the path of a Unix socket has at most {} bytes, this one has "
                       "{}; use a shorter one, or a relative one",
@@ -95,6 +112,7 @@ void check_server(const server_config& server, bool socket_activation) {
     throw error("--grace: nothing can end in no time; give more than 0");
   }
   check_addresses(server);
+  check_unix(server);
 }
 
 /// A string that the protocol carries.

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The addresses that a server can listen on, as sockets.
-#include "server/listener.hpp"
+#include "server/listen.hpp"
+#include "config/parse.hpp"
 
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -23,75 +25,6 @@ namespace {
 using config::listen_address;
 using io::unique_fd;
 
-[[noreturn]] void fail(const std::string& what, int error_number) {
-  throw listen_error(fmt::format("{}: {}", what, from_errno(error_number).message()));
-}
-
-unique_fd open_socket(int family, const std::string& what) {
-  unique_fd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) fail(what, errno);
-  return fd;
-}
-
-void bind_and_listen(int fd, const sockaddr* address, socklen_t length, const std::string& what) {
-  if (::bind(fd, address, length) != 0 || ::listen(fd, SOMAXCONN) != 0) fail(what, errno);
-}
-
-sockaddr_un unix_address(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) fail(path, ENAMETOOLONG);
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return address;
-}
-
-/// Removes a socket that an earlier server left behind; refuses whatever else has the name.
-void remove_stale_socket(const std::string& path, const sockaddr_un& address) {
-  struct stat s {};
-  if (::lstat(path.c_str(), &s) != 0) return;
-  if (!S_ISSOCK(s.st_mode)) {
-    throw listen_error(
-        fmt::format("{}: exists and is not a socket; give --unix another path", path));
-  }
-  const auto probe = open_socket(AF_UNIX, path);
-  const int connected =
-      ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  if (connected == 0 || errno != ECONNREFUSED) {
-    throw listen_error(
-        fmt::format("{}: another server listens there; give --unix another path", path));
-  }
-  if (::unlink(path.c_str()) != 0) fail(path, errno);
-}
-
-listening_socket listen_unix(const std::string& path) {
-  const auto address = unix_address(path);
-  remove_stale_socket(path, address);
-  listening_socket s;
-  s.fd = open_socket(AF_UNIX, path);
-  bind_and_listen(s.fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address, path);
-  // The URI must serve a command that changes its directory.
-  const std::unique_ptr<char, decltype(&std::free)> absolute(::realpath(path.c_str(), nullptr),
-                                                             &std::free);
-  s.unix_path = absolute ? absolute.get() : path;
-  s.remove_path = true;
-  return s;
-}
-
-listening_socket listen_private_unix() {
-  const char* const temporary = std::getenv("TMPDIR");
-  std::string directory =
-      fmt::format("{}/nbdstream-XXXXXX", temporary && *temporary ? temporary : "/tmp");
-  if (!::mkdtemp(directory.data())) fail(directory, errno);  // mode 0700
-  try {
-    auto s = listen_unix(directory + "/nbd.sock");
-    s.remove_directory = directory;
-    return s;
-  } catch (...) {
-    ::rmdir(directory.c_str());
-    throw;
-  }
-}
-
 /// Fills in the address that a socket is bound to, for the URI.
 void describe(listening_socket& s) {
   sockaddr_storage bound{};
@@ -99,8 +32,15 @@ void describe(listening_socket& s) {
   ::getsockname(s.fd.get(), reinterpret_cast<sockaddr*>(&bound), &length);
   if (bound.ss_family == AF_UNIX) {
     const auto& address = reinterpret_cast<const sockaddr_un&>(bound);
-    const auto size = length - offsetof(sockaddr_un, sun_path);
-    s.unix_path.assign(address.sun_path, ::strnlen(address.sun_path, size));
+    const std::string path(address.sun_path, length - offsetof(sockaddr_un, sun_path));
+    s.abstract = path.size() > 1 && path.front() == '\0';
+    s.unix_path = s.abstract ? "@" + path.substr(1) : path.c_str();
+    return;
+  }
+  if (bound.ss_family == AF_VSOCK) {
+    s.vsock = true;
+    s.host = std::to_string(VMADDR_CID_LOCAL);
+    s.port = std::to_string(reinterpret_cast<const sockaddr_vm&>(bound).svm_port);
     return;
   }
   char host[NI_MAXHOST];
@@ -112,19 +52,19 @@ void describe(listening_socket& s) {
   }
 }
 
-listening_socket listen_tcp_address(const addrinfo& a, const std::string& what) {
-  listening_socket s;
-  s.fd = open_socket(a.ai_family, what);
-  const int on = 1;
-  ::setsockopt(s.fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (a.ai_family == AF_INET6) ::setsockopt(s.fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  bind_and_listen(s.fd.get(), a.ai_addr, a.ai_addrlen, what);
-  describe(s);
-  return s;
+/// An address of getaddrinfo(3), of either family.
+union tcp_address {
+  sockaddr_storage any;
+  sockaddr_in v4;
+  sockaddr_in6 v6;
+};
+
+void set_port(tcp_address& address, in_port_t port) {
+  (address.any.ss_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port) = port;
 }
 
-std::vector<listening_socket> listen_tcp(const listen_address& address) {
-  const auto what = fmt::format("{}:{}", address.host, address.port);
+/// The addresses that a host has, each once.
+std::vector<tcp_address> resolve(const listen_address& address, const std::string& what) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -134,17 +74,52 @@ std::vector<listening_socket> listen_tcp(const listen_address& address) {
                                   std::to_string(address.port).c_str(), &hints, &found);
   if (error != 0) throw listen_error(fmt::format("{}: {}", what, ::gai_strerror(error)));
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> guard(found, &::freeaddrinfo);
-  std::vector<listening_socket> sockets;
-  std::string first_error;
+  std::vector<tcp_address> addresses;
   for (const auto* a = found; a; a = a->ai_next) {
-    try {
-      sockets.push_back(listen_tcp_address(*a, what));
-    } catch (const listen_error& e) {
-      // "localhost" has an IPv6 address also where IPv6 is off.
-      if (first_error.empty()) first_error = e.what();
-    }
+    tcp_address one{};
+    std::memcpy(&one, a->ai_addr, a->ai_addrlen);
+    const auto same = [&](auto& other) { return std::memcmp(&one, &other, sizeof one) == 0; };
+    if (std::ranges::none_of(addresses, same)) addresses.push_back(one);
   }
-  if (sockets.empty()) throw listen_error(first_error);
+  return addresses;
+}
+
+socklen_t size_of(const tcp_address& address) {
+  return address.any.ss_family == AF_INET6 ? sizeof address.v6 : sizeof address.v4;
+}
+
+/// Nothing where the system has no such address: "localhost" has one of IPv6 also where that is
+/// off.
+std::optional<listening_socket> listen_tcp_address(const tcp_address& a, const std::string& what) {
+  listening_socket s;
+  s.fd.reset(::socket(a.any.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!s.fd && errno == EAFNOSUPPORT) return std::nullopt;
+  if (!s.fd) fail_to_listen(what, errno);
+  const int on = 1;
+  ::setsockopt(s.fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const bool v6 = a.any.ss_family == AF_INET6;
+  if (v6) ::setsockopt(s.fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  if (::bind(s.fd.get(), reinterpret_cast<const sockaddr*>(&a), size_of(a)) != 0) {
+    if (errno == EADDRNOTAVAIL) return std::nullopt;
+    fail_to_listen(what, errno);
+  }
+  if (::listen(s.fd.get(), SOMAXCONN) != 0) fail_to_listen(what, errno);
+  describe(s);
+  return s;
+}
+
+/// All of a name's addresses, or none: what another server has of them would get our clients.
+std::vector<listening_socket> listen_tcp(const listen_address& address) {
+  const auto what = config::format_listen(address);
+  std::vector<listening_socket> sockets;
+  for (auto& a : resolve(address, what)) {
+    // The kernel chose a port for the first; a client is told of one only.
+    if (!sockets.empty()) {
+      set_port(a, htons(static_cast<in_port_t>(std::stoul(sockets.front().port))));
+    }
+    if (auto s = listen_tcp_address(a, what)) sockets.push_back(std::move(*s));
+  }
+  if (sockets.empty()) fail_to_listen(what, EADDRNOTAVAIL);
   return sockets;
 }
 
@@ -157,9 +132,7 @@ listening_socket listen_vsock(std::uint32_t port) {
   address.svm_cid = VMADDR_CID_ANY;
   address.svm_port = port;
   bind_and_listen(s.fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address, what);
-  s.vsock = true;
-  s.host = std::to_string(VMADDR_CID_LOCAL);
-  s.port = std::to_string(port);
+  describe(s);
   return s;
 }
 
@@ -175,10 +148,30 @@ constexpr int first_activated_fd = 3;
 
 }  // namespace
 
-std::vector<listening_socket> listen_on(const listen_address& address) {
+void fail_to_listen(const std::string& what, int error_number) {
+  throw listen_error(fmt::format("{}: {}", what, from_errno(error_number).message()));
+}
+
+unique_fd open_socket(int family, const std::string& what) {
+  unique_fd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) fail_to_listen(what, errno);
+  return fd;
+}
+
+void bind_and_listen(int fd, const sockaddr* address, socklen_t length, const std::string& what) {
+  if (::bind(fd, address, length) != 0 || ::listen(fd, SOMAXCONN) != 0) fail_to_listen(what, errno);
+}
+
+std::vector<listening_socket> listen_on(const listen_address& address,
+                                        std::optional<std::uint32_t> unix_mode) {
   std::vector<listening_socket> sockets;
   switch (address.what) {
-    case listen_address::kind::unix_path: sockets.push_back(listen_unix(address.path)); break;
+    case listen_address::kind::unix_path:
+      sockets.push_back(listen_unix(address.path, unix_mode));
+      break;
+    case listen_address::kind::abstract_unix:
+      sockets.push_back(listen_abstract(address.path));
+      break;
     case listen_address::kind::private_unix: sockets.push_back(listen_private_unix()); break;
     case listen_address::kind::tcp: return listen_tcp(address);
     case listen_address::kind::vsock: sockets.push_back(listen_vsock(address.port)); break;
@@ -193,7 +186,8 @@ bool socket_activated() {
 std::vector<listening_socket> activated_sockets() {
   std::vector<listening_socket> sockets;
   const int count = activated_count();
-  for (int fd = first_activated_fd; fd < first_activated_fd + count; ++fd) {
+  for (int i = 0; i < count; ++i) {
+    const int fd = first_activated_fd + i;
     int listening = 0;
     socklen_t length = sizeof listening;
     if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0 || !listening) {

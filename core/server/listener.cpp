@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -49,7 +50,11 @@ std::string listening_socket::uri(std::string_view export_name, const security& 
 }
 
 listening_socket::~listening_socket() {
-  if (remove_path) ::unlink(unix_path.c_str());
+  // Somebody may have removed it and bound another one there.
+  struct stat s {};
+  if (ours && ::lstat(unix_path.c_str(), &s) == 0 && ours == std::pair(s.st_dev, s.st_ino)) {
+    ::unlink(unix_path.c_str());
+  }
   if (!remove_directory.empty()) ::rmdir(remove_directory.c_str());
 }
 
@@ -59,7 +64,8 @@ void listening_socket::swap(listening_socket& other) noexcept {
   std::swap(host, other.host);
   std::swap(port, other.port);
   std::swap(vsock, other.vsock);
-  std::swap(remove_path, other.remove_path);
+  std::swap(abstract, other.abstract);
+  std::swap(ours, other.ours);
   std::swap(remove_directory, other.remove_directory);
 }
 

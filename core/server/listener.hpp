@@ -8,7 +8,10 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <sys/types.h>
+
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -35,11 +38,13 @@ class listening_socket {
   ~listening_socket();
 
   io::unique_fd fd;
-  std::string unix_path;  ///< where it is one: for $unixsocket and the URI
+  std::string unix_path;  ///< where it is one: for $unixsocket and the URI; "@NAME": abstract
   std::string host;       ///< TCP: numeric, IPv6 in brackets; vsock: the CID
   std::string port;       ///< TCP, vsock
   bool vsock = false;
-  bool remove_path = false;      ///< unix_path is ours to remove
+  bool abstract = false;  ///< has no URI
+  /// Device and inode of unix_path, where that is ours to remove.
+  std::optional<std::pair<dev_t, ino_t>> ours;
   std::string remove_directory;  ///< the private directory around it
 
   /// What a URI says about TLS: that it is a must, as whom, and parameters of the query.
@@ -48,7 +53,7 @@ class listening_socket {
     std::string user;
     std::vector<std::pair<std::string, std::string>> parameters;
   };
-  /// The URI of an export here (NetworkBlockDevice/nbd, doc/uri.md).
+  /// The URI of an export here (NetworkBlockDevice/nbd, doc/uri.md). State: not abstract.
   [[nodiscard]] std::string uri(std::string_view export_name, const security& s) const;
 
  private:
@@ -56,8 +61,10 @@ class listening_socket {
 };
 
 /// Binds an address and listens; a name may stand for several. A stale Unix socket, to which
-/// nobody listens, is replaced. Throws listen_error.
-[[nodiscard]] std::vector<listening_socket> listen_on(const config::listen_address& address);
+/// nobody listens, is replaced; a new one has the permissions `unix_mode`, or what umask leaves.
+/// Throws listen_error.
+[[nodiscard]] std::vector<listening_socket> listen_on(
+    const config::listen_address& address, std::optional<std::uint32_t> unix_mode = std::nullopt);
 
 /// The sockets that systemd passes, sd_listen_fds(3), if any; they are taken out of the
 /// environment. Throws listen_error where one of them does not listen.

@@ -42,6 +42,23 @@ std::string_view tls_variable(config::tls_mode mode) {
   }
 }
 
+/// How soon an idle peer whose machine has vanished is noticed: after 60 + 4 * 15 seconds, where
+/// the system's own default is more than two hours.
+constexpr std::pair<int, int> keep_alive[] = {
+    {TCP_KEEPIDLE, 60}, {TCP_KEEPINTVL, 15}, {TCP_KEEPCNT, 4}};  // seconds, seconds, times
+
+/// None of this means anything to a Unix socket or a pipe, which refuse or ignore it. There is no
+/// TCP_USER_TIMEOUT: it would also end a peer that lives, but takes its replies slowly.
+void tune(int socket) {
+  const int on = 1;
+  // Replies are small and wait for nothing.
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  for (const auto& [option, value] : keep_alive) {
+    ::setsockopt(socket, IPPROTO_TCP, option, &value, sizeof value);
+  }
+  ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
 }  // namespace
 
 server::server(asio::any_io_executor executor, const config::configuration& config,
@@ -77,7 +94,8 @@ void server::listen() {
   if (config_.single) return;
   sockets_ = activated_sockets();
   for (const auto& address : config_.listen) {
-    for (auto& socket : listen_on(address)) sockets_.push_back(std::move(socket));
+    for (auto& socket : listen_on(address, config_.unix_mode))
+      sockets_.push_back(std::move(socket));
   }
 }
 
@@ -104,11 +122,7 @@ void server::make_room() {
 
 void server::accept(io::unique_fd socket) {
   if (stopping_) return;
-  // Replies are small and wait for nothing; a peer that vanished is noticed in the end. Neither
-  // means anything to a Unix socket, which refuses the first and ignores the second.
-  const int on = 1;
-  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  tune(socket.get());
   try {
     make_room();
     serve(io::socket_transport(executor_, std::move(socket)));
@@ -134,6 +148,7 @@ void server::serve_standard_streams() {
   const io::unique_fd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   ::dup2(nothing.get(), STDIN_FILENO);
   ::dup2(STDERR_FILENO, STDOUT_FILENO);
+  tune(in.get());
   serve(io::stdio_transport(executor_, std::move(in), std::move(out)));
 }
 
@@ -177,7 +192,7 @@ void server::write_pidfile() const {
 }
 
 /// Where TLS is required, with what a client on this machine needs for it.
-std::string server::command_uri() const {
+std::string server::command_uri(const listening_socket& socket) const {
   listening_socket::security s;
   s.tls = config::effective_tls(config_) == config::tls_mode::require;
   if (s.tls) {
@@ -188,14 +203,18 @@ std::string server::command_uri() const {
       if (!path.empty()) s.parameters.emplace_back(key, std::filesystem::absolute(path).string());
     }
   }
-  return sockets_.front().uri(infos_.front().name, s);
+  return socket.uri(infos_.front().name, s);
 }
 
 void server::start_command() {
   if (config_.run.empty()) return;
-  const auto& socket = sockets_.front();
+  const auto found = std::ranges::find_if_not(sockets_, &listening_socket::abstract);
+  if (found == sockets_.end()) {
+    throw listen_error("--run: no URI names an abstract socket; listen elsewhere too");
+  }
+  const auto& socket = *found;
   const auto& name = infos_.front().name;
-  const auto uri = command_uri();
+  const auto uri = command_uri(socket);
   command_.start(config_.run, {{"uri", uri},
                                {"nbd", uri},
                                {"unixsocket", socket.unix_path},

@@ -60,7 +60,7 @@ class server final : private session_host {
   void close_listeners();
   void write_pidfile() const;
   void start_command();
-  [[nodiscard]] std::string command_uri() const;
+  [[nodiscard]] std::string command_uri(const listening_socket& socket) const;
 
   [[nodiscard]] awaitable<void> handle_signals();
   [[nodiscard]] awaitable<void> run_export(nbd_export& e);

@@ -155,12 +155,19 @@ TEST(CommandLine, CollectsAddresses) {
             (listen_address{kind::unix_path, "/run/nbd.sock", "", 10809}));
   EXPECT_EQ(one({"-U", "-"}), listen_address());
   EXPECT_EQ(one({"--unix=-"}), listen_address());
+  EXPECT_EQ(one({"-U", "@nbd"}), (listen_address{kind::abstract_unix, "nbd", "", 10809}));
   EXPECT_EQ(one({"-p", "1"}), (listen_address{kind::tcp, "", "127.0.0.1", 1}));
   EXPECT_EQ(one({"-p0"}), (listen_address{kind::tcp, "", "127.0.0.1", 0}));
   EXPECT_EQ(one({"-i", "::1"}), (listen_address{kind::tcp, "", "::1", 10809}));
   EXPECT_EQ(one({"-i", "[::1]", "-p", "7"}), (listen_address{kind::tcp, "", "::1", 7}));
   EXPECT_EQ(one({"--vsock", "5"}), (listen_address{kind::vsock, "", "", 5}));
   EXPECT_EQ(parse({"-U", "a", "-p", "1", "--vsock", "2"}).config.server.listen.size(), 3U);
+}
+
+TEST(CommandLine, TakesThePermissionsOfItsSocket) {
+  EXPECT_EQ(parse({"-U", "a"}).config.server.unix_mode, std::nullopt);
+  EXPECT_EQ(parse({"-U", "a", "--unix-mode", "0660"}).config.server.unix_mode, 0660U);
+  EXPECT_TRUE(names(error_of_words({"-U", "a", "--unix-mode", "rw"}), {"--unix-mode", "\"rw\""}));
 }
 
 TEST(CommandLine, TakesTheValueOfProgressOnlyBehindAnEqualsSign) {

@@ -45,9 +45,11 @@ server_config odd_server(std::mt19937& random) {
     s.listen.push_back(one_of<listen_address>(
         random, {{kind::unix_path, "/x" + odd_text(random), "", 10809},
                  {kind::private_unix, "", "", 10809},
+                 {kind::abstract_unix, "a" + odd_text(random), "", 10809},
                  {kind::tcp, "", one_of<const char*>(random, {"::1", "localhost"}), 7},
                  {kind::vsock, "", "", 9}}));
   }
+  if (random() % 2 == 0) s.unix_mode = random() % 01000;
   s.single = random() % 2 == 0;
   s.run = odd_text(random);
   s.run_grace = odd_time(random);

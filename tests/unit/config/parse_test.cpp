@@ -143,6 +143,8 @@ TEST(ParseListen, ReadsAddressesAndWritesThemBack) {
   EXPECT_EQ(unix_socket.what, kind::unix_path);
   EXPECT_EQ(unix_socket.path, "/run/a b:c.sock");
   EXPECT_EQ(parse_listen("unix:-").what, kind::private_unix);
+  EXPECT_EQ(parse_listen("unix:@nbd"), (listen_address{kind::abstract_unix, "nbd", "", 10809}));
+  EXPECT_EQ(parse_listen("unix:./@nbd").what, kind::unix_path);
   const auto tcp = parse_listen("tcp:127.0.0.1:10900");
   EXPECT_EQ(tcp.what, kind::tcp);
   EXPECT_EQ(tcp.host, "127.0.0.1");
@@ -151,25 +153,60 @@ TEST(ParseListen, ReadsAddressesAndWritesThemBack) {
   EXPECT_EQ(parse_listen("tcp:[::1]:0").host, "::1");
   EXPECT_EQ(parse_listen("tcp:[::1]").port, 10809U);
   EXPECT_EQ(parse_listen("vsock:4294967294").port, 4294967294U);
-  for (const auto text : {"unix:/a", "unix:-", "tcp:127.0.0.1:0", "tcp:[fe80::1%eth0]:10809",
-                          "tcp:host:65535", "vsock:10809"}) {
+  for (const auto text : {"unix:/a", "unix:-", "unix:@a", "unix:./@a", "tcp:127.0.0.1:0",
+                          "tcp:[fe80::1%eth0]:10809", "tcp:host:65535", "vsock:10809"}) {
     EXPECT_EQ(format_listen(parse_listen(text)), text);
   }
 }
 
 TEST(ParseListen, RefusesWhatIsNoAddressAndSaysHowToWriteOne) {
-  for (const std::string text : {"",          "unix",       "unix:",       "/run/x",
-                                 "tcp:",      "tcp::10809", "tcp:[",       "tcp:[]",
-                                 "tcp:[]:1",  "tcp:[::1",   "tcp:[::1]x",  "tcp:::1:10809",
-                                 "tcp:h:",    "tcp:h:x",    "tcp:h:65536", "tcp:h:-1",
-                                 "tcp:a b:1", "vsock:",     "vsock:0",     "vsock:4294967295",
-                                 "vsock:2:1", "udp:h:1",    "TCP:h:1"}) {
+  for (const std::string text : {"",
+                                 "unix",
+                                 "unix:",
+                                 "/run/x",
+                                 "unix:@",
+                                 "tcp:",
+                                 "tcp::10809",
+                                 "tcp:[",
+                                 "tcp:[]",
+                                 "tcp:[]:1",
+                                 "tcp:[::1",
+                                 "tcp:[::1]x",
+                                 "tcp:::1:10809",
+                                 "tcp:h:",
+                                 "tcp:h:x",
+                                 "tcp:h:65536",
+                                 "tcp:h:-1",
+                                 "tcp:a b:1",
+                                 "vsock:",
+                                 "vsock:0",
+                                 "vsock:4294967295",
+                                 "vsock:2:1",
+                                 "udp:h:1",
+                                 "TCP:h:1"}) {
     EXPECT_NE(error_of([&] { static_cast<void>(parse_listen(text)); }), "") << text;
   }
   EXPECT_TRUE(names(error_of([] { static_cast<void>(parse_listen("tcp::10809")); }),
                     {"tcp::10809", "tcp:127.0.0.1:PORT", "tcp:0.0.0.0:PORT"}));
   EXPECT_TRUE(names(error_of([] { static_cast<void>(parse_listen("tcp:::1:10809")); }),
                     {"brackets", "tcp:[::1]:10809"}));
+}
+
+TEST(ParseMode, TakesOctalDigits) {
+  EXPECT_EQ(parse_mode("0660"), 0660U);
+  EXPECT_EQ(parse_mode("660"), 0660U);
+  EXPECT_EQ(parse_mode("0"), 0U);
+  EXPECT_EQ(parse_mode("0777"), 0777U);
+  for (const auto text : {"0000", "0007", "0660", "0777"}) {
+    EXPECT_EQ(format_mode(parse_mode(text)), text);
+  }
+}
+
+TEST(ParseMode, RefusesWhatIsNoModeAndSaysHowToWriteOne) {
+  for (const std::string text : {"", "0668", "1000", "01777", "-1", "+1", "rw", "0660 ", "0x1"}) {
+    const auto said = error_of([&] { static_cast<void>(parse_mode(text)); });
+    EXPECT_TRUE(names(said, {"is not a mode", "0660"})) << text;
+  }
 }
 
 }  // namespace

@@ -124,6 +124,12 @@ TEST(Toml, TakesOneAddressAsAString) {
   EXPECT_EQ(listen[0], listen_address());
 }
 
+TEST(Toml, TakesPermissionsAsText) {
+  EXPECT_EQ(read("[server]\nunix-mode = \"0606\"").server.unix_mode, 0606U);
+  const auto said = error_of([] { read("[server]\nunix-mode = 660"); });
+  EXPECT_TRUE(names(said, {":2:", "unix-mode must be a string, in quotes"}));
+}
+
 TEST(Toml, TakesSizesAsNumbersOrText) {
   EXPECT_EQ(read("[[export]]\nsize = 4096").exports.at(0).size, 4096U);
   EXPECT_EQ(read("[[export]]\nsize = \"4k\"").exports.at(0).size, 4096U);

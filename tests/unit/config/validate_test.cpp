@@ -57,6 +57,32 @@ TEST(Validate, NeedsNoAddressWithSingleOrSocketActivation) {
   EXPECT_TRUE(activated.server.listen.empty());
 }
 
+TEST(Validate, RefusesPermissionsWhereThereIsNoSocketOfOurs) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{}, {"-p", "0"}, {"-U", "-"}, {"-U", "@a"}, {"--run", "x"}}) {
+    auto more = words;
+    more.insert(more.end(), {"--unix-mode", "0660"});
+    EXPECT_TRUE(names(refusal(more), {"--unix-mode", "--unix PATH"}));
+  }
+  configuration config;
+  complete({"-U", "a", "-p", "0", "--unix-mode", "0660"}, config);
+  EXPECT_EQ(config.server.unix_mode, 0660U);
+}
+
+TEST(Validate, RefusesACommandThatCouldNotConnect) {
+  EXPECT_TRUE(names(refusal({"-U", "@a", "--run", "x"}), {"--run", "unix:@a", "--unix -"}));
+  configuration config;
+  complete({"-U", "@a", "-p", "0", "--run", "x"}, config);
+  EXPECT_EQ(config.server.listen.size(), 2U);
+}
+
+TEST(Validate, RefusesAnAbstractNameThatIsTooLong) {
+  configuration config;
+  complete({"-U", "@" + std::string(107, 'a')}, config);
+  EXPECT_EQ(config.server.listen.at(0).path.size(), 107U);
+  EXPECT_TRUE(names(refusal({"-U", "@" + std::string(108, 'a')}), {"at most 107", "has 108"}));
+}
+
 TEST(Validate, RefusesWhatExcludesEachOther) {
   EXPECT_TRUE(names(refusal({"--single", "-U", "x"}), {"--single", "\"unix:x\""}));
   EXPECT_TRUE(names(refusal({"--single", "--run", "x"}), {"--single", "--run"}));

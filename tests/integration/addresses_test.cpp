@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// TCP of both families, vsock, and several addresses at once.
+#include "support/integration_test.hpp"
+
+#include <linux/vm_sockets.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+namespace nbdstream::test {
+namespace {
+
+class addresses : public integration_test {
+ protected:
+  int size_status(const std::string& uri) const {
+    return start({"nbdinfo", "--size", uri}).wait().status;
+  }
+
+  /// nbdstream that listens where `args` say, once it says that it is ready.
+  process serve(arguments args) const {
+    args.insert(args.end(), {"-P", "pid", "--sink", "fifo:output"});
+    process server = start_nbdstream(args);
+    wait_for("pid");
+    return server;
+  }
+
+  /// Ends a server that nobody has written to.
+  void end(process& server) const {
+    server.signal(SIGTERM);
+    EXPECT_TRUE(ended_with(0, server.wait()));
+    std::filesystem::remove(path("pid"));
+  }
+
+  /// The one line with which nbdstream says that it cannot listen there.
+  std::string refusal(arguments args) const {
+    args.insert(args.end(), {"--size", "1M", "--sink", "fifo:output"});
+    const result ended = nbdstream(args);
+    EXPECT_TRUE(ended_with(1, ended));
+    EXPECT_EQ(std::ranges::count(ended.err, '\n'), 1) << ended.err;
+    return ended.err;
+  }
+};
+
+TEST_F(addresses, may_be_several_at_once) {
+  const std::string port = std::to_string(free_port());
+  process server = serve({"-U", "sock", "-p", port});
+  EXPECT_EQ(size_status(unix_uri), 0);
+  EXPECT_EQ(size_status("nbd://127.0.0.1:" + port), 0);
+  end(server);
+}
+
+/// Bare and in brackets; and each family has its port for itself.
+TEST_F(addresses, take_ipv6) {
+  const std::string port = std::to_string(free_port());
+  for (const std::string address : {"::1", "[::1]"}) {
+    process server = serve({"-i", address, "-p", port});
+    EXPECT_EQ(size_status("nbd://[::1]:" + port), 0);
+    EXPECT_NE(size_status("nbd://127.0.0.1:" + port), 0);
+    end(server);
+  }
+}
+
+TEST_F(addresses, take_every_address_of_both_families_on_one_port) {
+  const std::string port = std::to_string(free_port());
+  write_file(path("it.toml"), "[server]\nlisten = [\"tcp:0.0.0.0:" + port +
+                                  "\", \"tcp:[::]:" + port + "\", \"unix:sock\"]\n");
+  process server = serve({"--config", "it.toml"});
+  EXPECT_EQ(size_status("nbd://127.0.0.1:" + port), 0);
+  EXPECT_EQ(size_status("nbd://[::1]:" + port), 0);
+  EXPECT_EQ(size_status(unix_uri), 0);
+  end(server);
+}
+
+TEST_F(addresses, take_the_name_of_a_host) {
+  const std::string port = std::to_string(free_port());
+  process server = serve({"-i", "localhost", "-p", port});
+  EXPECT_EQ(size_status("nbd://localhost:" + port), 0);
+  end(server);
+}
+
+TEST_F(addresses, are_named_where_the_machine_has_none_of_them) {
+  for (const std::string address : {"198.51.100.1", "2001:db8::1"}) {
+    const std::string said = refusal({"-i", address, "-p", "0"});
+    EXPECT_TRUE(mentions(said, address));
+    EXPECT_TRUE(mentions(said, "Cannot assign requested address"));
+  }
+}
+
+TEST_F(addresses, are_named_with_brackets_where_another_server_listens) {
+  const std::string port = std::to_string(free_port());
+  process server = serve({"-i", "::1", "-p", port});
+  EXPECT_TRUE(mentions(refusal({"-i", "::1", "-p", port}),
+                       "tcp:[::1]:" + port + ": Address already in use"));
+  end(server);
+}
+
+/// With the kernel's own default a peer that has vanished would be noticed after two hours.
+TEST_F(addresses, ask_an_idle_tcp_peer_within_a_minute_whether_it_is_there) {
+  const std::string port = std::to_string(free_port());
+  process server = serve({"-p", port});
+  process idle = start_client("touch('connected')\nstay()", "nbd://127.0.0.1:" + port);
+  wait_for("connected");
+  std::string time;
+  EXPECT_TRUE(eventually([&] {
+    const std::string said = start({"ss", "-Htno", "sport = :" + port}).wait().out;
+    const auto at = said.find("timer:(keepalive,");
+    if (at != said.npos) time = said.substr(at + 17, said.find(',', at + 17) - at - 17);
+    return at != said.npos;  // once all is acknowledged
+  }));
+  EXPECT_TRUE(time.ends_with("sec") || time == "1min") << time;
+  end(server);
+}
+
+/// A socket on which the kernel lets a server listen, if it knows vsock at all.
+struct vsock_listener {
+  file_descriptor fd{::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  unsigned port = 0;
+
+  explicit vsock_listener(unsigned cid) {
+    sockaddr_vm address{};
+    address.svm_family = AF_VSOCK;
+    address.svm_cid = cid;
+    address.svm_port = VMADDR_PORT_ANY;
+    socklen_t length = sizeof address;
+    auto* const generic = reinterpret_cast<sockaddr*>(&address);
+    if (fd.get() < 0 || ::bind(fd.get(), generic, length) != 0 || ::listen(fd.get(), 1) != 0)
+      return;
+    if (::getsockname(fd.get(), generic, &length) == 0) port = address.svm_port;
+  }
+};
+
+/// Whether the whole way can be tried depends on the machine: a connection to itself needs the
+/// kernel's vsock_loopback.
+TEST_F(addresses, take_vsock_where_the_machine_has_it) {
+  const bool loopback = vsock_listener(VMADDR_CID_LOCAL).port != 0;
+  const unsigned port = vsock_listener(VMADDR_CID_ANY).port;
+  const std::string number = std::to_string(port == 0 ? 10809 : port);
+  if (port == 0) {
+    EXPECT_TRUE(mentions(refusal({"--vsock", number}), "vsock:" + number));
+    return;
+  }
+  process server = serve({"--vsock", number});
+  if (loopback) {
+    EXPECT_EQ(size_status("nbd+vsock://1:" + number), 0);
+  }
+  end(server);
+}
+
+TEST_F(addresses, name_a_vsock_port_that_is_taken) {
+  const vsock_listener taken(VMADDR_CID_ANY);
+  const std::string where = std::to_string(taken.port == 0 ? 10809 : taken.port);
+  EXPECT_TRUE(mentions(refusal({"--vsock", where}), "vsock:" + where + ": "));
+}
+
+}  // namespace
+}  // namespace nbdstream::test
