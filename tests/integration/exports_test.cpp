@@ -60,6 +60,51 @@ TEST_F(exports, are_listed) {
   EXPECT_TRUE(ended_with(0, server.wait()));
 }
 
+TEST_F(exports, are_listed_with_what_is_said_of_them) {
+  write_file(path("two.toml"),
+             "[[export]]\nname = \"vm1\"\ndescription = \"the first, caf\u00e9\"\n"
+             "[export.sink]\npath = \"vm1.fifo\"\n"
+             "[[export]]\nname = \"vm2\"\n[export.sink]\npath = \"vm2.fifo\"\n");
+  process server = start_listening({"--config", "two.toml"});
+  const result listed = start({"nbdinfo", "--list", "--json", "nbd+unix:///?socket=sock"}).wait();
+  EXPECT_TRUE(ended_with(0, listed));
+  write_file(path("listed.json"), listed.out);
+  EXPECT_EQ(start({"/usr/bin/python3", "-c",
+                   "import json\nfor e in json.load(open('listed.json'))['exports']:"
+                   " print(ascii(e['export-name']), ascii(e.get('description')))"})
+                .wait()
+                .out,
+            "'vm1' 'the first, caf\\xe9'\n'vm2' None\n");
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+/// Which of several would be meant cannot be known.
+TEST_F(exports, have_a_default_only_where_one_has_the_empty_name) {
+  process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
+  const result refused = start({"nbdinfo", "--size", uri_of("")}).wait();
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_TRUE(mentions(refused.err, "has no export"));
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  write_file(path("two.toml"),
+             "[[export]]\nname = \"vm1\"\nsize = \"1M\"\n[export.sink]\npath = \"vm1.fifo\"\n"
+             "[[export]]\nsize = \"2M\"\n[export.sink]\npath = \"vm2.fifo\"\n");
+  std::filesystem::remove(path("pid"));
+  process other = start_listening({"--config", "two.toml"});
+  EXPECT_EQ(start({"nbdinfo", "--size", uri_of("")}).wait().out, "2097152\n");
+  other.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, other.wait()));
+}
+
+TEST_F(exports, are_the_default_where_there_is_only_one) {
+  process server = start_listening({"--sink", "fifo:output", "-e", "disk", "--size", "3M"});
+  EXPECT_EQ(start({"nbdinfo", "--size", uri_of("")}).wait().out, "3145728\n");
+  EXPECT_NE(start({"nbdinfo", "--size", uri_of("other")}).wait().status, 0);
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
 TEST_F(exports, fail_alone_but_the_exit_status_tells) {
   process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
   process reader = start_reader("vm1.fifo", "vm1.raw");
