@@ -2,6 +2,8 @@
 #include "server/listener.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +18,11 @@ namespace {
 
 /// How long to wait before accepting again when there are no descriptors left, or the like.
 constexpr auto pause_after_error = std::chrono::milliseconds(100);
+
+/// How soon an idle peer whose machine has vanished is noticed: after 60 + 4 * 15 seconds, where
+/// the system's own default is more than two hours.
+constexpr std::pair<int, int> keep_alive[] = {
+    {TCP_KEEPIDLE, 60}, {TCP_KEEPINTVL, 15}, {TCP_KEEPCNT, 4}};  // seconds, seconds, times
 
 /// RFC 3986: all but what may stand in a path or a query as it is.
 std::string percent_encode(std::string_view text) {
@@ -100,6 +107,16 @@ void listener::close() {
   error_code ignored;
   socket_.close(ignored);
   closed_changed_.notify_all();
+}
+
+void tune_connection(int socket) noexcept {
+  const int on = 1;
+  // Replies are small and wait for nothing.
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  for (const auto& [option, value] : keep_alive) {
+    ::setsockopt(socket, IPPROTO_TCP, option, &value, sizeof value);
+  }
+  ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
 }  // namespace nbdstream

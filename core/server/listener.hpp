@@ -72,6 +72,12 @@ class listening_socket {
 /// Whether there are such sockets.
 [[nodiscard]] bool socket_activated();
 
+/// What a connection to a client needs of its socket, whatever that is: replies that wait for
+/// nothing, and probes of an idle peer. None of this means anything to a Unix socket or a pipe,
+/// which refuse or ignore it. There is no TCP_USER_TIMEOUT: it would also end a peer that lives,
+/// but takes its replies slowly.
+void tune_connection(int socket) noexcept;
+
 /// Accepts connections on one listening socket.
 class listener {
  public:

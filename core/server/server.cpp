@@ -2,8 +2,6 @@
 #include "server/server.hpp"
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,23 +38,6 @@ std::string_view tls_variable(config::tls_mode mode) {
     case config::tls_mode::require: return "2";
     default: return "";
   }
-}
-
-/// How soon an idle peer whose machine has vanished is noticed: after 60 + 4 * 15 seconds, where
-/// the system's own default is more than two hours.
-constexpr std::pair<int, int> keep_alive[] = {
-    {TCP_KEEPIDLE, 60}, {TCP_KEEPINTVL, 15}, {TCP_KEEPCNT, 4}};  // seconds, seconds, times
-
-/// None of this means anything to a Unix socket or a pipe, which refuse or ignore it. There is no
-/// TCP_USER_TIMEOUT: it would also end a peer that lives, but takes its replies slowly.
-void tune(int socket) {
-  const int on = 1;
-  // Replies are small and wait for nothing.
-  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  for (const auto& [option, value] : keep_alive) {
-    ::setsockopt(socket, IPPROTO_TCP, option, &value, sizeof value);
-  }
-  ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
 }  // namespace
@@ -122,7 +103,7 @@ void server::make_room() {
 
 void server::accept(io::unique_fd socket) {
   if (stopping_) return;
-  tune(socket.get());
+  tune_connection(socket.get());
   try {
     make_room();
     serve(io::socket_transport(executor_, std::move(socket)));
@@ -148,7 +129,7 @@ void server::serve_standard_streams() {
   const io::unique_fd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   ::dup2(nothing.get(), STDIN_FILENO);
   ::dup2(STDERR_FILENO, STDOUT_FILENO);
-  tune(in.get());
+  tune_connection(in.get());
   serve(io::stdio_transport(executor_, std::move(in), std::move(out)));
 }
 

@@ -16,8 +16,8 @@ const std::map<std::string, answer> abilities = {
     {"--can=connect", yes},   {"--can=read", yes}, {"--can=write", yes},
     {"--can=flush", yes},     {"--can=fua", yes},  {"--can=zero", yes},
     {"--can=fast-zero", yes}, {"--can=trim", yes}, {"--can=multi-conn", yes},
-    {"--can=cache", no},      {"--can=df", no},    {"--is=read-only", no},
-    {"--is=rotational", no},  {"--is=tls", no},    {"--can=structured-reply", no},
+    {"--can=cache", yes},     {"--can=df", yes},   {"--is=read-only", no},
+    {"--is=rotational", no},  {"--is=tls", no},    {"--can=structured-reply", yes},
 };
 
 class peers : public integration_test {

@@ -56,7 +56,7 @@ TEST_F(Listen, RemovesItsSocketInTheEnd) {
   {
     const auto sockets = listen_at("unix:" + path("sock"));
     EXPECT_TRUE(std::filesystem::is_socket(path("sock")));
-    EXPECT_EQ(sockets.at(0).uri("a b"),
+    EXPECT_EQ(sockets.at(0).uri("a b", {}),
               "nbd+unix:///a%20b?socket=" + std::filesystem::canonical(path("sock")).string());
   }
   EXPECT_FALSE(std::filesystem::exists(path("sock")));
@@ -133,7 +133,7 @@ TEST_F(Listen, RefusesATcpAddressInUse) {
   const auto sockets = listen_at("tcp:127.0.0.1:0");
   const auto where = "tcp:127.0.0.1:" + sockets.at(0).port;
   EXPECT_EQ(refusal(where), where + ": Address already in use");
-  EXPECT_EQ(sockets.at(0).uri(""), "nbd://127.0.0.1:" + sockets.at(0).port + "/");
+  EXPECT_EQ(sockets.at(0).uri("", {}), "nbd://127.0.0.1:" + sockets.at(0).port + "/");
 }
 
 }  // namespace
