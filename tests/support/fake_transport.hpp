@@ -35,6 +35,7 @@ struct connection_tape {
   fault fail_how = fault::reset;
 
   std::string from_server;
+  std::size_t keeps = std::string::npos;  ///< of from_server; what exceeds it is only taken
   std::size_t calls = 0;
   std::size_t sent = 0;            ///< of to_server
   bool failed = false;             ///< the fault has happened
@@ -148,7 +149,9 @@ class fake_transport final : public io::transport {
  private:
   [[nodiscard]] static error_code aborted() { return asio::error::operation_aborted; }
   void take(std::span<const std::byte> data) {
-    tape_.from_server.append(reinterpret_cast<const char*>(data.data()), data.size());
+    const auto kept =
+        std::min(data.size(), tape_.keeps - std::min(tape_.keeps, tape_.from_server.size()));
+    tape_.from_server.append(reinterpret_cast<const char*>(data.data()), kept);
   }
   /// Whether it is this call that fails.
   bool fails() noexcept {
