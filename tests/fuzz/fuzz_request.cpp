@@ -6,6 +6,8 @@
 #include "protocol/request.hpp"
 #include "support/scripted_client.hpp"
 
+#include <algorithm>
+
 namespace {
 
 using namespace nbdstream::test;
@@ -13,6 +15,7 @@ using namespace nbdstream::protocol;
 
 __extension__ using wide = unsigned __int128;
 
+constexpr std::uint32_t extended_magic = 0x21e41c71;
 constexpr std::uint64_t largest_size = ~std::uint64_t{0} >> 1;
 
 void expect_fields(const request& r, std::string_view header) {
@@ -21,7 +24,8 @@ void expect_fields(const request& r, std::string_view header) {
          "the command is that of the header");
   demand(r.cookie == from_big_endian(header.substr(8), 8), "the cookie is that of the header");
   demand(r.offset == from_big_endian(header.substr(16), 8), "the offset is that of the header");
-  demand(r.length == from_big_endian(header.substr(24), 4), "the length is that of the header");
+  demand(r.length == from_big_endian(header.substr(24), r.extended ? 8 : 4),
+         "the length is that of the header");
 }
 
 void expect_placed(const request& r, std::uint64_t size) {
@@ -38,17 +42,22 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t leng
   settings_of settings({data, length});
   const auto size = settings.number(8) & largest_size;
   const auto flags = static_cast<std::uint16_t>(settings.number(2));
-  const auto header = settings.rest().substr(0, request_size);
-  if (header.size() < request_size) return 0;
-  const auto decoded = decode_request(std::as_bytes(std::span(header)));
-  demand(decoded.has_value() == (from_big_endian(header, 4) == 0x25609513),
+  // A header of either form is tried where that form was agreed on.
+  terms agreed{size, flags, form::simple, (size & 1) != 0};
+  auto header = settings.rest();
+  const auto magic = from_big_endian(header.substr(0, 4), std::min<std::size_t>(4, header.size()));
+  if (magic == extended_magic) agreed.said = form::extended;
+  header = header.substr(0, agreed.header_size());
+  if (header.size() < agreed.header_size()) return 0;
+  const auto decoded = decode_request(std::as_bytes(std::span(header)), agreed);
+  demand(decoded.has_value() == (magic == 0x25609513 || magic == extended_magic),
          "there is a request where its magic is, and only there");
   if (!decoded) return 0;
   expect_fields(*decoded, header);
   demand(!name_of(decoded->type).empty(), "every command has a name");
-  const auto found = check_request(*decoded, size, flags);
+  const auto found = check_request(*decoded, agreed);
   demand((found.error == wire_error::none) == found.why.empty(), "a refusal has a reason");
-  demand(found.disconnect == (decoded->payload() > 128 << 20),
+  demand(decoded->extended || found.disconnect == (decoded->payload() > 128 << 20),
          "what cannot be skipped is hung up on, and nothing else");
   if (found.error != wire_error::none) return 0;
   demand(decoded->payload() <= 32 << 20, "a payload is of at most 32 MiB");

@@ -53,8 +53,8 @@ TEST(NegotiatorTls, IsRefusedASecondTime) {
 
 TEST(NegotiatorTls, WhereRequiredComesBeforeEveryOtherOption) {
   for (const std::uint32_t o : {0U, 3U, 4U, 6U, 7U, 8U, 9U, 10U, 11U, 99U, 0xffffffffU}) {
-    for (const auto& data :
-         std::vector{std::string(), info_data("a"), info_data("unknown"), std::string(20'000, 'x')}) {
+    for (const auto& data : std::vector{std::string(), info_data("a"), info_data("unknown"),
+                                        std::string(20'000, 'x')}) {
       negotiator m(two_exports, tls_policy::require);
       handshake h(m, flags() + option_message(o, data));
       EXPECT_EQ(types(h), replies{err_tls_reqd}) << o;
@@ -114,6 +114,18 @@ TEST(NegotiatorTls, ForgetsTheGateThatWasThereBefore) {
   m.secured();
   handshake h(m, option_message(go, info_data("a")));
   EXPECT_EQ(m.current(), state::transmission);
+}
+
+TEST(NegotiatorTls, ForgetsWhatWasAgreedOnInTheClear) {
+  for (const std::uint32_t option : {8U, 11U}) {
+    negotiator m(two_exports, tls_policy::on);
+    handshake before(m, flags() + option_message(option) + option_message(starttls));
+    EXPECT_EQ(types(before), (replies{acknowledged, acknowledged}));
+    m.secured();
+    handshake h(m, option_message(go, info_data("a")));
+    ASSERT_EQ(m.current(), state::transmission);
+    EXPECT_EQ(m.agreed().said, form::simple);
+  }
 }
 
 TEST(NegotiatorTls, CountsTheOptionsOfBothSidesTogether) {

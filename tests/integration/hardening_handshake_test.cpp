@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Hostile handshakes: each must leave the server as it was, for a real client that comes later.
+#include "support/hardening_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+constexpr std::uint32_t list = 3, info = 6, go = 7;
+constexpr std::uint32_t acknowledged = 1, err_policy = 0x80000002, err_invalid = 0x80000003,
+                        err_unknown = 0x80000006, err_too_big = 0x80000009;
+constexpr std::uint32_t all_ones = 0xffffffff;
+
+std::string option_header(std::uint32_t option, std::uint32_t length) {
+  return "IHAVEOPT" + big_endian(option, 4) + big_endian(length, 4);
+}
+
+/// A client that asks for everything before it begins.
+scripted_client whole_handshake() {
+  scripted_client script;
+  script.flags().option(list).option(info, info_data("", {1, 2, 3})).go();
+  return script;
+}
+
+class hardening_handshake : public hardening_test {};
+
+TEST_F(hardening_handshake, may_break_off_at_any_byte) {
+  serve();
+  const auto before = descriptors();
+  const auto script = whole_handshake().script();
+  for (std::size_t length = 0; length <= script.size(); ++length) {
+    peer hostile = connect();
+    hostile.send(script.substr(0, length));
+  }
+  EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
+  EXPECT_TRUE(eventually([&] { return descriptors() == before; }))
+      << descriptors() << " descriptors, " << before << " before";
+  expect_unharmed();
+}
+
+TEST_F(hardening_handshake, with_unknown_client_flags_is_hung_up_on) {
+  serve();
+  for (const std::uint32_t flags : {4U, 0x80000003U, all_ones}) {
+    EXPECT_EQ(say(scripted_client().flags(flags)).options.size(), 0U);
+  }
+  expect_unharmed();
+}
+
+TEST_F(hardening_handshake, may_announce_options_of_4_gib_and_is_hung_up_on_at_once) {
+  serve();
+  for (const std::uint32_t option : {1U, 2U, 3U, 5U, 6U, 7U, 8U, 9U, 10U, 11U, 99U, all_ones}) {
+    SCOPED_TRACE(option);
+    // What follows is not waited for.
+    const auto heard = say(scripted_client().flags().raw(option_header(option, all_ones)));
+    EXPECT_EQ(heard.options.size(), 0U);
+  }
+  expect_unharmed();
+}
+
+TEST_F(hardening_handshake, may_lie_about_the_lengths_inside_an_option_and_go_on) {
+  serve();
+  const std::string name_lies = big_endian(all_ones, 4) + "a" + big_endian(0, 2);
+  const std::string count_lies = big_endian(1, 4) + "a" + big_endian(0xffff, 2);
+  const auto heard = say(scripted_client()
+                             .flags()
+                             .option(info, name_lies)
+                             .option(go, name_lies)
+                             .option(info, count_lies)
+                             .option(go, count_lies)
+                             .option(list, big_endian(all_ones, 4))
+                             .go()
+                             .disc());
+  ASSERT_GE(heard.options.size(), 6U);
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(heard.options[i].type, err_invalid) << i;
+  EXPECT_EQ(heard.options.back().type, acknowledged);
+  expect_unharmed();
+}
+
+class hardening_of_names : public hardening_test,
+                           public ::testing::WithParamInterface<std::size_t> {};
+
+/// The answer does not grow with what the client sends, and neither does the log.
+TEST_P(hardening_of_names, that_nobody_has_are_refused_in_a_few_words) {
+  serve();
+  const std::string name(GetParam(), 'n');
+  const auto wanted = name.size() > 4096 ? err_too_big : err_unknown;
+  const auto heard =
+      say(scripted_client().flags().option(info, info_data(name)).go(name).go().disc());
+  ASSERT_GE(heard.options.size(), 3U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(heard.options[i].type, wanted);
+    EXPECT_LT(heard.options[i].data.size(), 100U);
+  }
+  EXPECT_EQ(heard.options.back().type, acknowledged);
+  EXPECT_EQ(say(scripted_client().flags().export_name(name)).export_reply, "");
+  expect_unharmed();
+}
+
+INSTANTIATE_TEST_SUITE_P(of_bytes, hardening_of_names, ::testing::Values(255, 256, 4096, 4097));
+
+TEST_F(hardening_handshake, with_the_longest_name_works_for_a_real_client) {
+  const std::string name(4096, 'n');
+  serve({"-e", name});
+  EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", R"(
+h.set_export_name('n' * 4096)
+h.connect_unix('sock')
+h.pwrite(b'hello', 0)
+h.shutdown()
+)"})
+                                .wait()));
+  EXPECT_TRUE(ended_with(0, server().wait()));
+}
+
+TEST_F(hardening_handshake, of_40_options_works_for_a_real_client) {
+  serve();
+  EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", R"(
+h.set_opt_mode(True)
+h.connect_unix('sock')
+for i in range(40):
+    h.opt_info()
+h.opt_go()
+h.shutdown()
+)"})
+                                .wait()));
+  expect_unharmed();
+}
+
+TEST_F(hardening_handshake, of_options_without_end_is_hung_up_on) {
+  serve();
+  scripted_client script;
+  script.flags();
+  for (int i = 0; i < 1000; ++i) script.option(99);
+  EXPECT_LE(say(script).options.size(), 100U);
+  expect_unharmed();
+}
+
+TEST_F(hardening_handshake, may_ask_and_go_in_any_order_and_opens_nothing) {
+  serve();
+  scripted_client script;
+  script.flags().go("nobody").option(info, info_data("")).go("nobody").option(list);
+  script.option(info, info_data("nobody")).option(list).option(info, info_data("")).go();
+  // Nothing of this is a write either.
+  script.read(0, 512).flush().write(0, "").zeroes(0, 0).trim(0, 0);
+  const auto heard = say(script.disc());
+  EXPECT_EQ(heard.answers.size(), 5U);
+  for (const auto& a : heard.answers) EXPECT_EQ(a.error, 0U) << a.cookie;
+  EXPECT_TRUE(holds(path("log"), "create\n"));
+  expect_unharmed();
+}
+
+class hardening_of_connections : public hardening_test {
+ protected:
+  void hold(const std::string& script, int count) {
+    for (int i = 0; i < count; ++i) held_.emplace_back(connect()).send(script);
+  }
+
+  /// Whether the server agrees to what the script asks for, with GO alone.
+  [[nodiscard]] static bool agreed(peer& p, const scripted_client& script) {
+    return eventually([&] {
+      p.take_what_there_is();
+      const auto heard = script.parse(p.received());
+      return heard.options.size() == 2 && heard.options.back().type == acknowledged;
+    });
+  }
+
+  std::list<peer> held_;
+};
+
+TEST_F(hardening_of_connections, that_200_peers_hold_open_half_a_real_client_works) {
+  serve();
+  const auto before = descriptors();
+  hold(scripted_client().flags().script().substr(0, 2), 200);
+  // The oldest have made room for the rest, and among the rest is the last.
+  for (int i = 0; i < 100; ++i, held_.pop_front()) held_.front().drain();
+  EXPECT_LE(descriptors(), before + 400) << "three for each of a hundred";
+  scripted_client whole;
+  whole.flags().go();
+  held_.back().send(whole.script().substr(2));
+  EXPECT_TRUE(agreed(held_.back(), whole));
+  expect_unharmed();
+}
+
+TEST_F(hardening_of_connections, beyond_the_hundredth_are_refused_until_one_leaves) {
+  serve();
+  scripted_client whole;
+  whole.flags().go();
+  hold(whole.script(), 100);
+  for (auto& p : held_) EXPECT_TRUE(agreed(p, whole));
+  const auto heard = say(scripted_client().flags().go().option(2));
+  ASSERT_GE(heard.options.size(), 1U);
+  EXPECT_EQ(heard.options[0].type, err_policy);
+  held_.pop_front();
+  EXPECT_TRUE(eventually([&] {
+    return start({"nbdinfo", "--size", unix_uri}).wait().status == 0;
+  }));
+  held_.clear();
+  expect_unharmed();
+}
+
+/// One at each byte of the handshake, and some that have gone further.
+TEST_F(hardening_of_connections, in_any_state_do_not_keep_sigterm_from_ending_it) {
+  serve();
+  const auto script = scripted_client().flags().option(list).go().script();
+  for (std::size_t length = 0; length <= script.size(); ++length) {
+    held_.emplace_back(connect()).send(script.substr(0, length));
+  }
+  const auto half_a_write = scripted_client().flags().go().write(0, "hello").script();
+  held_.emplace_back(connect()).send(half_a_write.substr(0, half_a_write.size() - 20));
+  held_.emplace_back(connect()).send(half_a_write.substr(0, half_a_write.size() - 2));
+  // Served behind them all.
+  EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
+  server().signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server().wait(std::chrono::seconds(5))));
+  EXPECT_TRUE(holds(path("log"), "create\ndestroy\n"));
+  for (auto& p : held_) p.drain();
+}
+
+}  // namespace
+}  // namespace nbdstream::test
