@@ -134,6 +134,7 @@ awaitable<error_code> fd_writer::run_blocking(worker::job job) {
 }
 
 awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
+  if (data.empty()) co_return error_code{};
   auto part = part_of(data);
   if (blocking()) {
     worker::job job = [fd = fd_, paced = paced(), part, stop = &stop_]() mutable {
@@ -141,7 +142,7 @@ awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
     };
     co_return co_await run_blocking(std::move(job));
   }
-  const std::span<iovec> parts(&part, data.empty() ? 0 : 1);
+  const std::span<iovec> parts(&part, 1);
   co_return co_await write_parts(parts);
 }
 

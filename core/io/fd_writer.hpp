@@ -55,6 +55,8 @@ class fd_writer {
   };
   /// Whether splice() may work.
   [[nodiscard]] bool splices() const noexcept { return splices_; }
+  /// Whether splice() works on the thread: what it has moved is known only when it returns.
+  [[nodiscard]] bool splices_unseen() const noexcept { return splices_ && blocking() && !paced(); }
   /// Moves up to `count` (1 or more) bytes from `socket`, which does not block, without looking at
   /// them: a pipe gets references to what the socket has received, a file or disk copies of it.
   /// Waits for room, not for the socket. No bytes, and nothing else: the end of the socket's

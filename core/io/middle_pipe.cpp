@@ -43,7 +43,8 @@ std::int64_t middle_pipe::move(int socket, int file, std::uint64_t count,
     }
     if (n <= 0) break;  // the next call finds it again
     const auto result = empty(file, static_cast<std::uint64_t>(n));
-    if (result < 0) return result;
+    // What is left in the pipe is lost: this is no "call again".
+    if (result < 0) return result == -EAGAIN ? -EIO : result;
     moved += static_cast<std::uint64_t>(n);
   }
   return static_cast<std::int64_t>(moved);

@@ -73,6 +73,7 @@ class socket_connection final : public transport {
   int socket() noexcept override { return fd(); }
 
   awaitable<error_code> readable(std::size_t enough) override {
+    if (closed_) co_return aborted();
     wake_at(static_cast<int>(std::clamp<std::size_t>(enough, 1, largest_low_water)));
     co_await wait(descriptor_base::wait_read);
     if (closed_) co_return aborted();

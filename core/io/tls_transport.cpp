@@ -113,6 +113,9 @@ class tls_connection final : public transport {
     if (!ssl_) return outside;
     const auto decrypted = static_cast<std::size_t>(SSL_pending(ssl_.get()));
     const auto encrypted = outside + BIO_pending(SSL_get_rbio(ssl_.get()));
+    // OpenSSL keeps the beginning of a record to itself: with its end it may be as long as this.
+    const bool begun = decrypted == 0 && encrypted > 0 && SSL_has_pending(ssl_.get());
+    if (begun) return encrypted + record;
     return decrypted + (encrypted < least_request ? 0 : encrypted - least_overhead);
   }
 

@@ -56,9 +56,6 @@ verdict check_payload(const request& r) noexcept {
   if (r.payload() > (r.extended ? max_payload : max_skipped_payload)) {
     return {wire_error::inval, true, "a payload that is far too large"};
   }
-  if (r.extended && r.type == command::write && !r.has(command_flag::payload_len)) {
-    return {wire_error::inval, true, "a write that does not say whether it has a payload"};
-  }
   return {};
 }
 

@@ -23,9 +23,10 @@ struct request {
   bool extended = false;     ///< it had an extended header
 
   [[nodiscard]] bool has(std::uint16_t flag) const noexcept { return flags & flag; }
-  /// How many bytes of payload follow the header.
+  /// How many bytes of payload follow the header. With extended headers a WRITE should say that it
+  /// has one; QEMU 10 does not, and sends it.
   [[nodiscard]] std::uint64_t payload() const noexcept {
-    const bool carries = extended ? has(command_flag::payload_len) : type == command::write;
+    const bool carries = type == command::write || (extended && has(command_flag::payload_len));
     return carries ? length : 0;
   }
   /// Whether it names bytes of the stream.

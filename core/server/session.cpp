@@ -218,7 +218,7 @@ awaitable<void> session::watch_for_hang_up() {
 // Between requests, reading finds out. In one, nobody reads while it waits for the sink, and with
 // nobody left to answer the stream cannot be completed any more.
 void session::notice_absence() {
-  if (!silent_ || !in_request_) return;
+  if (!silent_ || !in_request_ || moving_unseen_) return;
   // A client that only stopped sending may still say goodbye with what it sent before; and the
   // exit status of --run vouches also for one that does not.
   const bool last_request = input_.size() + connection_->unread() <= payload_due_;

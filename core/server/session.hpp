@@ -141,6 +141,7 @@ class session final : public client {
   int without_pause_ = 0;              ///< how much it has done since others had their turn
   stream::block_ptr arriving_;         ///< what a payload is received into
   std::uint64_t payload_due_ = 0;      ///< bytes of the current request's payload not yet used
+  bool moving_unseen_ = false;         ///< payload_due_ may count what has left the connection
   std::optional<std::size_t> unread_;  ///< while it waits for more than that to splice
   std::vector<batched> batch_;         ///< of gather()
   std::vector<iovec> parts_;           ///< their payloads

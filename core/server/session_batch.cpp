@@ -23,10 +23,10 @@ session::request session::gather(const request& first) {
   auto next = first;
   auto rest = input_.front(io::input::capacity);
   const auto header = agreed_.header_size();
-  // In the extended form every write has this flag; what is wrong with one is not for a batch.
-  const std::uint16_t plain = first.extended ? protocol::command_flag::payload_len : 0;
-  while (next.type == protocol::command::write && next.flags == plain && next.length > 0 &&
-         next.length < least_splice && next.length <= rest.size() &&
+  // In the extended form a write may have this flag; what is wrong with one is not for a batch.
+  const unsigned plain = first.extended ? protocol::command_flag::payload_len : 0;
+  while (next.type == protocol::command::write && (next.flags | plain) == plain &&
+         next.length > 0 && next.length < least_splice && next.length <= rest.size() &&
          batch_.size() < largest_batch &&
          joined->takes_at_once(first.offset, whole.length + next.length)) {
     batch_.push_back({next.ticket(), rest.first(next.length)});

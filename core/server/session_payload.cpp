@@ -57,11 +57,14 @@ awaitable<bool> session::deliver(transfer& to, const request& r, transfer::admit
 /// Moves some of a payload without looking at it.
 awaitable<bool> session::splice(transfer& to, const request& r, std::uint64_t& left,
                                 wire_error& error) {
+  moving_unseen_ = to.splices_unseen();
   const auto result = co_await to.splice(*this, r, connection_->socket(), left);
+  const bool unseen = std::exchange(moving_unseen_, false);
   const auto& did = result.did;
   error = result.error;
   left -= did.moved;
   payload_due_ -= did.moved;
+  if (unseen) notice_absence();
   if (did.refused) splicing_ = false;
   if (did.starved) {
     before_wait();

@@ -38,9 +38,9 @@ awaitable<session::ending> session::reply_with_data(request r, std::span<const s
   std::vector<std::byte> head;
   protocol::reply_writer replies(head, agreed_.said);
   if (chunks.empty()) replies.nothing(r.ticket());
-  auto failed = co_await output_.begin_message();
   // A client that is slow to take them must not keep others from reading for long.
   watchdog_.expect_within(settings_.payload_timeout);
+  auto failed = co_await output_.begin_message();
   for (std::size_t i = 0; !failed && i < chunks.size(); ++i) {
     const auto c = chunks[i];
     const auto length = c.end - c.begin;

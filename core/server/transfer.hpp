@@ -85,6 +85,7 @@ class transfer {
     sink::sink::spliced did{};
   };
   [[nodiscard]] bool splices() const noexcept { return sink_.splices(); }
+  [[nodiscard]] bool splices_unseen() const noexcept { return sink_.splices_unseen(); }
   /// place::next: moves some of the payload, up to `count` bytes, from the client's socket. State:
   /// the caller has the turn, and splices().
   [[nodiscard]] awaitable<spliced> splice(client& who, const protocol::request& r, int socket,

@@ -80,6 +80,8 @@ awaitable<transfer::admitted> transfer::admit(client& who, protocol::request r) 
   const bool payload = r.type == command::write;
   for (;;) {
     a.error = wire_error::io;
+    // Its bytes are lost, whatever it says goodbye with.
+    if (who.gone) fail(fmt::format("{} went away inside a request", who.name()));
     if (state() == lifecycle::state::failed || who.gone) co_return a;
     // Of a trim only what lies ahead counts.
     const auto begin = r.type == command::trim ? std::max(r.offset, position()) : r.offset;
@@ -150,6 +152,7 @@ bool transfer::takes_at_once(std::uint64_t offset, std::uint64_t length) const {
 
 awaitable<wire_error> transfer::send_parts(client& who, const protocol::request& r,
                                            std::span<iovec> parts) {
+  if (state() == lifecycle::state::failed) co_return wire_error::io;
   use_sink_for(who);
   payload_bytes_ += r.length;
   const auto failed = co_await sink_.write_parts(parts);

@@ -48,6 +48,9 @@ class module_sink final : public sink {
                                               std::uint64_t count) override;
   [[nodiscard]] std::uint64_t in_transit() const noexcept override;
   [[nodiscard]] bool splices() const noexcept override { return lent_ && lent_->splices(); }
+  [[nodiscard]] bool splices_unseen() const noexcept override {
+    return lent_ && lent_->splices_unseen();
+  }
   [[nodiscard]] awaitable<spliced> splice(int socket, std::uint64_t count) override;
   [[nodiscard]] awaitable<failure> flush() override;
   [[nodiscard]] awaitable<failure> commit(std::uint64_t length) override;

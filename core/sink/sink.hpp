@@ -60,6 +60,8 @@ class sink {
   };
   /// Whether splice() may work.
   [[nodiscard]] virtual bool splices() const noexcept = 0;
+  /// Whether what splice() has moved from the socket is known only when it returns.
+  [[nodiscard]] virtual bool splices_unseen() const noexcept { return false; }
   /// Appends up to `count` (1 or more) bytes that `socket` has received, by reference. As write(),
   /// but it does not wait for the socket. No bytes, and nothing else: the end of what it sends.
   [[nodiscard]] virtual awaitable<spliced> splice(int socket, std::uint64_t count) = 0;
