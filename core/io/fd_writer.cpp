@@ -127,10 +127,9 @@ fd_writer::how fd_writer::choose(int fd, bool shared) {
 }
 
 /// A job must not refer to what goes when this returns: the thread may be given up, and go on.
-awaitable<error_code> fd_writer::run_blocking(worker::job job) {
+awaitable<std::int64_t> fd_writer::run_blocking(worker::job job) {
   if (before_wait_) before_wait_();
-  const auto result = co_await thread_.run(std::move(job));
-  co_return to_error(result);
+  co_return co_await thread_.run(std::move(job));
 }
 
 awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
@@ -140,7 +139,8 @@ awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
     worker::job job = [fd = fd_, paced = paced(), part, stop = &stop_]() mutable {
       return write_blocking(fd, paced, std::span(&part, 1), *stop);
     };
-    co_return co_await run_blocking(std::move(job));
+    const auto result = co_await run_blocking(std::move(job));
+    co_return to_error(result);
   }
   const std::span<iovec> parts(&part, 1);
   co_return co_await write_parts(parts);
@@ -151,7 +151,8 @@ awaitable<error_code> fd_writer::write_parts(std::span<iovec> parts) {
     worker::job job = [fd = fd_, paced = paced(), parts, stop = &stop_] {
       return write_blocking(fd, paced, parts, *stop);
     };
-    co_return co_await run_blocking(std::move(job));
+    const auto result = co_await run_blocking(std::move(job));
+    co_return to_error(result);
   }
   while (!parts.empty()) {
     if (stop_) co_return asio::error::operation_aborted;
@@ -184,7 +185,8 @@ awaitable<error_code> fd_writer::write_zeroes(std::uint64_t count) {
     worker::job job = [fd = fd_, paced = paced(), count, stop = &stop_] {
       return write_blocking_zeroes(fd, paced, count, *stop);
     };
-    co_return co_await run_blocking(std::move(job));
+    const auto result = co_await run_blocking(std::move(job));
+    co_return to_error(result);
   }
   while (count > 0) {
     const auto piece = zero_piece(count);

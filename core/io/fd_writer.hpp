@@ -56,7 +56,7 @@ class fd_writer {
   /// Whether splice() may work.
   [[nodiscard]] bool splices() const noexcept { return splices_; }
   /// Whether splice() works on the thread: what it has moved is known only when it returns.
-  [[nodiscard]] bool splices_unseen() const noexcept { return splices_ && blocking() && !paced(); }
+  [[nodiscard]] bool splices_unseen() const noexcept { return splices_ && how_ == how::blocking; }
   /// Moves up to `count` (1 or more) bytes from `socket`, which does not block, without looking at
   /// them: a pipe gets references to what the socket has received, a file or disk copies of it.
   /// Waits for room, not for the socket. No bytes, and nothing else: the end of the socket's
@@ -99,7 +99,8 @@ class fd_writer {
   [[nodiscard]] awaitable<error_code> copy_file();
   /// Zeroes by reference; `count` is what is left of them, all of it where that does not work.
   [[nodiscard]] awaitable<error_code> tee_zeroes(std::uint64_t& count);
-  [[nodiscard]] awaitable<error_code> run_blocking(worker::job job);
+  /// Makes a call on the thread, and returns its result.
+  [[nodiscard]] awaitable<std::int64_t> run_blocking(worker::job job);
   [[nodiscard]] bool paced() const noexcept { return how_ == how::blocking_paced; }
   [[nodiscard]] awaitable<spliced> splice_to_file(int socket, std::uint64_t count);
   /// Until the descriptor takes more, or `stop`.

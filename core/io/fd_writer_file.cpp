@@ -20,10 +20,9 @@ constexpr std::uint64_t copy_piece = 256 << 10;  // bytes
 constexpr std::uint64_t kernel_piece = 8 << 20;  // bytes, after which `stop` is looked at
 
 /// Whether a call says that it does not work between these two files, so that copying may.
-/// EBADF: copy_file_range to a file that is appended to. EPERM: a sandbox that does not know it.
+/// EBADF: copy_file_range to a file that is appended to.
 bool try_otherwise(std::int64_t result) {
-  return result == -EINVAL || result == -ENOSYS || result == -EXDEV || result == -EOPNOTSUPP ||
-         result == -EBADF || result == -EPERM;
+  return result == -EXDEV || result == -EOPNOTSUPP || cannot_splice(static_cast<int>(-result));
 }
 
 }  // namespace
@@ -115,13 +114,12 @@ awaitable<error_code> fd_writer::send_file(int from, std::uint64_t offset, std::
 
 awaitable<std::int64_t> fd_writer::run(file_step step) {
   for (;;) {
-    if (before_wait_) before_wait_();
     if (stop_) co_return -ECANCELED;
     worker::job job = [source = source_, step] { return step(*source); };
-    const auto result = co_await thread_.run(std::move(job));
+    const auto result = co_await run_blocking(std::move(job));
     if (result != -EAGAIN) co_return result;
-    if (stop_) co_return -ECANCELED;
-    co_await ready_.wait(fd_, POLLOUT);
+    const auto error = co_await wait_for_room();
+    if (error) co_return -ECANCELED;
   }
 }
 

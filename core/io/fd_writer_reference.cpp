@@ -14,12 +14,6 @@ namespace {
 
 constexpr std::uint64_t largest_splice = 1 << 30;  // bytes; the call takes no more than 2^31
 
-/// EPIPE and the like are the reader's; these say that it cannot be done this way.
-bool says_no(int error_number) {
-  return error_number == EINVAL || error_number == ENOSYS || error_number == EPERM ||
-         error_number == EBADF;
-}
-
 }  // namespace
 
 awaitable<fd_writer::spliced> fd_writer::splice_to_file(int socket, std::uint64_t count) {
@@ -27,11 +21,10 @@ awaitable<fd_writer::spliced> fd_writer::splice_to_file(int socket, std::uint64_
   if (!middle_) middle_ = std::make_shared<middle_pipe>();
   did.refused = !middle_->usable();
   if (!did.refused) {
-    if (before_wait_) before_wait_();
     worker::job job = [middle = middle_, socket, to = fd_, count, stop = &stop_] {
       return middle->move(socket, to, count, *stop);
     };
-    const auto result = co_await thread_.run(std::move(job));
+    const auto result = co_await run_blocking(std::move(job));
     did.starved = result == -EAGAIN;
     did.refused = result == 0 && middle_->refused();
     if (result > 0) did.moved = static_cast<std::uint64_t>(result);
@@ -42,7 +35,7 @@ awaitable<fd_writer::spliced> fd_writer::splice_to_file(int socket, std::uint64_
 }
 
 awaitable<fd_writer::spliced> fd_writer::splice(int socket, std::uint64_t count) {
-  if (blocking() && !paced()) co_return co_await splice_to_file(socket, count);
+  if (how_ == how::blocking) co_return co_await splice_to_file(socket, count);
   spliced did;
   while (did.moved < count) {
     did.error = asio::error::operation_aborted;
@@ -64,7 +57,7 @@ awaitable<fd_writer::spliced> fd_writer::splice(int socket, std::uint64_t count)
     did.error = co_await wait_for_room();
     if (did.error) co_return did;
   }
-  if (did.moved == 0 && did.error && says_no(did.error.value())) {
+  if (did.moved == 0 && did.error && cannot_splice(did.error.value())) {
     did.error = {};
     did.refused = true;
     splices_ = false;
@@ -82,7 +75,7 @@ awaitable<error_code> fd_writer::tee_zeroes(std::uint64_t& count) {
     } else if (n == -EAGAIN) {
       const auto error = co_await wait_for_room();
       if (error) co_return error;
-    } else if (says_no(static_cast<int>(-n))) {
+    } else if (cannot_splice(static_cast<int>(-n))) {
       tees_ = false;
       break;
     } else {

@@ -9,36 +9,20 @@
 #include <cerrno>
 
 namespace nbdstream::io {
-namespace {
 
-constexpr int largest = 1 << 20;  // bytes; the default of /proc/sys/fs/pipe-max-size
-
-bool says_no(int error_number) {
-  return error_number == EINVAL || error_number == ENOSYS || error_number == EPERM ||
-         error_number == EBADF;
-}
-
-}  // namespace
-
-middle_pipe::middle_pipe() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return;
-  out_ = unique_fd(ends[0]);
-  in_ = unique_fd(ends[1]);
-  ::fcntl(in_.get(), F_SETPIPE_SZ, largest);
-}
+middle_pipe::middle_pipe() : ends_(make_pipe(0)) {}
 
 std::int64_t middle_pipe::move(int socket, int file, std::uint64_t count,
                                const std::atomic<bool>& stop) {
   std::uint64_t moved = 0;
   while (moved < count) {
     if (stop.load(std::memory_order_relaxed)) return -ECANCELED;
-    const auto piece = std::min<std::uint64_t>(count - moved, largest);
-    const auto n =
-        ::splice(socket, nullptr, in_.get(), nullptr, piece, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    const auto piece = std::min<std::uint64_t>(count - moved, largest_pipe);
+    const auto n = ::splice(socket, nullptr, ends_.in.get(), nullptr, piece,
+                            SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && moved == 0) {
-      refused_ = says_no(errno);
+      refused_ = cannot_splice(errno);
       return refused_ ? 0 : -errno;
     }
     if (n <= 0) break;  // the next call finds it again
@@ -52,10 +36,10 @@ std::int64_t middle_pipe::move(int socket, int file, std::uint64_t count,
 
 std::int64_t middle_pipe::empty(int file, std::uint64_t count) {
   while (count > 0) {
-    const auto n = ::splice(out_.get(), nullptr, file, nullptr, count, SPLICE_F_MOVE);
+    const auto n = ::splice(ends_.out.get(), nullptr, file, nullptr, count, SPLICE_F_MOVE);
     if (n > 0) {
       count -= static_cast<std::uint64_t>(n);
-    } else if (n < 0 && says_no(errno)) {
+    } else if (n < 0 && cannot_splice(errno)) {
       refused_ = true;  // a file that is appended to, a file system that cannot
       return copy_out(file, count);
     } else if (n == 0 || errno != EINTR) {
@@ -68,7 +52,8 @@ std::int64_t middle_pipe::empty(int file, std::uint64_t count) {
 std::int64_t middle_pipe::copy_out(int file, std::uint64_t count) {
   std::array<std::byte, 4096> buffer;
   while (count > 0) {
-    auto left = ::read(out_.get(), buffer.data(), std::min<std::uint64_t>(count, buffer.size()));
+    auto left =
+        ::read(ends_.out.get(), buffer.data(), std::min<std::uint64_t>(count, buffer.size()));
     if (left < 0 && errno == EINTR) continue;
     if (left <= 0) return left == 0 ? -EIO : -errno;
     count -= static_cast<std::uint64_t>(left);

@@ -2,7 +2,7 @@
 #ifndef NBDSTREAM_IO_MIDDLE_PIPE_HPP
 #define NBDSTREAM_IO_MIDDLE_PIPE_HPP
 
-#include "io/unique_fd.hpp"
+#include "io/pipe.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -15,7 +15,7 @@ class middle_pipe {
   /// As large as this process may have one; unusable where there are no descriptors left.
   middle_pipe();
 
-  [[nodiscard]] bool usable() const noexcept { return static_cast<bool>(in_); }
+  [[nodiscard]] bool usable() const noexcept { return static_cast<bool>(ends_.in); }
 
   /// Moves up to `count` (1 or more) bytes that `socket` has received to `file`, which may block:
   /// for a thread of its own. Returns how many, 0 at the end of the socket or if refused(), -EAGAIN
@@ -32,8 +32,7 @@ class middle_pipe {
   [[nodiscard]] std::int64_t empty(int file, std::uint64_t count);
   [[nodiscard]] std::int64_t copy_out(int file, std::uint64_t count);
 
-  unique_fd out_;
-  unique_fd in_;
+  pipe_ends ends_;
   bool refused_ = false;
 };
 

@@ -2,7 +2,7 @@
 #ifndef NBDSTREAM_IO_ZERO_PIPE_HPP
 #define NBDSTREAM_IO_ZERO_PIPE_HPP
 
-#include "io/unique_fd.hpp"
+#include "io/pipe.hpp"
 
 #include <cstdint>
 
@@ -22,8 +22,7 @@ class zero_pipe {
   [[nodiscard]] std::int64_t tee_to(int to, std::uint64_t count) const noexcept;
 
  private:
-  unique_fd out_;
-  unique_fd in_;  ///< stays open: a pipe without a writer is at its end
+  pipe_ends ends_;  ///< both stay open: a pipe without a writer is at its end
   std::uint64_t size_ = 0;
 };
 

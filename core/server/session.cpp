@@ -128,6 +128,7 @@ awaitable<departure> session::transmit() {
     if (ended) co_return *ended;
     if (gone && r.type != command::disconnect) co_return departure::torn;
     in_request_ = true;
+    payload_due_ = r.payload();
     ended = co_await serve(r);
     in_request_ = false;
     payload_due_ = 0;

@@ -29,7 +29,6 @@ awaitable<session::ending> session::refuse(request r, protocol::verdict v) {
     if (stream) stream->refuse(*this, r, 0, v.why);
   }
   if (v.disconnect) co_return departure::torn;
-  payload_due_ = r.payload();
   const bool skipped = co_await skip_payload(r.payload());
   if (!skipped) co_return departure::torn;
   reply(r.ticket(), v.error, v.why);
@@ -69,7 +68,6 @@ awaitable<session::ending> session::write(request r) {
   }
   const auto whole = gather(r);
   if (batch_.size() > 1) co_return co_await write_batch(whole);
-  payload_due_ = r.length;
   // Alone it holds up nobody.
   const bool others = !splicing_ || !export_->alone();
   const auto head = others ? std::min<std::uint64_t>(r.length, payload_head) : 0;

@@ -24,7 +24,6 @@ std::uint32_t flags_of(stream::state what) noexcept {
 
 awaitable<session::ending> session::status(request r) {
   if (r.payload() > 0) {
-    payload_due_ = r.payload();
     const bool arrived = co_await need_payload(payload_due_);
     if (!arrived) co_return departure::torn;
     const auto count = payload_due_;
