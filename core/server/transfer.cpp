@@ -45,7 +45,7 @@ void transfer::leave(client& who, departure how) {
   std::erase(writers_, &who);
   std::erase_if(put_off_, [&](const auto& p) { return p.who == &who; });
   std::ranges::make_heap(put_off_, std::greater{}, &put_off::end);
-  if (phase_ == phase::ended || state() == lifecycle::state::failed) return;
+  if (over()) return;
   life_.left(how, who.name());
   if (state() == lifecycle::state::failed) give_up();
   changed_();

@@ -179,6 +179,10 @@ class transfer {
   void answer_put_off();
 
   // Its life.
+  /// Nothing can become of it any more: what it held cannot be read either.
+  [[nodiscard]] bool over() const noexcept {
+    return phase_ == phase::ended || state() == lifecycle::state::failed;
+  }
   [[nodiscard]] awaitable<sink::failure> open_sink();
   [[nodiscard]] awaitable<sink::failure> complete();
   [[nodiscard]] protocol::wire_error failed_in_sink(const client& who, const protocol::request& r,

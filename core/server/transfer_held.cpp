@@ -200,7 +200,7 @@ awaitable<sink::failure> transfer::give_up_gap() {
 }
 
 transfer::readable transfer::look(std::uint64_t offset, std::uint64_t length) const {
-  if (phase_ == phase::ended || offset < sequencer_.cursor()) return readable::sent;
+  if (over() || offset < sequencer_.cursor()) return readable::sent;
   const auto& held = sequencer_.held();
   int looked_at = 0;
   for (auto e = held.at_or_after(offset); e && e->begin < offset + length;
@@ -212,7 +212,7 @@ transfer::readable transfer::look(std::uint64_t offset, std::uint64_t length) co
 
 std::vector<stream::stretch> transfer::status(std::uint64_t offset, std::uint64_t length) const {
   const auto end = offset + length;
-  const auto sent = phase_ == phase::ended ? end : sequencer_.cursor();
+  const auto sent = over() ? end : sequencer_.cursor();
   return stream::describe(sequencer_.held(), sent, offset, end, extents_at_once);
 }
 
@@ -223,7 +223,7 @@ awaitable<wire_error> transfer::read(std::uint64_t offset, std::span<std::byte> 
   int looked_at = 0;
   for (auto at = offset; at < end;) {
     if (++looked_at % extents_at_once == 0) co_await asio::post(asio::use_awaitable);
-    if (phase_ == phase::ended || at < sequencer_.cursor()) co_return wire_error::io;
+    if (over() || at < sequencer_.cursor()) co_return wire_error::io;
     const auto e = sequencer_.held().at_or_after(at);
     const bool held = e && e->begin <= at && e->carries_data();
     const auto until = std::min(end, !e ? end : e->begin > at ? e->begin : e->end);
