@@ -125,5 +125,37 @@ h.shutdown()
   EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 
+/// libnbd 1.18 and QEMU 8.2 ask for extended headers of their own accord; those before cannot.
+TEST_F(block_status, covers_more_than_4_gib_in_one_answer_where_the_client_can) {
+  process server = start_listening({"--sink", "fifo:output", "--order", "spool", "--size", "8T"});
+  process reader = start_reader();
+  const std::string define = "uri = '" + unix_uri + "'\n";
+  EXPECT_TRUE(ended_with(0, client(define + asking + R"(
+extended = hasattr(h, "get_extended_headers_negotiated")
+if extended:
+    assert h.get_extended_headers_negotiated()
+    found = []
+    def take(name, at, all, error): found.extend(all)
+    h.block_status_64(8 << 40, 0, take)
+    assert found == [(8 << 40, 3)], found
+    h.zero(6 << 40, 4096)
+    found.clear()
+    h.block_status_64(8 << 40, 0, take)
+    assert found == [(8 << 40, 3)], found
+    h.set_strict_mode(0)
+    found.clear()
+    h.block_status_filter((8 << 40), 0, ["base:allocation"], take)
+    assert found == [(8 << 40, 3)], found
+else:
+    assert map(0, 1 << 30) == [1 << 30, 3]
+h.pwrite(b"data", 7 << 40)
+disk = output('qemu-img map --output=json -f raw "$uri"')
+rows = [(r["start"], r["data"]) for r in json.loads(disk)]
+assert (7 << 40, True) in rows, rows
+)")));
+  EXPECT_TRUE(ended_with(1, server.wait())) << "nbdsh leaves without a goodbye";
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+}
+
 }  // namespace
 }  // namespace nbdstream::test

@@ -169,7 +169,8 @@ TEST_F(abstract_sockets, are_found_through_socat) {
   process bridge = start({"socat", "UNIX-LISTEN:bridge", "ABSTRACT-CONNECT:" + abstract_name()});
   wait_for("bridge");
   EXPECT_TRUE(ended_with(0, info("nbd+unix:///?socket=bridge")));
-  EXPECT_TRUE(ended_with(0, bridge.wait()));
+  // Some versions of it call it an error that nbdinfo does not read the last answer.
+  static_cast<void>(bridge.wait());
   end(server);
 }
 
