@@ -123,6 +123,27 @@ TEST(SessionOthers, AClientThatHungUpWhileItWaitedForACommitDoesNotHoldTheNextSt
   EXPECT_FALSE(r.exported.stream_open());
 }
 
+/// Whatever makes it believe that its peer has left: what it could not deliver is not there.
+TEST(SessionOthers, AWriteThatIsGivenUpIsNeverMadeGoodByAGoodbye) {
+  rig r;
+  client idle;
+  auto& other = r.connect(idle.flags().go().script());
+  other.tape.stays = true;
+  r.go(other);
+  client a;
+  const auto script = a.flags().go().write(0, "aaaa").disc().script();
+  auto& lost = r.connect(script.substr(0, script.size() - 30));
+  lost.tape.stays = true;
+  r.go(lost);
+  r.settle();
+  lost.served->gone = true;
+  lost.tape.send(script.substr(script.size() - 30));
+  r.settle();
+  EXPECT_TRUE(lost.done);
+  EXPECT_EQ(r.tape.commits(), 0u);
+  EXPECT_EQ(r.exported.aborted(), 1u);
+}
+
 TEST(SessionOthers, ATornClientFailsTheStreamForAllThatJoinedIt) {
   rig r(streams(0));
   client a;
