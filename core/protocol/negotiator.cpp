@@ -13,15 +13,6 @@ constexpr std::size_t export_name_padding = 124;
 
 constexpr std::string_view tls_is_required = "this server requires TLS";
 
-/// Shows the name that a peer asked for: within bounds, and as ASCII on one line, since the peer
-/// can send anything.
-std::string unknown_name(std::string_view name) {
-  constexpr std::size_t shown = 64;
-  std::string text = "there is no export \"";
-  for (const char c : name.substr(0, shown)) text += c >= ' ' && c <= '~' && c != '"' ? c : '?';
-  return text += name.size() > shown ? "...\"" : "\"";
-}
-
 }  // namespace
 
 negotiator::negotiator(std::span<const export_info> exports, tls_policy tls)
@@ -190,7 +181,7 @@ void negotiator::info_or_go(bytes payload) {
 
   if (gate_) return reply_error(gate_->reply, gate_->text);
   const auto found = find(name);
-  if (!found) return reply_error(option_reply::err_unknown, unknown_name(name));
+  if (!found) return refuse_name(name);
   describe(*found, asked);
   begin_reply(option_reply::ack, 0);
   if (static_cast<option>(option_) == option::go) {
@@ -258,6 +249,14 @@ writer negotiator::begin_reply(option_reply type, std::size_t length) {
       .put(option_)
       .put(static_cast<std::uint32_t>(type))
       .put(static_cast<std::uint32_t>(length));
+}
+
+// Within bounds, and as ASCII on one line, since the peer can send anything.
+void negotiator::refuse_name(std::string_view name) {
+  constexpr std::size_t shown = 64;
+  std::string text = "there is no export \"";
+  for (const char c : name.substr(0, shown)) text += c >= ' ' && c <= '~' && c != '"' ? c : '?';
+  reply_error(option_reply::err_unknown, text += name.size() > shown ? "...\"" : "\"");
 }
 
 void negotiator::reply_error(option_reply type, std::string_view text) {

@@ -106,6 +106,8 @@ class negotiator {
 
   [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const noexcept;
   writer begin_reply(option_reply type, std::size_t length);
+  /// Says that no export has the name that was asked for.
+  void refuse_name(std::string_view name);
   void reply_error(option_reply type, std::string_view text);
   void violate(std::string_view why) noexcept;
 

@@ -59,7 +59,10 @@ std::optional<negotiator::meta_question> negotiator::read_meta_question(bytes pa
   if (count > max_queries) return refuse(option_reply::err_too_big, "too many queries");
   if (gate_) return refuse(gate_->reply, gate_->text);
   const auto found = find(name);
-  if (!found) return refuse(option_reply::err_unknown, "there is no export of this name");
+  if (!found) {
+    refuse_name(name);
+    return std::nullopt;
+  }
   const bool all = count == 0 || asked->wildcard;
   return meta_question{*found, all, asked->allocation};
 }

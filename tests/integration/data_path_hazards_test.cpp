@@ -230,7 +230,7 @@ TEST_F(data_path_hazards, of_signals_do_not_touch_the_stream) {
     client.late(300'001, 400'001);
   }
   const std::string about = "/proc/" + std::to_string(server.pid()) + "/stat";
-  for (std::size_t goal = 0; goal < 6'000'000; goal += 150'000) {
+  for (std::size_t goal = 0; goal < 6'000'000; goal += 500'000) {
     EXPECT_TRUE(eventually([&] {
       client.offer();
       pipe_.read.take(std::min<std::size_t>(static_cast<std::size_t>(unread(pipe_.read)), 100'000));

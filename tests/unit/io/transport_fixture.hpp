@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the tests of the transports have in common.
+#ifndef NBDSTREAM_TESTS_UNIT_IO_TRANSPORT_FIXTURE_HPP
+#define NBDSTREAM_TESTS_UNIT_IO_TRANSPORT_FIXTURE_HPP
+
+#include "io/transport.hpp"
+#include "loop.hpp"
+
+namespace nbdstream::test {
+
+struct outcome {
+  bool done = false;
+  error_code error;
+  std::size_t count = 0;
+  bool answer = false;   ///< has hung up altogether, or everything was delivered
+  bool sending = false;  ///< has stopped sending
+};
+
+inline awaitable<void> read_into(io::transport& t, std::string& into, outcome& o) {
+  const auto n = co_await t.read_some(std::as_writable_bytes(std::span(into)));
+  if (n.has_error()) {
+    o.error = n.error();
+  } else {
+    o.count = *n;
+  }
+  o.done = true;
+}
+
+inline awaitable<void> write_from(io::transport& t, std::string data, outcome& o) {
+  o.error = co_await t.write(std::as_bytes(std::span(data)));
+  o.done = true;
+}
+
+inline awaitable<void> watch(io::transport& t, outcome& o) {
+  const auto absent = co_await t.hung_up();
+  o.answer = absent == io::transport::absence::both;
+  o.sending = absent == io::transport::absence::sending;
+  o.done = true;
+}
+
+struct pair {
+  explicit pair(loop& l) {
+    auto s = make_socketpair();
+    peer = std::move(s.read);
+    ours = s.write.get();
+    transport = io::socket_transport(l.executor(), std::move(s.write));
+  }
+  io::unique_fd peer;
+  int ours = -1;
+  std::unique_ptr<io::transport> transport;
+};
+
+}  // namespace nbdstream::test
+
+#endif
