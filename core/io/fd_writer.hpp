@@ -49,7 +49,7 @@ class fd_writer {
   /// What splice() did.
   struct spliced {
     error_code error;
-    std::uint64_t moved = 0;
+    std::uint64_t moved = 0;  ///< has left the socket, also where it failed to arrive
     bool starved = false;  ///< the socket has nothing now: wait for it, and call again
     bool refused = false;  ///< it does not work between these two: read() and write()
   };

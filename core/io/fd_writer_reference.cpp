@@ -27,7 +27,8 @@ awaitable<fd_writer::spliced> fd_writer::splice_to_file(int socket, std::uint64_
     const auto result = co_await run_blocking(std::move(job));
     did.starved = result == -EAGAIN;
     did.refused = result == 0 && middle_->refused();
-    if (result > 0) did.moved = static_cast<std::uint64_t>(result);
+    // Also where it failed: whoever sent it must still be answered in step.
+    did.moved = middle_->taken();
     if (!did.starved) did.error = to_error(result);
   }
   splices_ = !did.refused && !middle_->refused();

@@ -15,6 +15,7 @@ middle_pipe::middle_pipe() : ends_(make_pipe(0)) {}
 std::int64_t middle_pipe::move(int socket, int file, std::uint64_t count,
                                const std::atomic<bool>& stop) {
   std::uint64_t moved = 0;
+  taken_ = 0;
   while (moved < count) {
     if (stop.load(std::memory_order_relaxed)) return -ECANCELED;
     const auto piece = std::min<std::uint64_t>(count - moved, largest_pipe);
@@ -26,6 +27,7 @@ std::int64_t middle_pipe::move(int socket, int file, std::uint64_t count,
       return refused_ ? 0 : -errno;
     }
     if (n <= 0) break;  // the next call finds it again
+    taken_ += static_cast<std::uint64_t>(n);
     const auto result = empty(file, static_cast<std::uint64_t>(n));
     // What is left in the pipe is lost: this is no "call again".
     if (result < 0) return result == -EAGAIN ? -EIO : result;

@@ -20,9 +20,13 @@ class middle_pipe {
   /// Moves up to `count` (1 or more) bytes that `socket` has received to `file`, which may block:
   /// for a thread of its own. Returns how many, 0 at the end of the socket or if refused(), -EAGAIN
   /// where it has nothing now, -ECANCELED soon after `stop` is set, or -errno; after these two how
-  /// many have reached the file is unknown. What the file does not take by splice is written to it.
+  /// many have reached the file is unknown, but not how many the socket has lost: see taken(). What
+  /// the file does not take by splice is written to it.
   [[nodiscard]] std::int64_t move(int socket, int file, std::uint64_t count,
                                   const std::atomic<bool>& stop);
+
+  /// How many bytes the last move() has taken from the socket, whatever became of them.
+  [[nodiscard]] std::uint64_t taken() const noexcept { return taken_; }
 
   /// Whether one of them cannot be spliced: then move() gains nothing. No byte is lost by it.
   [[nodiscard]] bool refused() const noexcept { return refused_; }
@@ -34,6 +38,7 @@ class middle_pipe {
 
   pipe_ends ends_;
   bool refused_ = false;
+  std::atomic<std::uint64_t> taken_ = 0;  ///< asked for also when the thread has been given up
 };
 
 }  // namespace nbdstream::io

@@ -54,7 +54,7 @@ class sink {
   /// What splice() did.
   struct spliced {
     failure failed{};
-    std::uint64_t moved = 0;
+    std::uint64_t moved = 0;  ///< has left the socket, also where it failed to arrive
     bool starved = false;  ///< the socket has nothing now: wait for it, and ask again
     bool refused = false;  ///< it does not work here: read() from the socket, and write()
   };

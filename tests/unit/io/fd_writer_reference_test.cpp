@@ -229,6 +229,8 @@ TEST(FdWriterSplice, FailsWithAFileThatTakesNoMore) {
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   EXPECT_EQ(did.error.value(), EFBIG);
   EXPECT_FALSE(did.refused);
+  EXPECT_EQ(did.moved, 10'000 - drain(f.r.socket.read.get()).size())
+      << "the client must be answered in step";
 }
 
 TEST(FdWriterSplice, SaysWhereItDoesNotWorkAtAll) {
