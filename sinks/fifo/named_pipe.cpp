@@ -55,13 +55,13 @@ target classify(const std::string& path, const struct stat& status) {
     case S_IFCHR: return target::device;
     case S_IFREG:
       throw sink_error(EEXIST, path +
-                                   " is a regular file: those are for the sink `file`, which "
-                                   "comes in a later version; name a FIFO or a new path");
+                                   " is a regular file: write to it with the sink `file`, as "
+                                   "in file:PATH, or name a FIFO or a new path");
     case S_IFDIR:
       throw sink_error(EISDIR, path + " is a directory: name a FIFO in it, or a new path");
     default:
       throw sink_error(EINVAL, path +
-                                   " is a block device, which this sink does not write to: "
+                                   " is a block device: write to it with the sink `file`, or "
                                    "name a FIFO, a Unix socket or a new path");
   }
 }

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The sink `file`: a file that appears when it is complete, or a block device.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <nbdstream/sink.hpp>
+
+#include "device.hpp"
+#include "target.hpp"
+#include "write_back.hpp"
+
+namespace nbdstream::file {
+namespace {
+
+using medium::new_file;
+
+class file_sink {
+ public:
+  // Disks are never "not ready": all calls take as long as they take, on a thread of this sink's.
+  static constexpr sink_description about{
+      .name = "file",
+      .description = "Write a file, which appears when it is complete, or to a block device",
+      .blocking = NBDSTREAM_BLOCKING_OPEN | NBDSTREAM_BLOCKING_WRITE | NBDSTREAM_BLOCKING_FINISH};
+  static constexpr std::array<nbdstream_option, 4> options{
+      {{"path", NBDSTREAM_OPTION_STRING, NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL,
+        nullptr, "the file, or a block device, which is written in place"},
+       {"overwrite", NBDSTREAM_OPTION_BOOLEAN, 0, "false",
+        "replace a file that is there, once the new one is complete"},
+       {"mode", NBDSTREAM_OPTION_STRING, 0, nullptr,
+        "permissions, as in 0600; without it those of the replaced file, or what umask leaves"},
+       {"sync", NBDSTREAM_OPTION_BOOLEAN, 0, "true",
+        "have it on the disk before it counts as complete"}}};
+
+  explicit file_sink(sink_host host)
+      : host_(host),
+        path_(host.text("path").value_or("")),
+        overwrite_(host.number("overwrite").value_or(0) != 0),
+        sync_(host.number("sync").value_or(1) != 0) {
+    if (path_.empty()) throw sink_error(EINVAL, "the path is empty: name a file to be made");
+    if (const auto text = host.text("mode")) mode_ = parse_mode(*text);
+    const target found = look_at(path_);
+    if (found.what == target::kind::device) device::check(path_);
+    if (found.what == target::kind::file && !overwrite_)
+      throw sink_error(EEXIST,
+                       path_ + " exists: name another file, or replace it with `overwrite=true`");
+  }
+
+  int open(const nbdstream_stream& stream) {
+    stop_ = false;
+    const target found = look_at(path_);
+    if (found.what == target::kind::device) return open_device(stream);
+    const bool exists = found.what == target::kind::file;
+    if (exists && !overwrite_)
+      throw sink_error(
+          EEXIST, path_ + (stream.id > 1 ? " exists: an earlier stream wrote it, and only with "
+                                           "`overwrite=true` does each replace the last"
+                                         : " exists now, and is not replaced"));
+    file_ = new_file(found.where, mode_.value_or(exists ? found.status.st_mode & 0777 : 0666));
+    dress(exists ? &found.status : nullptr);
+    return 0;
+  }
+
+  int native_fd(std::uint32_t&) { return fd(); }
+
+  std::int64_t zero(std::uint64_t length) {
+    if (device_) return device_->zero(length);
+    // What nobody writes in a new file is a hole, also at its end: commit says where that is.
+    const auto count = static_cast<off64_t>(std::min<std::uint64_t>(length, INT64_MAX));
+    if (::lseek(fd(), count, SEEK_CUR) >= 0) return count;
+    const bool too_large = errno == EINVAL || errno == EOVERFLOW;
+    throw std::system_error(too_large ? EFBIG : errno, std::system_category(), path_);
+  }
+
+  int commit(std::uint64_t length) {
+    if (::lseek(fd(), 0, SEEK_CUR) != static_cast<off64_t>(length))
+      throw sink_error(EIO, path_ + ": what was written has another length than the stream");
+    if (device_) return finish_device(length);
+    if (::ftruncate(fd(), static_cast<off64_t>(length)) < 0) fail("its length cannot be set");
+    if (sync_) push_out(length);
+    file_.publish(overwrite_ ? new_file::existing::replaced : new_file::existing::kept, sync_);
+    return 0;
+  }
+
+  int abort() noexcept {
+    if (device_) spoilt();
+    device_.reset();
+    file_.discard();
+    return 0;
+  }
+
+  /// A call of the system that waits for a disk cannot be interrupted; between two of them we look.
+  void interrupt() noexcept { stop_ = true; }
+
+ private:
+  static mode_t parse_mode(std::string_view text) {
+    unsigned mode = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+    if (text.empty() || error != std::errc() || end != text.data() + text.size() || mode > 0777)
+      throw sink_error(EINVAL, "mode=" + std::string(text) +
+                                   ": write permissions in octal, from 0000 to 0777, as in 0600");
+    return mode;
+  }
+
+  [[nodiscard]] int fd() const noexcept { return device_ ? device_->get() : file_.get(); }
+
+  [[noreturn]] void fail(const char* what) const {
+    throw std::system_error(errno, std::system_category(), path_ + ": " + what);
+  }
+
+  /// The new file's mode, and its owner where it replaces a file and we may.
+  void dress(const struct stat* replaced) {
+    // Only root may give files away; others may give them to groups that they are in.
+    const bool same_group = !replaced || ::fchown(fd(), replaced->st_uid, replaced->st_gid) == 0 ||
+                            ::fchown(fd(), static_cast<uid_t>(-1), replaced->st_gid) == 0;
+    if (!mode_ && !replaced) return;
+    const mode_t mode =
+        mode_.value_or(replaced ? replaced->st_mode & (same_group ? 0777 : 0707) : 0);
+    if (::fchmod(fd(), mode) < 0) fail("its permissions cannot be set");
+  }
+
+  int open_device(const nbdstream_stream& stream) {
+    device_.emplace(path_);
+    if ((stream.flags & NBDSTREAM_STREAM_SIZE_KNOWN) && stream.size > device_->size())
+      throw sink_error(ENOSPC, path_ + " has " + std::to_string(device_->size()) +
+                                   " bytes, too few for a stream of " +
+                                   std::to_string(stream.size));
+    return 0;
+  }
+
+  void push_out(std::uint64_t length) {
+    if (const int status = write_back(fd(), length, stop_); status < 0) {
+      errno = -status;
+      fail("what was written did not reach the disk");
+    }
+  }
+
+  int finish_device(std::uint64_t length) {
+    if (sync_) push_out(length);
+    const auto rest = device_->size() - length;
+    if (const int status = device_->finish(sync_); status < 0) {
+      errno = -status;
+      fail("what was written did not reach the disk");
+    }
+    device_.reset();
+    if (rest > 0)
+      host_.log(NBDSTREAM_LOG_INFO, path_ + ": the last " + std::to_string(rest) +
+                                        " bytes of the device are what they were before");
+    return 0;
+  }
+
+  void spoilt() noexcept try {
+    if (device_->get() < 0 || ::lseek(fd(), 0, SEEK_CUR) > 0)
+      host_.log(NBDSTREAM_LOG_WARNING, path_ + " holds a part of a stream that was aborted");
+  } catch (...) {  // no memory for a line
+  }
+
+  sink_host host_;
+  std::string path_;
+  bool overwrite_;
+  bool sync_;
+  std::optional<mode_t> mode_;
+  new_file file_;
+  std::optional<device> device_;
+  std::atomic<bool> stop_ = false;
+};
+
+}  // namespace
+}  // namespace nbdstream::file
+
+NBDSTREAM_EXPORT_SINK(nbdstream::file::file_sink)

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the sink `file` makes of the path that it is given, and with which permissions.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "host.hpp"
+#include "surroundings.hpp"
+
+namespace sink_tests {
+namespace {
+
+using names = std::vector<std::string>;
+
+struct FilePath : ::testing::Test {
+  directory here;
+  const std::string path = here / "disk.raw";
+  const std::string module = in_tree_sink("file");
+
+  [[nodiscard]] settings with(settings more) const {
+    more.insert({"path", path});
+    return more;
+  }
+
+  /// create must fail, in one sentence with all these words.
+  void expect_refused(const settings& values, const std::vector<std::string>& words) const {
+    const sink refused(module, values);
+    EXPECT_LT(refused.created, 0);
+    for (const std::string& word : words)
+      EXPECT_NE(refused.explanation().find(word), std::string::npos) << refused.explanation();
+    EXPECT_EQ(refused.explanation().find('\n'), std::string::npos);
+  }
+
+  [[nodiscard]] mode_t mode_of_a_new_file(const settings& values) const {
+    sink file(module, with(values));
+    EXPECT_EQ(file.stream("hello"), 0) << file.explanation();
+    return status_of(path).st_mode & 07777;
+  }
+};
+
+TEST_F(FilePath, that_exists_is_refused_before_clients_come) {
+  create_file(path, "precious");
+  expect_refused(with({}), {path, "exists", "overwrite"});
+  EXPECT_EQ(contents_of(path), "precious");
+}
+
+TEST_F(FilePath, has_the_permissions_that_the_umask_leaves) {
+  const mode_t before = ::umask(027);
+  EXPECT_EQ(mode_of_a_new_file({}), 0640U);
+  ::umask(before);
+}
+
+TEST_F(FilePath, has_exactly_the_permissions_that_were_asked_for) {
+  const mode_t before = ::umask(077);
+  EXPECT_EQ(mode_of_a_new_file({{"mode", "0664"}}), 0664U);
+  EXPECT_EQ(mode_of_a_new_file({{"mode", "400"}, {"overwrite", "true"}}), 0400U);
+  ::umask(before);
+}
+
+TEST_F(FilePath, inherits_the_permissions_of_the_one_that_it_replaces) {
+  create_file(path, "secret");
+  ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
+  EXPECT_EQ(mode_of_a_new_file({{"overwrite", "true"}}), 0600U);
+}
+
+TEST_F(FilePath, refuses_permissions_that_are_none) {
+  for (const char* mode : {"", "rw", "0800", "01000", "-1", "0644 "})
+    expect_refused(with({{"mode", mode}}), {"mode=", "octal"});
+}
+
+TEST_F(FilePath, refuses_what_it_does_not_write_to_and_names_the_sink_that_does) {
+  ASSERT_EQ(::mkfifo((here / "pipe").c_str(), 0600), 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, (here / "socket").c_str(), sizeof address.sun_path - 1);
+  const descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  for (const char* overwrite : {"false", "true"}) {
+    const auto refused = [&](const std::string& where, const std::vector<std::string>& words) {
+      expect_refused({{"path", where}, {"overwrite", overwrite}}, words);
+    };
+    refused(here / "pipe", {"named pipe", "`fifo`"});
+    refused(here / "socket", {"socket", "`fifo`"});
+    refused("/dev/null", {"character device", "`fifo`"});
+    refused(here.path(), {here.path(), "directory"});
+    refused(here / "missing" + "/disk.raw", {"directory does not exist"});
+    refused(here / "new" + "/", {"directory"});
+    refused("", {"empty"});
+  }
+}
+
+TEST_F(FilePath, at_the_end_of_a_link_is_made_where_the_link_leads) {
+  const directory elsewhere;
+  create_file(elsewhere / "real", "old");
+  ASSERT_EQ(::symlink((elsewhere / "real").c_str(), path.c_str()), 0);
+  expect_refused(with({}), {"exists"});
+  sink file(module, with({{"overwrite", "true"}}));
+  ASSERT_EQ(file.open(), 0);
+  EXPECT_EQ(elsewhere.names().size(), 2U) << "the temporary is there";
+  ASSERT_EQ(file.send("new"), 0);
+  ASSERT_EQ(file.commit(3), 0) << file.explanation();
+  EXPECT_EQ(elsewhere.names(), names{"real"});
+  EXPECT_EQ(contents_of(elsewhere / "real"), "new");
+  EXPECT_TRUE(S_ISLNK(status_of(path).st_mode));
+}
+
+TEST_F(FilePath, is_not_made_at_the_end_of_a_link_to_nothing) {
+  ASSERT_EQ(::symlink((here / "elsewhere").c_str(), path.c_str()), 0);
+  for (const char* overwrite : {"false", "true"})
+    expect_refused(with({{"overwrite", overwrite}}), {path, "symbolic link"});
+}
+
+TEST_F(FilePath, may_have_the_longest_name) {
+  const std::string name(255, 'n');
+  sink file(module, {{"path", here / name}});
+  EXPECT_EQ(file.stream("hello"), 0) << file.explanation();
+  EXPECT_EQ(here.names(), names{name});
+}
+
+TEST_F(FilePath, in_a_directory_that_went_away_is_an_error_and_the_next_stream_works) {
+  const std::string gone = here / "mount";
+  ASSERT_EQ(::mkdir(gone.c_str(), 0700), 0);
+  sink file(module, {{"path", gone + "/disk.raw"}});
+  ASSERT_EQ(::rmdir(gone.c_str()), 0);
+  EXPECT_EQ(file.open(), -ENOENT);
+  ASSERT_EQ(::mkdir(gone.c_str(), 0700), 0);
+  EXPECT_EQ(file.stream("hello"), 0) << file.explanation();
+}
+
+}  // namespace
+}  // namespace sink_tests

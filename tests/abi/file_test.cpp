@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Streams through the sink `file`, into files.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "host.hpp"
+#include "surroundings.hpp"
+
+namespace sink_tests {
+namespace {
+
+constexpr uint64_t MiB = 1 << 20;
+
+using names = std::vector<std::string>;
+
+struct File : ::testing::Test {
+  directory here;
+  const std::string path = here / "disk.raw";
+  const std::string module = in_tree_sink("file");
+
+  [[nodiscard]] settings with(settings more) const {
+    more.insert({"path", path});
+    return more;
+  }
+};
+
+TEST_F(File, appears_when_it_is_complete_and_not_before) {
+  const std::string data = pattern(300'000);
+  sink file(module, with({}));
+  EXPECT_TRUE(here.names().empty()) << "nothing is made before a client writes";
+  ASSERT_EQ(file.open(), 0);
+  ASSERT_EQ(file.send(data), 0);
+  ASSERT_EQ(here.names().size(), 1U);
+  EXPECT_EQ(here.names()[0].rfind(".disk.raw.nbdstream-", 0), 0U) << here.names()[0];
+  EXPECT_EQ(file.commit(data.size()), 0) << file.explanation();
+  EXPECT_EQ(here.names(), names{"disk.raw"});
+  EXPECT_TRUE(contents_of(path) == data);
+}
+
+TEST_F(File, lends_a_descriptor_of_its_own) {
+  sink file(module, with({}));
+  ASSERT_EQ(file.open(), 0);
+  EXPECT_EQ(file.fd_flags(), 0U);
+  EXPECT_EQ(::fcntl(file.fd(), F_GETFD), FD_CLOEXEC);
+  EXPECT_EQ(::fcntl(file.fd(), F_GETFL) & (O_ACCMODE | O_APPEND), O_WRONLY);
+}
+
+TEST_F(File, has_holes_for_zeroes_and_exactly_the_length_of_the_stream) {
+  sink file(module, with({}));
+  ASSERT_EQ(file.open(), 0);
+  ASSERT_EQ(file.send("begin"), 0);
+  EXPECT_EQ(file.zero(4 * MiB), int64_t{4 * MiB});
+  ASSERT_EQ(file.send("end"), 0);
+  EXPECT_EQ(file.zero(12'345), 12'345);
+  ASSERT_EQ(file.commit(5 + 4 * MiB + 3 + 12'345), 0) << file.explanation();
+  const std::string all = contents_of(path);
+  ASSERT_EQ(all.size(), 5 + 4 * MiB + 3 + 12'345);
+  EXPECT_EQ(all.substr(0, 5), "begin");
+  EXPECT_EQ(all.substr(5 + 4 * MiB, 3), "end");
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\0'), int64_t{4 * MiB + 12'345});
+  EXPECT_LT(status_of(path).st_blocks, 1000);
+}
+
+TEST_F(File, of_a_terabyte_of_zeroes_takes_no_room_and_no_time) {
+  sink file(module, with({}));
+  ASSERT_EQ(file.open(), 0);
+  const uint64_t terabyte = uint64_t{1} << 40;
+  EXPECT_EQ(file.zero(terabyte), int64_t{1} << 40);
+  EXPECT_EQ(file.commit(terabyte), 0);
+  EXPECT_EQ(status_of(path).st_size, int64_t{1} << 40);
+  EXPECT_EQ(status_of(path).st_blocks, 0);
+}
+
+TEST_F(File, may_be_empty) {
+  sink file(module, with({}));
+  EXPECT_EQ(file.stream(""), 0);
+  EXPECT_EQ(status_of(path).st_size, 0);
+}
+
+TEST_F(File, larger_than_files_can_be_is_refused) {
+  sink file(module, with({}));
+  ASSERT_EQ(file.open(), 0);
+  int64_t taken = 1;
+  for (int i = 0; i < 3 && taken > 0; ++i) taken = file.zero(uint64_t{1} << 62);
+  EXPECT_EQ(taken, -EFBIG);
+  EXPECT_NE(file.explanation().find(path), std::string::npos);
+}
+
+TEST_F(File, leaves_nothing_when_it_is_aborted) {
+  sink file(module, with({}));
+  ASSERT_EQ(file.open(), 0);
+  ASSERT_EQ(file.send("torn"), 0);
+  EXPECT_EQ(file.abort(), 0);
+  EXPECT_TRUE(here.names().empty());
+  EXPECT_EQ(file.stream("the next one is whole"), 0);
+  EXPECT_EQ(contents_of(path), "the next one is whole");
+}
+
+TEST_F(File, is_not_complete_where_bytes_are_missing) {
+  sink file(module, with({}));
+  ASSERT_EQ(file.open(), 0);
+  ASSERT_EQ(file.send("12345"), 0);
+  EXPECT_EQ(file.commit(6), -EIO);
+  EXPECT_EQ(file.abort(), 0);
+  EXPECT_TRUE(here.names().empty());
+}
+
+TEST_F(File, that_appears_before_the_stream_is_kept) {
+  sink file(module, with({}));
+  create_file(path, "precious");
+  EXPECT_EQ(file.open(), -EEXIST);
+  EXPECT_EQ(here.names(), names{"disk.raw"});
+  EXPECT_EQ(contents_of(path), "precious");
+}
+
+TEST_F(File, that_appears_during_the_stream_is_kept_and_fails_the_commit) {
+  sink file(module, with({}));
+  ASSERT_EQ(file.open(), 0);
+  ASSERT_EQ(file.send("hello"), 0);
+  create_file(path, "precious");
+  EXPECT_EQ(file.commit(5), -EEXIST);
+  EXPECT_NE(file.explanation().find("appeared"), std::string::npos) << file.explanation();
+  EXPECT_EQ(file.abort(), 0);
+  EXPECT_EQ(here.names(), names{"disk.raw"});
+  EXPECT_EQ(contents_of(path), "precious");
+}
+
+TEST_F(File, of_a_second_stream_is_refused_and_the_first_one_kept) {
+  sink file(module, with({}));
+  ASSERT_EQ(file.stream("first"), 0);
+  EXPECT_EQ(file.open(), -EEXIST);
+  EXPECT_NE(file.explanation().find("earlier stream"), std::string::npos) << file.explanation();
+  EXPECT_NE(file.explanation().find("overwrite"), std::string::npos) << file.explanation();
+  EXPECT_EQ(contents_of(path), "first");
+}
+
+TEST_F(File, to_be_replaced_stays_until_the_new_one_is_complete) {
+  create_file(path, "old");
+  sink file(module, with({{"overwrite", "true"}}));
+  ASSERT_EQ(file.open(), 0);
+  ASSERT_EQ(file.send("new and longer"), 0);
+  EXPECT_EQ(contents_of(path), "old");
+  EXPECT_EQ(file.commit(14), 0) << file.explanation();
+  EXPECT_EQ(contents_of(path), "new and longer");
+  EXPECT_EQ(file.stream("newest"), 0);
+  EXPECT_EQ(contents_of(path), "newest");
+  EXPECT_EQ(here.names(), names{"disk.raw"});
+}
+
+TEST_F(File, to_be_replaced_outlives_an_abort) {
+  create_file(path, "old");
+  sink file(module, with({{"overwrite", "true"}}));
+  ASSERT_EQ(file.open(), 0);
+  ASSERT_EQ(file.send("torn"), 0);
+  EXPECT_EQ(file.abort(), 0);
+  EXPECT_EQ(contents_of(path), "old");
+  EXPECT_EQ(here.names(), names{"disk.raw"});
+}
+
+TEST_F(File, without_sync_is_the_same) {
+  sink file(module, with({{"sync", "false"}}));
+  EXPECT_EQ(file.stream("hello"), 0) << file.explanation();
+  EXPECT_EQ(contents_of(path), "hello");
+}
+
+TEST_F(File, commit_can_be_interrupted_and_then_leaves_nothing) {
+  sink file(module, with({}));
+  ASSERT_EQ(file.open(), 0);
+  ASSERT_EQ(file.send("hello"), 0);
+  file.interrupt();
+  EXPECT_EQ(file.commit(5), -EINTR);
+  EXPECT_EQ(file.abort(), 0);
+  EXPECT_TRUE(here.names().empty());
+  EXPECT_EQ(file.stream("the next one is not"), 0) << file.explanation();
+}
+
+/// The system's own limit for files stands for a full disk: it needs no file system to be mounted.
+TEST_F(File, on_a_full_disk_fails_and_leaves_nothing) {
+  process child([this] {
+    (void)std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit small{MiB, MiB};
+    if (::setrlimit(RLIMIT_FSIZE, &small) != 0) return 1;
+    sink file(module, with({}));
+    if (file.open() != 0) return 2;
+    if (file.send(pattern(2 * MiB)) != -EFBIG) return 3;
+    if (file.abort() != 0 || !here.names().empty()) return 4;
+    // A hole takes no room, but the length has the same limit.
+    if (file.open() != 0 || file.zero(2 * MiB) != int64_t{2 * MiB}) return 5;
+    if (file.commit(2 * MiB) != -EFBIG) return 6;
+    if (file.abort() != 0 || !here.names().empty()) return 7;
+    return 0;
+  });
+  EXPECT_EQ(child.wait(), 0);
+}
+
+}  // namespace
+}  // namespace sink_tests

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Streams through the sink `null`.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "host.hpp"
+#include "surroundings.hpp"
+
+namespace sink_tests {
+namespace {
+
+using lines = std::vector<std::string>;
+
+const std::string of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const std::string of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+/// 1 MiB of zeroes.
+const std::string of_zeroes = "30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58";
+
+struct Null : ::testing::Test {
+  directory here;
+  const std::string module = in_tree_sink("null");
+  const settings sha256{{"digest", "sha256"}};
+
+  void expect_refused(const settings& values, const std::string& word) const {
+    const sink refused(module, values);
+    EXPECT_LT(refused.created, 0);
+    EXPECT_NE(refused.explanation().find(word), std::string::npos) << refused.explanation();
+  }
+};
+
+TEST_F(Null, counts_the_bytes_of_each_stream) {
+  sink null(module);
+  EXPECT_EQ(null.stream(pattern(300'000)), 0);
+  ASSERT_EQ(null.open(), 0);
+  EXPECT_EQ(null.send("torn"), 0);
+  EXPECT_EQ(null.abort(), 0);
+  EXPECT_EQ(null.stream("abc"), 0);
+  EXPECT_EQ(null.log, (lines{"300000 bytes", "3 bytes"}));
+}
+
+TEST_F(Null, takes_any_number_of_zeroes_at_once_without_a_digest) {
+  sink null(module);
+  ASSERT_EQ(null.open(), 0);
+  EXPECT_EQ(null.zero(uint64_t{1} << 62), int64_t{1} << 62);
+  EXPECT_EQ(null.commit(uint64_t{1} << 62), 0);
+  EXPECT_EQ(null.log, lines{"4611686018427387904 bytes"});
+}
+
+TEST_F(Null, is_not_complete_where_bytes_are_missing) {
+  sink null(module);
+  ASSERT_EQ(null.open(), 0);
+  EXPECT_EQ(null.send("abc"), 0);
+  EXPECT_EQ(null.commit(4), -EIO);
+}
+
+TEST_F(Null, tells_the_digest_of_each_stream) {
+  sink null(module, sha256);
+  EXPECT_EQ(null.stream("abc"), 0);
+  ASSERT_EQ(null.open(), 0);
+  EXPECT_EQ(null.send("torn"), 0);
+  EXPECT_EQ(null.abort(), 0);
+  EXPECT_EQ(null.stream(""), 0);
+  EXPECT_EQ(null.log, (lines{"3 bytes, sha256 " + of_abc, "0 bytes, sha256 " + of_nothing}));
+}
+
+TEST_F(Null, has_zeroes_in_its_digest) {
+  sink null(module, sha256);
+  ASSERT_EQ(null.open(), 0);
+  EXPECT_EQ(null.zero(1'000'000), 1'000'000);
+  EXPECT_EQ(null.send(std::string(48'576, '\0')), 0);
+  EXPECT_EQ(null.commit(1 << 20), 0);
+  EXPECT_EQ(null.log, lines{"1048576 bytes, sha256 " + of_zeroes});
+}
+
+TEST_F(Null, takes_zeroes_in_pieces_for_a_digest_so_that_the_host_can_stop) {
+  sink null(module, sha256);
+  ASSERT_EQ(null.open(), 0);
+  EXPECT_EQ(null.zero(uint64_t{1} << 40), 16 << 20);
+}
+
+TEST_F(Null, writes_the_digest_into_a_file_once_the_stream_is_complete) {
+  const std::string path = here / "sum";
+  sink null(module, {{"digest", "sha256"}, {"digest-file", path}});
+  ASSERT_EQ(null.open(), 0);
+  EXPECT_EQ(null.send("abc"), 0);
+  EXPECT_TRUE(here.names().empty());
+  EXPECT_EQ(null.commit(3), 0) << null.explanation();
+  EXPECT_EQ(contents_of(path), of_abc + "  -\n");
+  EXPECT_EQ(null.stream(""), 0);
+  EXPECT_EQ(contents_of(path), of_nothing + "  -\n");
+  EXPECT_EQ(here.names(), lines{"sum"});
+}
+
+TEST_F(Null, refuses_settings_that_make_no_sense) {
+  expect_refused({{"digest", "md5"}}, "sha256");
+  expect_refused({{"digest-file", here / "sum"}}, "digest=sha256");
+  expect_refused({{"digest", "sha256"}, {"digest-file", here / "no" + "/sum"}}, "does not exist");
+  expect_refused({{"digest", "sha256"}, {"digest-file", here.path()}}, "regular file");
+  expect_refused({{"digest", "sha256"}, {"digest-file", "/dev/stdout"}}, "regular file");
+}
+
+}  // namespace
+}  // namespace sink_tests

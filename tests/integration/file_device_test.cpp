@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The sink `file` with a block device: a loop device, which only root can make. What a device has
+// to do with zeroes is also tried without one, in abi/file_device_test.cpp.
+#include "support/integration_test.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+namespace nbdstream::test {
+namespace {
+
+constexpr std::uint64_t device_size = 24 * MiB;
+
+class file_device : public integration_test {
+ protected:
+  void SetUp() override {
+    write_file(path("backing"), old_);
+    const result made = start({"losetup", "--find", "--show", "backing"}).wait();
+    if (made.status != 0) GTEST_SKIP() << "no loop device can be made here: " << made.err;
+    device_ = made.out.substr(0, made.out.find('\n'));
+    held_ = file_descriptor(::open(device_.c_str(), O_RDONLY | O_CLOEXEC));
+    // From now on it goes when the last one closes it, whatever becomes of this test.
+    EXPECT_TRUE(ended_with(0, start({"losetup", "--detach", device_}).wait()));
+    if (held_.get() < 0) GTEST_SKIP() << "the loop device cannot be opened here";
+  }
+
+  /// What the device holds, as everybody sees it.
+  [[nodiscard]] std::string content() const {
+    checked(::posix_fadvise(held_.get(), 0, 0, POSIX_FADV_DONTNEED), "fadvise");
+    return read_file(device_);
+  }
+
+  /// The arguments for `command`, whose stream goes to the device.
+  [[nodiscard]] arguments into_device(const std::string& command,
+                                      const arguments& more = {}) const {
+    arguments args{"--sink", "file:" + device_, "--run", command};
+    args.insert(args.end(), more.begin(), more.end());
+    return args;
+  }
+
+  const std::string old_ = pattern(device_size, 7);
+  std::string device_;
+  file_descriptor held_;
+};
+
+TEST_F(file_device, gets_an_image_in_place_with_zeroes_where_it_had_something_else) {
+  make_disk(16 * MiB);
+  const result ended = nbdstream(into_device(convert));
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(mentions(ended.err, "the last 8388608 bytes of the device are what they were"));
+  std::string expected = old_;
+  const std::string image = read_file(path("in.raw"));
+  expected.replace(0, image.size(), image);
+  EXPECT_TRUE(content() == expected);
+}
+
+TEST_F(file_device, gets_zeroes_that_begin_and_end_anywhere) {
+  const std::string script =
+      "h.pwrite(b'a' * 1000, 0); h.zero(5000001, 1000); h.pwrite(b'b', "
+      "5001001); h.zero(123, 5001002)";
+  EXPECT_TRUE(ended_with(0, nbdstream(into_device(client_command(script)))));
+  std::string expected = old_;
+  const std::string stream =
+      std::string(1000, 'a') + std::string(5000001, '\0') + "b" + std::string(123, '\0');
+  expected.replace(0, stream.size(), stream);
+  EXPECT_TRUE(content() == expected);
+}
+
+TEST_F(file_device, can_be_filled_to_its_last_byte) {
+  make_raw(path("in.raw"), device_size);
+  const auto full = into_device(R"(nbdcopy in.raw "$uri")", {"--size", "24M"});
+  EXPECT_TRUE(ended_with(0, nbdstream(full)));
+  EXPECT_TRUE(content() == read_file(path("in.raw")));
+}
+
+TEST_F(file_device, too_small_for_the_stream_is_refused_before_a_byte_is_written) {
+  process server = start_listening({"--sink", "file:" + device_, "--size", "25M"});
+  EXPECT_TRUE(ended_with(0, client("fails_with(errno.ENOSPC, h.pwrite, b'x' * 4096, 0)")));
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "has 25165824 bytes, too few for a stream of 26214400"));
+  EXPECT_TRUE(content() == old_);
+}
+
+TEST_F(file_device, that_ends_before_the_stream_is_no_space) {
+  process server = start_listening({"--sink", "file:" + device_});
+  EXPECT_TRUE(ended_with(0, client("send(b'x' * (24 << 20), 0, 1 << 20);"
+                                   "fails_with(errno.ENOSPC, h.pwrite, b'x' * 4096, 24 << 20)")));
+  EXPECT_TRUE(ended_with(1, server.wait()));
+}
+
+TEST_F(file_device, that_ends_before_the_zeroes_do_is_no_space) {
+  const auto zeroes = into_device(client_command("h.zero(25 << 20, 0); h.pwrite(b'x', 25 << 20)"));
+  const result ended = nbdstream(zeroes);
+  EXPECT_NE(ended.status, 0);
+  EXPECT_TRUE(mentions(ended.err, "No space left on device"));
+}
+
+TEST_F(file_device, says_that_it_holds_a_part_of_a_stream_that_was_aborted) {
+  const auto failing = into_device(client_command("send(b'x' * 4096)") + "; exit 3");
+  const result ended = nbdstream(failing);
+  EXPECT_TRUE(ended_with(3, ended));
+  EXPECT_TRUE(mentions(ended.err, device_ + " holds a part of a stream that was aborted"));
+}
+
+TEST_F(file_device, in_use_is_refused_before_clients_come) {
+  const file_descriptor user(::open(device_.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC));
+  ASSERT_GE(user.get(), 0);
+  const result ended = nbdstream({"--sink", "file:" + device_, "-U", "sock"});
+  EXPECT_TRUE(ended_with(2, ended));
+  EXPECT_TRUE(mentions(ended.err, device_ + " is in use"));
+  EXPECT_FALSE(std::filesystem::exists(path("sock")));
+}
+
+TEST_F(file_device, is_refused_by_the_sink_fifo_which_names_the_sink_file) {
+  const result ended = nbdstream({"--sink", "fifo:" + device_, "-U", "sock"});
+  EXPECT_TRUE(ended_with(2, ended));
+  EXPECT_TRUE(mentions(ended.err, "`file`"));
+}
+
+}  // namespace
+}  // namespace nbdstream::test

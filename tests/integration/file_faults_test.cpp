@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The sink `file` on disks that are full, that fail, or that are slow.
+#include "support/integration_test.hpp"
+
+#include <algorithm>
+
+namespace nbdstream::test {
+namespace {
+
+/// Runs a command in which one call of the system always fails with one error.
+const std::string with_a_call_that_fails = R"(
+import ctypes, errno, os, platform, struct, sys
+call = {'fsync': {'x86_64': 74, 'aarch64': 82},
+        'renameat2': {'x86_64': 316, 'aarch64': 276}}[sys.argv[1]][platform.machine()]
+load, equal, give = 0x20, 0x15, 0x06
+ERRNO, ALLOW = 0x50000 + getattr(errno, sys.argv[2]), 0x7fff0000
+rules = b''.join(struct.pack('HBBI', *rule) for rule in (
+    (load, 0, 0, 0), (equal, 0, 1, call), (give, 0, 0, ERRNO), (give, 0, 0, ALLOW)))
+class program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('rules', ctypes.c_char_p)]
+filter = program(len(rules) // 8, rules)
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
+assert prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+assert prctl(PR_SET_SECCOMP, 2, ctypes.byref(filter)) == 0
+os.execvp(sys.argv[3], sys.argv[3:])
+)";
+
+/// Writes until that fails; it must fail with ENOSPC.
+const std::string until_the_disk_is_full = R"(
+failed = 0
+for at in range(0, 64 << 20, 1 << 20):
+    try:
+        h.pwrite(b'x' * (1 << 20), at)
+    except nbd.Error as e:
+        failed = e.errnum
+        break
+assert failed == errno.ENOSPC, failed
+h.shutdown()
+)";
+
+class file_faults : public integration_test {
+ protected:
+  file_faults() { std::filesystem::create_directory(path("out")); }
+
+  [[nodiscard]] bool nothing_is_left() const { return std::filesystem::is_empty(path("out")); }
+
+  /// A stream to out/disk.raw with a call of the system that fails. `script`: more of the client.
+  result run_with(const std::string& call, const std::string& error, const std::string& script,
+                  const arguments& more = {}) {
+    arguments argv{"/usr/bin/python3",
+                   "-c",
+                   with_a_call_that_fails,
+                   call,
+                   error,
+                   "nbdstream",
+                   "--sink",
+                   "file:out/disk.raw",
+                   "--run",
+                   client_command("send(b'x' * 100000)" + script)};
+    argv.insert(argv.end(), more.begin(), more.end());
+    return start(argv).wait();
+  }
+};
+
+/// The system's own limit for files stands for a full disk: it needs no file system to be mounted.
+TEST_F(file_faults, full_disk_is_no_space_to_the_client_one_line_and_nothing_left) {
+  process server = start_shell(
+      "ulimit -f 8192; exec nbdstream -U sock -P pid --sink "
+      "file:out/disk.raw");  // of 512 bytes
+  wait_for("pid");
+  EXPECT_TRUE(ended_with(0, client(until_the_disk_is_full)));
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "sink file: writing failed: File too large"));
+  EXPECT_TRUE(nothing_is_left());
+}
+
+TEST_F(file_faults, disk_that_breaks_at_the_end_fails_the_commit_and_nothing_is_left) {
+  const result ended = run_with("fsync", "EIO", "");
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "out/disk.raw: what was written did not reach the disk"));
+  EXPECT_TRUE(nothing_is_left());
+}
+
+TEST_F(file_faults, disk_is_not_asked_where_sync_is_off) {
+  EXPECT_TRUE(ended_with(0, run_with("fsync", "EIO", "", {"-o", "sync=false"})));
+  EXPECT_TRUE(holds(path("out/disk.raw"), std::string(100000, 'x')));
+}
+
+/// As on NFS: RENAME_NOREPLACE is not supported there.
+TEST_F(file_faults, file_system_that_can_only_rename_over_a_file_does_not_do_so) {
+  EXPECT_TRUE(ended_with(0, run_with("renameat2", "EINVAL", "")));
+  EXPECT_TRUE(holds(path("out/disk.raw"), std::string(100000, 'x')));
+  std::filesystem::remove(path("out/disk.raw"));
+  const std::string meanwhile = "; open('out/disk.raw', 'w').write('precious')";
+  const result ended = run_with("renameat2", "EINVAL", meanwhile);
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "has appeared meanwhile"));
+  EXPECT_TRUE(holds(path("out/disk.raw"), "precious"));
+  std::filesystem::remove(path("out/disk.raw"));
+  EXPECT_TRUE(nothing_is_left());
+}
+
+/// Each write of the other export takes longer than the test may.
+TEST_F(file_faults, slow_sink_of_another_export_does_not_delay_a_file) {
+  write_file(path("two.toml"),
+             "[[export]]\nname = \"vm1\"\n[export.sink]\nmodule = \"" + test_modules +
+                 "/slow.so\"\ndelay = \"1h\"\nlog = \"log\"\n[[export]]\nname = \"vm2\"\n"
+                 "[export.sink]\nmodule = \"file\"\npath = \"out/disk.raw\"\nmode = \"0640\"\n");
+  process server = start_listening({"--config", "two.toml"});
+  process stuck = start_client("write_and_stay(b'stuck')", "nbd+unix:///vm1?socket=sock");
+  EXPECT_TRUE(
+      eventually([&] { return read_file(path("log")).find("write") != std::string::npos; }));
+  make_disk();
+  const std::string vm2 = "nbd+unix:///vm2?socket=sock";
+  EXPECT_TRUE(
+      ended_with(0, start({"qemu-img", "convert", "-n", "in.qcow2", "-O", "raw", vm2}).wait()));
+  wait_for("out/disk.raw");
+  EXPECT_TRUE(same_content(path("out/disk.raw"), path("in.raw")));
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
+}
+
+}  // namespace
+}  // namespace nbdstream::test
