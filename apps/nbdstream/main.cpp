@@ -207,6 +207,8 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   // A reader that goes away, a limit on the size of files: errors of the write that meets them.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  // Whoever started us may have ignored it: then no child's exit status could be had.
+  std::signal(SIGCHLD, SIG_DFL);
   if (config.server.exit_with_parent) exit_with_parent();
   asio::io_context loop(1);
   std::unique_ptr<server> it;

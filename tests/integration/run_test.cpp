@@ -144,6 +144,13 @@ TEST_F(run, ignores_and_blocks_no_signal_in_the_command) {
   }
 }
 
+TEST_F(run, knows_the_exit_status_where_its_parent_had_ignored_the_signal_of_children) {
+  const result ended = start({"env", "--ignore-signal=CHLD", "nbdstream", "--sink", "fifo:output",
+                              "--run", "exit 3"})
+                           .wait();
+  EXPECT_TRUE(ended_with(3, ended));
+}
+
 TEST_F(run, takes_one_stream_only) {
   const result ended = nbdstream(running("true", {"--streams", "2"}));
   EXPECT_TRUE(ended_with(2, ended));
