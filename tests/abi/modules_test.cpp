@@ -23,12 +23,12 @@ std::string exported_by(const std::string& module) {
 }
 
 TEST(Modules, of_the_tree_export_the_entry_point_and_nothing_else) {
-  for (const char* name : {"fifo", "file", "null", "socket", "stdout"})
+  for (const char* name : {"exec", "fifo", "file", "null", "socket", "stdout"})
     EXPECT_EQ(exported_by(in_tree_sink(name)), "nbdstream_sink_v1\n") << name;
 }
 
 TEST(Modules, of_the_tree_have_a_complete_table) {
-  for (const char* name : {"fifo", "file", "null", "socket", "stdout"}) {
+  for (const char* name : {"exec", "fifo", "file", "null", "socket", "stdout"}) {
     const auto file = in_tree_sink(name);
     const nbdstream_sink_table& table = load(file);
     EXPECT_EQ(table.struct_size, sizeof table);

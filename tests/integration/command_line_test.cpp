@@ -44,7 +44,7 @@ TEST_F(command_line, version_is_printed_on_stdout) {
 
 TEST_F(command_line, list_sinks_lists_those_that_are_there) {
   const std::string sinks = printed({"--list-sinks"});
-  for (const char* sink : {"fifo", "file", "null", "socket", "stdout"})
+  for (const char* sink : {"exec", "fifo", "file", "null", "socket", "stdout"})
     EXPECT_TRUE(mentions(sinks, sink));
 }
 

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SINKS_EXEC_KEEPER_HPP
+#define NBDSTREAM_SINKS_EXEC_KEEPER_HPP
+
+#include <sys/types.h>
+
+#include <chrono>
+
+#include "../medium/descriptor.hpp"
+
+namespace nbdstream::exec {
+
+/// A process that has the write end of a command's input open as well, so that the command sees no
+/// end of file when we are killed, or crash: it terminates the command then, as an abort does.
+///
+/// A signal to the command at our death (PR_SET_PDEATHSIG) would come too late, since the kernel
+/// closes the descriptors of a process first, and would reach the shell only.
+class keeper {
+ public:
+  keeper() = default;
+  keeper(const keeper&) = delete;
+  keeper& operator=(const keeper&) = delete;
+  ~keeper() { release(); }
+
+  /// For the pipe `write_end` and the process group that reads it, which gets SIGTERM, and SIGKILL
+  /// after `grace`. Throws std::system_error.
+  void start(int write_end, pid_t group, std::chrono::milliseconds grace);
+
+  /// Ends it, and so its hold on the pipe.
+  void release() noexcept;
+
+ private:
+  pid_t pid_ = -1;
+  medium::descriptor lifeline_;  // nobody else has this end of it
+};
+
+}  // namespace nbdstream::exec
+
+#endif

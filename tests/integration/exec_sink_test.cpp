@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The sink `exec`: the stream on a command's standard input.
+#include "support/integration_test.hpp"
+
+#include <cstdlib>
+#include <string>
+
+namespace nbdstream::test {
+namespace {
+
+class exec_sink : public integration_test {
+ protected:
+  /// A stream of 8 MiB into `command`.
+  result stream_into(const std::string& command, const arguments& more = {}) {
+    make_disk();
+    arguments args{"--sink", "exec:" + command, "--run", convert};
+    args.insert(args.end(), more.begin(), more.end());
+    return nbdstream(args);
+  }
+
+  /// A stream that breaks off in its middle.
+  result break_off_into(const std::string& command, const arguments& more = {}) {
+    arguments args{"--sink", "exec:" + command, "--run", convert_broken_source("\"$uri\"")};
+    args.insert(args.end(), more.begin(), more.end());
+    return nbdstream(args);
+  }
+
+  [[nodiscard]] bool exists(const std::string& name) const {
+    return std::filesystem::exists(path(name));
+  }
+  result shell(const std::string& script) { return start_shell(script).wait(); }
+};
+
+/// What a command does that takes EOF for success, as most do: only being ended prevents it.
+const std::string trusting = "cat > out.raw; touch complete";
+
+TEST_F(exec_sink, compresses_with_zstd) {
+  EXPECT_TRUE(ended_with(0, stream_into("zstd -q -T0 -o out.zst")));
+  EXPECT_TRUE(ended_with(0, shell("zstd -qdc out.zst | cmp - in.raw")));
+}
+
+TEST_F(exec_sink, leaves_nothing_of_zstd_that_passes_for_complete) {
+  EXPECT_TRUE(ended_with(1, break_off_into("zstd -q -T0 -o part && mv part out.zst")));
+  EXPECT_FALSE(exists("out.zst"));
+  EXPECT_NE(shell("zstd -qt part").status, 0);
+}
+
+TEST_F(exec_sink, takes_several_connections_of_nbdcopy) {
+  make_raw(path("in.raw"), 16 * MiB);
+  const result ended =
+      nbdstream({"--sink", "exec:cat > out.raw", "--run", R"(nbdcopy in.raw "$uri")"});
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(exec_sink, moves_the_bytes_in_the_kernel) {
+  make_raw(path("in.raw"), 8 * MiB);
+  const result ended = nbdstream(
+      {"-v", "--sink", "exec:cat > out.raw", "--run", R"(nbdcopy --synchronous in.raw "$uri")"});
+  EXPECT_TRUE(ended_with(0, ended));
+  const std::string before = "of its payload ";
+  ASSERT_TRUE(mentions(ended.err, before));
+  const auto spliced = std::atoll(ended.err.c_str() + ended.err.find(before) + before.size());
+  EXPECT_GT(spliced, 6 * MiB) << ended.err;
+}
+
+class restic : public exec_sink {
+ protected:
+  restic() {
+    ::setenv("RESTIC_REPOSITORY", "repository", 1);
+    ::setenv("RESTIC_PASSWORD", "secret", 1);
+    EXPECT_TRUE(ended_with(0, shell("restic --no-cache init")));
+  }
+  const std::string backup = "exec restic --no-cache backup --stdin --stdin-filename disk.raw";
+};
+
+TEST_F(restic, keeps_a_snapshot_of_the_disk) {
+  EXPECT_TRUE(ended_with(0, stream_into(backup)));
+  EXPECT_TRUE(ended_with(0, shell("restic --no-cache dump latest disk.raw > out.raw")));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(restic, keeps_no_snapshot_of_a_disk_whose_client_was_killed) {
+  make_raw(path("in.raw"), 16 * MiB);
+  process server = start_listening({"--sink", "exec:" + backup});
+  process client = start_client("send(file('in.raw')); touch('all'); stay()");
+  wait_for("all");
+  client.signal(SIGKILL);
+  EXPECT_TRUE(ended_with(1, server.wait()));
+  const result snapshots = shell("restic --no-cache snapshots --json");
+  EXPECT_TRUE(ended_with(0, snapshots));
+  EXPECT_EQ(snapshots.out.find("disk.raw"), std::string::npos) << snapshots.out;
+}
+
+TEST_F(exec_sink, tells_the_exit_status_of_a_command_that_fails_at_once) {
+  const result ended = stream_into("exit 3");
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "\"exit 3\" exited with status 3"));
+}
+
+TEST_F(exec_sink, tells_that_a_command_was_not_found) {
+  const result ended = stream_into("no-such-program --level 3");
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "\"no-such-program --level 3\" exited with status 127"));
+  EXPECT_TRUE(mentions(ended.err, "no-such-program: not found")) << "what the shell said";
+}
+
+TEST_F(exec_sink, fails_the_writes_of_the_client_once_the_command_has_gone) {
+  process server = start_listening({"--sink", "exec:exit 3"});
+  const std::string script = R"(
+def endlessly():
+    for i in range(1 << 30):
+        h.pwrite(b'x', i)
+fails_with(errno.EIO, endlessly)
+)";
+  EXPECT_TRUE(ended_with(0, client(script)));
+  EXPECT_TRUE(ended_with(1, server.wait()));
+}
+
+TEST_F(exec_sink, fails_when_the_command_fails_after_it_has_read_everything) {
+  const result ended = stream_into("cat > out.raw; exit 4");
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "exited with status 4"));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(exec_sink, fails_when_the_command_succeeds_without_the_whole_stream) {
+  for (const char* command : {"head -c 10 > out.raw", "true"}) {
+    const result ended = stream_into(command);
+    EXPECT_TRUE(ended_with(1, ended));
+    EXPECT_TRUE(mentions(ended.err, "exited with status 0"));
+  }
+}
+
+TEST_F(exec_sink, ends_the_command_before_it_sees_the_end_of_a_broken_stream) {
+  EXPECT_TRUE(ended_with(1, break_off_into(trusting)));
+  EXPECT_FALSE(exists("complete"));
+  EXPECT_LT(std::filesystem::file_size(path("out.raw")), 8 * MiB);
+}
+
+TEST_F(exec_sink, kills_a_command_that_ignores_sigterm) {
+  EXPECT_TRUE(ended_with(1, break_off_into("trap '' TERM; " + trusting, {"-o", "grace=100ms"})));
+  EXPECT_FALSE(exists("complete"));
+}
+
+/// With the sink's own grace too long, the server's counts.
+TEST_F(exec_sink, kills_a_command_when_the_server_must_end) {
+  EXPECT_TRUE(ended_with(
+      1, break_off_into("trap '' TERM; " + trusting, {"-o", "grace=1h", "--grace", "100ms"})));
+  EXPECT_FALSE(exists("complete"));
+}
+
+TEST_F(exec_sink, ends_what_the_command_has_left_in_the_background) {
+  const std::string command = "exec 3<&0; (trap '' TERM; cat <&3 > out.raw; touch complete) & true";
+  EXPECT_TRUE(ended_with(1, break_off_into(command, {"-o", "grace=100ms"})));
+  EXPECT_FALSE(exists("complete"));
+}
+
+TEST_F(exec_sink, ends_every_part_of_a_pipeline) {
+  EXPECT_TRUE(ended_with(1, break_off_into("cat | cat | (" + trusting + ")")));
+  EXPECT_FALSE(exists("complete"));
+}
+
+/// As a commit that waits for a reader does: the first signal lets it finish, the second does not.
+TEST_F(exec_sink, ends_a_command_that_hangs_after_the_end_at_the_second_signal) {
+  process server = start_listening({"--sink", "exec:cat > out.raw; touch read; sleep 1000"});
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0); h.shutdown()")));
+  wait_for("read");
+  server.signal(SIGTERM);
+  EXPECT_TRUE(eventually([&] {
+    return start({"nbdinfo", "--size", unix_uri}).wait().status != 0;
+  }));
+  EXPECT_TRUE(server.running());
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
+}
+
+TEST_F(exec_sink, ends_the_command_when_a_signal_ends_the_server) {
+  process server = start_listening({"--sink", "exec:" + trusting});
+  process writer = start_client("write_and_stay(b'hello')");
+  EXPECT_TRUE(eventually([&] { return read_file(path("out.raw")) == "hello"; }));
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
+  EXPECT_FALSE(exists("complete"));
+}
+
+TEST_F(exec_sink, ends_the_command_when_the_server_is_killed) {
+  process server = start_listening({"--sink", "exec:" + trusting});
+  process writer = start_client("write_and_stay(b'hello')");
+  EXPECT_TRUE(eventually([&] { return read_file(path("out.raw")) == "hello"; }));
+  server.signal(SIGKILL);
+  EXPECT_TRUE(ended_with(128 + SIGKILL, server.wait()));
+  EXPECT_EQ(end_leftovers(), std::vector<std::string>());
+  EXPECT_FALSE(exists("complete"));
+}
+
+TEST_F(exec_sink, runs_a_command_for_each_stream) {
+  process server = start_listening({"--streams", "3", "--size", "5", "-e", "vm1", "--sink",
+                                    "exec:cat > out.$NBDSTREAM_EXPORT.$NBDSTREAM_STREAM; "
+                                    "echo $NBDSTREAM_SIZE >> sizes"});
+  for (const char* text : {"first", "secon", "third"})
+    EXPECT_TRUE(ended_with(0, client("h.pwrite(b'" + std::string(text) + "', 0); h.shutdown()")));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(holds(path("out.vm1.1"), "first"));
+  EXPECT_TRUE(holds(path("out.vm1.2"), "secon"));
+  EXPECT_TRUE(holds(path("out.vm1.3"), "third"));
+  EXPECT_TRUE(holds(path("sizes"), "5\n5\n5\n"));
+}
+
+/// Standard output may carry something else: with --single, what the client reads.
+TEST_F(exec_sink, passes_on_to_standard_error_whatever_the_command_prints) {
+  const result ended = stream_into("echo to stdout; echo to stderr >&2; cat > out.raw");
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_EQ(ended.out, "");
+  EXPECT_TRUE(mentions(ended.err, "to stdout\nto stderr\n"));
+}
+
+TEST_F(exec_sink, gives_the_command_none_of_the_servers_descriptors_and_signals) {
+  EXPECT_TRUE(ended_with(0, stream_into("cat > out.raw; ls /proc/self/fd > descriptors; "
+                                        "grep -E 'Sig(Ign|Blk)' /proc/self/status > signals")));
+  EXPECT_TRUE(holds(path("descriptors"), "0\n1\n2\n3\n"));  // the last is the directory
+  EXPECT_TRUE(holds(path("signals"), "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"));
+}
+
+TEST_F(exec_sink, runs_no_command_for_a_client_that_only_looks) {
+  const result ended = nbdstream({"--sink", "exec:touch begun", "--run", R"(nbdinfo "$uri")"});
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_FALSE(exists("begun"));
+}
+
+TEST_F(exec_sink, needs_a_command) {
+  const result ended = nbdstream({"--sink", "exec", "-U", "sock"});
+  EXPECT_TRUE(ended_with(2, ended));
+  EXPECT_TRUE(mentions(ended.err, "--sink exec:COMMAND"));
+}
+
+}  // namespace
+}  // namespace nbdstream::test
