@@ -72,7 +72,7 @@ class restic : public exec_sink {
     ::setenv("RESTIC_PASSWORD", "secret", 1);
     EXPECT_TRUE(ended_with(0, shell("restic --no-cache init")));
   }
-  const std::string backup = "exec restic --no-cache backup --stdin --stdin-filename disk.raw";
+  const std::string backup = "restic --no-cache backup --stdin --stdin-filename disk.raw";
 };
 
 TEST_F(restic, keeps_a_snapshot_of_the_disk) {

@@ -55,12 +55,14 @@ std::string with_free_port(std::string script) {
 
 TEST_P(readme, recipe_works_as_it_stands) {
   make_disk();
-  write_file(path("recipe.sh"), "set -e\nexport NBDSTREAM_SOURCE='" NBDSTREAM_SOURCE "'\n" +
+  write_file(path("recipe.sh"), "set -e\nexport NBDSTREAM_SOURCE='" NBDSTREAM_SOURCE
+                                "' XDG_CACHE_HOME=\"$PWD/cache\"\n" +
                                     with_free_port(GetParam().script));
   EXPECT_TRUE(ended_with(0, start({"bash", "recipe.sh"}).wait()));
   // What each of them is about is the raw disk: as a file, compressed, or as a checksum.
   const std::string check =
       "if [ -e out.raw.gz ]; then gunzip -c out.raw.gz > out.raw; fi\n"
+      "if [ -e out.raw.zst ]; then zstd -qd out.raw.zst; fi\n"
       "if [ -e out.qcow2.gz ]; then gunzip out.qcow2.gz; fi\n"
       "if [ -e out.qcow2 ]; then qemu-img convert out.qcow2 -O raw out.raw; fi\n"
       "if [ -e sum ]; then sha256sum < in.raw | cmp - sum; else cmp out.raw in.raw; fi\n"
