@@ -2,8 +2,7 @@
 //
 // nbdstream/sink.hpp - writes the table of sink.h for a plain C++20 class.
 //
-//   class my_sink {
-//    public:
+//   struct my_sink {
 //     static constexpr nbdstream::sink_description about{.name = "mine", .description = "..."};
 //     static constexpr std::array<nbdstream_option, 1> options{...};      // may be left out
 //     explicit my_sink(nbdstream::sink_host host);                        // create
@@ -22,17 +21,21 @@
 // Each member does what the function of the same name in sink.h does, with its results: 0 or more,
 // -errno, -EAGAIN. A member may throw instead: a sink_error becomes its -errno and its text is
 // explained to the user, a std::system_error likewise, bad_alloc -ENOMEM, anything else -EIO.
-// An optional member that is absent becomes NULL in the table.
+// An optional member that is absent, or not public, becomes NULL in the table. A sink is neither
+// copied nor moved.
 #ifndef NBDSTREAM_SINK_HPP
 #define NBDSTREAM_SINK_HPP
 
+#if __cplusplus < 202002L
+#error "nbdstream/sink.hpp needs C++20: -std=c++20"
+#endif
 #include <nbdstream/sink.h>
 
 #include <cerrno>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <new>
 #include <optional>
 #include <span>
@@ -93,12 +96,20 @@ class sink_host {
 
 namespace detail {
 
-/// The sink together with the host to which its exceptions are explained.
-template <class Sink>
-struct sink_instance {
-  sink_host host;
-  Sink sink;
-};
+/// The errno of an error code; EIO where it is no errno (of iostreams, of a resolver).
+inline int errno_of(const std::error_code& code) noexcept {
+  const std::error_condition condition = code.default_error_condition();
+  const auto& kind = condition.category();
+  const bool is_errno = kind == std::generic_category() || kind == std::system_category();
+  return is_errno ? condition.value() : EIO;
+}
+
+/// What a call returns for an exception, which is explained unless the call will be repeated.
+inline int failed(const sink_host& host, int error_number, const char* sentence) noexcept {
+  if (error_number <= 0) error_number = EIO;
+  if (error_number != EAGAIN) host.explain(sentence);
+  return -error_number;
+}
 
 /// Runs a member; no exception leaves it.
 template <class Result = int, class Call>
@@ -106,25 +117,99 @@ Result guarded(const sink_host& host, Call&& call) noexcept {
   try {
     return static_cast<Result>(std::forward<Call>(call)());
   } catch (const sink_error& error) {
-    host.explain(error.what());
-    return -error.error_number();
+    return failed(host, error.error_number(), error.what());
   } catch (const std::system_error& error) {
-    host.explain(error.what());
-    return error.code().value() > 0 ? -error.code().value() : -EIO;
+    return failed(host, errno_of(error.code()), error.what());
   } catch (const std::bad_alloc&) {
     return -ENOMEM;
   } catch (const std::exception& error) {
-    host.explain(error.what());
-    return -EIO;
+    return failed(host, EIO, error.what());
   } catch (...) {
     return -EIO;
   }
 }
 
+// What a class has. Another type of result would be misread: bool, or an unsigned count.
+template <class Sink>
+struct has {
+  static constexpr bool about = requires {
+    { Sink::about } -> std::convertible_to<const sink_description&>;
+  };
+  static constexpr bool options = requires {
+    { std::data(Sink::options) } -> std::convertible_to<const nbdstream_option*>;
+  };
+  static constexpr bool open = requires(Sink & s, const nbdstream_stream& stream) {
+    { s.open(stream) } -> std::same_as<int>;
+  };
+  static constexpr bool write = requires(Sink & s, std::span<const std::byte> data) {
+    { s.write(data) } -> std::signed_integral;
+  };
+  static constexpr bool native_fd = requires(Sink & s, std::uint32_t& flags) {
+    { s.native_fd(flags) } -> std::same_as<int>;
+  };
+  static constexpr bool zero = requires(Sink & s, std::uint64_t length) {
+    { s.zero(length) } -> std::signed_integral;
+  };
+  static constexpr bool flush = requires(Sink & s) {
+    { s.flush() } -> std::same_as<int>;
+  };
+  static constexpr bool wait_for = requires(Sink & s, nbdstream_wait& wait) {
+    { s.wait_for(wait) } -> std::same_as<int>;
+  };
+  static constexpr bool commit = requires(Sink & s, std::uint64_t length) {
+    { s.commit(length) } -> std::same_as<int>;
+  };
+  static constexpr bool abort = requires(Sink & s) {
+    { s.abort() } -> std::same_as<int>;
+  };
+  static constexpr bool interrupt = requires(Sink & s) {
+    { s.interrupt() } -> std::same_as<void>;
+  };
+};
+
+/// Whether `Sink` can be exported; what it lacks is said by the compiler, in these words.
+template <class Sink>
+constexpr bool is_sink() noexcept {
+  using h = has<Sink>;
+  static_assert(h::about, "a sink needs: static constexpr nbdstream::sink_description about{...};");
+  static_assert(
+      !requires { Sink::options; } || h::options,
+      "options must be: static constexpr std::array<nbdstream_option, N> options{...};");
+  static_assert(std::is_constructible_v<Sink, sink_host>,
+                "a sink needs a public constructor: explicit my_sink(nbdstream::sink_host);");
+  static_assert(std::is_nothrow_destructible_v<Sink>, "a sink's destructor must not throw");
+  static_assert(h::open, "a sink needs, public: int open(const nbdstream_stream&);");
+  static_assert(h::commit, "a sink needs, public: int commit(std::uint64_t length);");
+  static_assert(h::abort, "a sink needs, public: int abort() noexcept;");
+  static_assert(h::write || h::native_fd, "a sink needs, public, write, or native_fd, or both");
+  static_assert(
+      !requires { &Sink::write; } || h::write,
+      "write must be: std::int64_t write(std::span<const std::byte> data);");
+  static_assert(
+      !requires { &Sink::native_fd; } || h::native_fd,
+      "native_fd must be: int native_fd(std::uint32_t& fd_flags);");
+  static_assert(
+      !requires { &Sink::zero; } || h::zero,
+      "zero must be: std::int64_t zero(std::uint64_t length);");
+  static_assert(
+      !requires { &Sink::flush; } || h::flush, "flush must be: int flush();");
+  static_assert(
+      !requires { &Sink::wait_for; } || h::wait_for,
+      "wait_for must be: int wait_for(nbdstream_wait& wait);");
+  static_assert(
+      !requires { &Sink::interrupt; } || h::interrupt,
+      "interrupt must be: void interrupt() noexcept;");
+  return h::about && std::is_constructible_v<Sink, sink_host> && h::open && h::commit && h::abort;
+}
+
 /// The C functions of the table for one class.
 template <class Sink>
 struct trampolines {
-  using instance = sink_instance<Sink>;
+  /// With the host to which its exceptions are explained.
+  struct instance {
+    sink_host host;
+    Sink sink;
+  };
   static instance& of(void* self) noexcept { return *static_cast<instance*>(self); }
 
   static int create(const nbdstream_host* host, void** out) {
@@ -158,55 +243,58 @@ struct trampolines {
   static int commit(void* self, std::uint64_t length) {
     return guarded(of(self).host, [&] { return of(self).sink.commit(length); });
   }
-  static int abort(void* self) { return of(self).sink.abort(); }
-  static void interrupt(void* self) { of(self).sink.interrupt(); }
+  static int abort(void* self) {
+    return guarded(of(self).host, [&] { return of(self).sink.abort(); });
+  }
+  static void interrupt(void* self) noexcept {
+    try {
+      of(self).sink.interrupt();
+    } catch (...) {  // NOLINT(bugprone-empty-catch): it is for the interrupted call to explain
+    }
+  }
 };
 
 template <class Sink>
 constexpr nbdstream_sink_table make_table() noexcept {
   using c = trampolines<Sink>;
+  using h = has<Sink>;
   nbdstream_sink_table table{};
-  table.struct_size = sizeof table;
-  table.abi_minor = NBDSTREAM_SINK_ABI_MINOR;
-  table.name = Sink::about.name;
-  table.description = Sink::about.description;
-  table.version = Sink::about.version;
-  table.flags = Sink::about.flags;
-  table.blocking = Sink::about.blocking;
-  table.option_size = sizeof(nbdstream_option);
-  if constexpr (requires { Sink::options.size(); }) {
-    table.options = Sink::options.data();
-    table.option_count = static_cast<std::uint32_t>(Sink::options.size());
+  if constexpr (is_sink<Sink>()) {
+    table.struct_size = sizeof table;
+    table.abi_minor = NBDSTREAM_SINK_ABI_MINOR;
+    table.name = Sink::about.name;
+    table.description = Sink::about.description;
+    table.version = Sink::about.version;
+    table.flags = Sink::about.flags;
+    table.blocking = Sink::about.blocking;
+    table.option_size = sizeof(nbdstream_option);
+    table.create = c::create;
+    table.destroy = c::destroy;
+    table.open = c::open;
+    table.commit = c::commit;
+    table.abort = c::abort;
+    if constexpr (h::options) {
+      table.options = std::data(Sink::options);
+      table.option_count = static_cast<std::uint32_t>(std::size(Sink::options));
+    }
+    if constexpr (h::write) table.write = c::write;
+    if constexpr (h::zero) table.zero = c::zero;
+    if constexpr (h::flush) table.flush = c::flush;
+    if constexpr (h::native_fd) table.native_fd = c::native_fd;
+    if constexpr (h::wait_for) table.wait_for = c::wait_for;
+    if constexpr (h::interrupt) table.interrupt = c::interrupt;
   }
-  table.create = c::create;
-  table.destroy = c::destroy;
-  table.open = c::open;
-  table.commit = c::commit;
-  table.abort = c::abort;
-  if constexpr (requires(Sink & s) { s.write(std::span<const std::byte>()); })
-    table.write = c::write;
-  if constexpr (requires(Sink & s) { s.zero(std::uint64_t{}); }) table.zero = c::zero;
-  if constexpr (requires(Sink & s) { s.flush(); }) table.flush = c::flush;
-  if constexpr (requires(Sink & s, std::uint32_t & f) { s.native_fd(f); })
-    table.native_fd = c::native_fd;
-  if constexpr (requires(Sink & s, nbdstream_wait & w) { s.wait_for(w); })
-    table.wait_for = c::wait_for;
-  if constexpr (requires(Sink & s) { s.interrupt(); }) table.interrupt = c::interrupt;
-  static_assert(
-      requires(Sink & s) { s.write(std::span<const std::byte>()); } ||
-          requires(Sink & s, std::uint32_t & f) { s.native_fd(f); },
-      "a sink has write, or native_fd, or both");
   return table;
 }
 
 }  // namespace detail
 }  // namespace nbdstream
 
-/// Defines the module's entry point for `Sink`; once in a module, at namespace scope.
-#define NBDSTREAM_EXPORT_SINK(Sink)                                                      \
-  extern "C" NBDSTREAM_SINK_PUBLIC const nbdstream_sink_table* NBDSTREAM_SINK_ENTRY() {  \
-    static constexpr nbdstream_sink_table table = nbdstream::detail::make_table<Sink>(); \
-    return &table;                                                                       \
+/// Defines the module's entry point for a class; once in a module, at namespace scope.
+#define NBDSTREAM_EXPORT_SINK(...)                                                              \
+  extern "C" NBDSTREAM_SINK_PUBLIC const nbdstream_sink_table* NBDSTREAM_SINK_ENTRY() {         \
+    static constexpr nbdstream_sink_table table = nbdstream::detail::make_table<__VA_ARGS__>(); \
+    return &table;                                                                              \
   }
 
 #endif

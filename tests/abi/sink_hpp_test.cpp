@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// sink.hpp: the table that it makes of a class, and what becomes of what its members throw.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <functional>
+#include <ios>
+#include <nbdstream/sink.hpp>
+#include <system_error>
+
+namespace sink_tests {
+namespace {
+
+using nbdstream::sink_description;
+using nbdstream::sink_error;
+using nbdstream::sink_host;
+
+/// What the members of the sinks below do, beside returning 0.
+std::function<void()> act = [] {};
+
+/// A host that remembers what was explained to it.
+struct fake_host : nbdstream_host {
+  fake_host() : nbdstream_host{sizeof(nbdstream_host), 0, this, nullptr, keep, nullptr} {}
+  static void keep(const nbdstream_host* host, const char* text) {
+    static_cast<fake_host*>(host->context)->explained = text;
+  }
+  std::string explained;
+};
+
+/// No more than a sink must have. It cannot be moved.
+struct least {
+  static constexpr sink_description about{.name = "least", .description = "Have little"};
+  explicit least(sink_host) { act(); }
+  least(const least&) = delete;
+  least& operator=(const least&) = delete;
+  ~least() = default;
+  int open(const nbdstream_stream&) { return act(), 0; }
+  std::int64_t write(std::span<const std::byte> data) {
+    return act(), static_cast<std::int64_t>(data.size());
+  }
+  int commit(std::uint64_t) { return act(), 0; }
+  int abort() { return act(), 0; }
+};
+
+struct most : least {
+  using least::least;
+  static constexpr nbdstream_option options[] = {
+      {"a", NBDSTREAM_OPTION_STRING, 0, nullptr, "first"},
+      {"b", NBDSTREAM_OPTION_INTEGER, 0, nullptr, "second"}};
+  int native_fd(std::uint32_t& flags) { return act(), static_cast<int>(flags = 5); }
+  std::int64_t zero(std::uint64_t length) { return act(), static_cast<std::int64_t>(length); }
+  int flush() { return act(), 0; }
+  int wait_for(nbdstream_wait& wait) { return act(), wait.fd = 7, 0; }
+  void interrupt() { act(); }
+};
+
+constexpr auto least_table = nbdstream::detail::make_table<least>();
+constexpr auto most_table = nbdstream::detail::make_table<most>();
+
+struct SinkHpp : ::testing::Test {
+  SinkHpp() { EXPECT_EQ(most_table.create(&host, &self), 0); }
+  ~SinkHpp() override {
+    act = [] {};
+    most_table.destroy(self);
+  }
+  SinkHpp(const SinkHpp&) = delete;
+  SinkHpp& operator=(const SinkHpp&) = delete;
+
+  fake_host host;
+  void* self = nullptr;
+  const nbdstream_stream stream{sizeof stream, 0, 1, 0, ""};
+};
+
+TEST_F(SinkHpp, leaves_null_where_a_class_has_no_such_member) {
+  EXPECT_EQ(least_table.struct_size, sizeof(nbdstream_sink_table));
+  EXPECT_TRUE(least_table.create && least_table.destroy && least_table.open && least_table.write &&
+              least_table.commit && least_table.abort);
+  EXPECT_FALSE(least_table.zero || least_table.flush || least_table.native_fd ||
+               least_table.wait_for || least_table.interrupt || least_table.options);
+  EXPECT_EQ(least_table.option_count, 0U);
+}
+
+TEST_F(SinkHpp, calls_each_member_with_what_the_host_gave) {
+  std::uint32_t flags = 0;
+  nbdstream_wait wait{};
+  EXPECT_EQ(most_table.option_count, 2U);
+  EXPECT_STREQ(most_table.options[1].name, "b");
+  EXPECT_EQ(most_table.open(self, &stream), 0);
+  EXPECT_EQ(most_table.native_fd(self, &flags), 5);
+  EXPECT_EQ(flags, 5U);
+  EXPECT_EQ(most_table.write(self, "abc", 3), 3);
+  EXPECT_EQ(most_table.zero(self, std::uint64_t{1} << 40), std::int64_t{1} << 40);
+  EXPECT_EQ(most_table.flush(self), 0);
+  EXPECT_EQ(most_table.wait_for(self, &wait), 0);
+  EXPECT_EQ(wait.fd, 7);
+  EXPECT_EQ(most_table.commit(self, 3), 0);
+  EXPECT_EQ(most_table.abort(self), 0);
+}
+
+TEST_F(SinkHpp, turns_exceptions_into_an_errno_and_a_sentence) {
+  const auto expect = [&](const std::function<void()>& what, int result, const char* sentence) {
+    act = what;
+    host.explained.clear();
+    EXPECT_EQ(most_table.commit(self, 0), result) << sentence;
+    EXPECT_NE(host.explained.find(sentence), std::string::npos) << host.explained;
+    EXPECT_EQ(host.explained.empty(), *sentence == '\0') << host.explained;
+  };
+  expect([] { throw sink_error(ENOSPC, "it is full"); }, -ENOSPC, "it is full");
+  expect([] { throw std::system_error(EACCES, std::system_category(), "no"); }, -EACCES,
+         "no: Perm");
+  expect([] { throw std::system_error(EDQUOT, std::generic_category()); }, -EDQUOT, "quota");
+  expect([] { std::filesystem::create_directory("/nowhere/x"); }, -ENOENT, "/nowhere/x");
+  expect([] { throw std::runtime_error("why not"); }, -EIO, "why not");
+  expect([] { throw std::bad_alloc(); }, -ENOMEM, "");
+  expect([] { throw 1; }, -EIO, "");
+}
+
+TEST_F(SinkHpp, takes_no_exception_for_success_or_for_an_errno_that_it_is_not) {
+  act = [] { throw sink_error(0, "it failed"); };
+  EXPECT_EQ(most_table.commit(self, 0), -EIO);
+  act = [] { throw std::ios_base::failure("the stream is bad"); };
+  EXPECT_EQ(most_table.commit(self, 0), -EIO);
+}
+
+TEST_F(SinkHpp, explains_nothing_when_a_call_is_to_be_repeated) {
+  act = [] { throw std::system_error(EAGAIN, std::system_category()); };
+  EXPECT_EQ(most_table.write(self, "x", 1), -EAGAIN);
+  EXPECT_EQ(host.explained, "");
+}
+
+TEST_F(SinkHpp, lets_no_exception_out_of_any_call) {
+  act = [] { throw sink_error(EPROTO, "no"); };
+  std::uint32_t flags = 0;
+  nbdstream_wait wait{};
+  void* none = nullptr;
+  EXPECT_EQ(most_table.create(&host, &none), -EPROTO);
+  EXPECT_EQ(none, nullptr);
+  EXPECT_EQ(most_table.open(self, &stream), -EPROTO);
+  EXPECT_EQ(most_table.write(self, "x", 1), -EPROTO);
+  EXPECT_EQ(most_table.zero(self, 1), -EPROTO);
+  EXPECT_EQ(most_table.flush(self), -EPROTO);
+  EXPECT_EQ(most_table.native_fd(self, &flags), -EPROTO);
+  EXPECT_EQ(most_table.wait_for(self, &wait), -EPROTO);
+  EXPECT_EQ(most_table.abort(self), -EPROTO);
+  most_table.interrupt(self);
+}
+
+}  // namespace
+}  // namespace sink_tests
