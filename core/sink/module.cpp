@@ -18,9 +18,10 @@ namespace {
 
 using entry_point = const nbdstream_sink_table*();
 
-/// The table and an option as ABI 1.0 has them: what every module of major 1 must bring.
-constexpr std::size_t table_size_1_0 = offsetof(nbdstream_sink_table, interrupt) + sizeof(void*);
-constexpr std::size_t option_size_1_0 = sizeof(nbdstream_option);
+/// As far as the last function that is required, and an option as ABI 1.0 has it: what a module
+/// must bring. It may be older than this host, and then has less than our header says, or newer.
+constexpr std::size_t least_table = offsetof(nbdstream_sink_table, abort) + sizeof(void*);
+constexpr std::size_t least_option = offsetof(nbdstream_option, help) + sizeof(char*);
 
 constexpr int newest_major_guessed = 9;
 
@@ -75,16 +76,26 @@ void check_table(const nbdstream_sink_table& table, const std::string& path) {
   require(table.write || table.native_fd, "write (or native_fd)");
   require(table.commit, "commit");
   require(table.abort, "abort");
-  require(table.option_count == 0 || (table.options && table.option_size >= option_size_1_0),
+  require(table.option_count == 0 || (table.options && table.option_size >= least_option),
           "the options that it counts");
 }
 
-/// The module's options may be larger than ours, if its minor is newer.
+/// As much of the module's table as both know, without looking past its end. Members are no larger
+/// than a pointer: what is cut in the middle is not there.
+nbdstream_sink_table copy_table(const nbdstream_sink_table& table) {
+  nbdstream_sink_table copy{};
+  const auto whole = table.struct_size - table.struct_size % sizeof(void*);
+  std::memcpy(&copy, &table, std::min<std::size_t>(whole, sizeof copy));
+  return copy;
+}
+
+/// The module's options may be smaller or larger than ours.
 std::vector<nbdstream_option> copy_options(const nbdstream_sink_table& table) {
   std::vector<nbdstream_option> options(table.option_count);
+  const auto known = std::min<std::size_t>(table.option_size, sizeof(nbdstream_option));
   const auto* at = reinterpret_cast<const std::byte*>(table.options);
   for (auto& option : options) {
-    std::memcpy(&option, at, sizeof option);
+    std::memcpy(&option, at, known);
     at += table.option_size;
   }
   return options;
@@ -99,11 +110,11 @@ module load_module(const std::string& path) {
   const auto library = load_library(loaded.path);
   const auto* const table = find_entry(library, loaded.path)();
   if (!table) throw load_error(fmt::format("{}: its entry point returned no table", loaded.path));
-  if (table->struct_size < table_size_1_0) {
-    throw load_error(fmt::format("{}: its table has {} bytes, and ABI {}.0 needs {}", loaded.path,
-                                 table->struct_size, NBDSTREAM_SINK_ABI_MAJOR, table_size_1_0));
+  if (table->struct_size < least_table) {
+    throw load_error(fmt::format("{}: its table has {} bytes, and ABI {} needs {}", loaded.path,
+                                 table->struct_size, NBDSTREAM_SINK_ABI_MAJOR, least_table));
   }
-  std::memcpy(&loaded.table, table, std::min<std::size_t>(table->struct_size, sizeof loaded.table));
+  loaded.table = copy_table(*table);
   check_table(loaded.table, loaded.path);
   loaded.options = copy_options(loaded.table);
   const auto fault = fault_of(loaded.options);

@@ -30,20 +30,6 @@ TEST(TemplateSource, builds_elsewhere_with_the_command_that_it_names) {
   EXPECT_STREQ(load(here / "mine.so").name, "template");
 }
 
-TEST(TemplateSource, builds_elsewhere_with_its_cmake_file) {
-  const directory here;
-  std::filesystem::copy(source, here / "source");
-  const std::string build = here / "build";
-  process configure = process::running(
-      {CMAKE_PROGRAM, "-G", "Ninja", "-S", here / "source", "-B", build,
-       std::string("-DNBDSTREAM_INCLUDE=") + INCLUDE_DIRECTORY, "--log-level=WARNING"});
-  ASSERT_EQ(configure.wait(), 0);
-  process make = process::running(
-      {"sh", "-c", "exec \"$0\" --build \"$1\" > \"$1/log\"", CMAKE_PROGRAM, build});
-  ASSERT_EQ(make.wait(), 0) << contents_of(build + "/log");
-  EXPECT_STREQ(load(build + "/template.so").name, "template");
-}
-
 TEST_F(Template, commit_makes_the_file_appear) {
   const std::string data = pattern(100'000);
   ASSERT_EQ(file.open(), 0);

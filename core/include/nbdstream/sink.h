@@ -26,9 +26,13 @@
  *
  *   Units.  Lengths and offsets are bytes, times are nanoseconds.
  *
- *   Growth.  Every structure that crosses the boundary starts with its own size. Members are only
- *   ever appended; a reader must not look past struct_size. A NULL function means "not supported".
- *   A change that breaks this raises the major version and with it the entry point's name.
+ *   Growth.  What stands here as 1.0 is frozen: no member, constant or signature of it will change,
+ *   and a module that was built with it loads in every later version of major 1. Every structure
+ *   that crosses the boundary says how large it is (an option does in option_size). Members are
+ *   only ever appended, which raises the minor version; a reader must not look past the size that
+ *   it was told, and takes what is not there for zero. A module that wants more than 1.0 of the
+ * host looks at host->struct_size first. A NULL function means "not supported". A change that
+ * breaks this raises the major version and with it the entry point's name.
  */
 #ifndef NBDSTREAM_SINK_H
 #define NBDSTREAM_SINK_H

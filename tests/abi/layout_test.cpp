@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// ABI 1.0 is frozen: the header of today has all of it, where the header that was published has it.
+#include "layout.h"
+
+#include <gtest/gtest.h>
+#include <nbdstream/sink.h>
+
+#include <type_traits>
+
+namespace sink_tests {
+namespace {
+
+static_assert(sizeof(void*) == 8 && sizeof(long) == 8, "layout.def is about LP64");
+
+void expect_frozen(const layout_line* lines) {
+  for (; lines->name; ++lines) {
+    EXPECT_EQ(lines->offset, lines->frozen_offset) << lines->name;
+    EXPECT_EQ(lines->size, lines->frozen_size) << lines->name;
+  }
+}
+
+TEST(Layout, of_the_published_header_is_1_0) {
+  expect_frozen(layout_of_1_0());
+}
+
+TEST(Layout, of_today_is_1_0_and_what_was_appended) {
+  expect_frozen(layout_of_today());
+}
+
+// The signatures: what stands in a place of the table is called like this for ever.
+template <class Member, class Function>
+constexpr bool is = std::is_same_v<Member, Function*>;
+using t = nbdstream_sink_table;
+using h = nbdstream_host;
+static_assert(is<decltype(t::create), int(const nbdstream_host*, void**)>);
+static_assert(is<decltype(t::destroy), void(void*)>);
+static_assert(is<decltype(t::open), int(void*, const nbdstream_stream*)>);
+static_assert(is<decltype(t::write), int64_t(void*, const void*, size_t)>);
+static_assert(is<decltype(t::zero), int64_t(void*, uint64_t)>);
+static_assert(is<decltype(t::flush), int(void*)>);
+static_assert(is<decltype(t::native_fd), int(void*, uint32_t*)>);
+static_assert(is<decltype(t::wait_for), int(void*, nbdstream_wait*)>);
+static_assert(is<decltype(t::commit), int(void*, uint64_t)>);
+static_assert(is<decltype(t::abort), int(void*)>);
+static_assert(is<decltype(t::interrupt), void(void*)>);
+static_assert(is<decltype(h::log), void(const nbdstream_host*, int, const char*)>);
+static_assert(is<decltype(h::explain), void(const nbdstream_host*, const char*)>);
+static_assert(
+    is<decltype(h::setting), const nbdstream_setting*(const nbdstream_host*, const char*)>);
+
+}  // namespace
+}  // namespace sink_tests
