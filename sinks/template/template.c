@@ -3,8 +3,8 @@
  * A sink to copy: it writes the stream to PATH.part and renames that to PATH when the stream is
  * complete, so that a file called PATH is always a whole one.
  *
- *   cc -std=c11 -shared -fPIC -I core/include -o template.so template.c
- *   nbdstream --sink ./template.so:/backup/disk.raw --run '...'
+ *   cc -std=c11 -shared -fPIC $(pkg-config --cflags --libs nbdstream) -o mine.so template.c
+ *   nbdstream --sink ./mine.so:/backup/disk.raw --run '...'
  */
 #define _POSIX_C_SOURCE 200809L
 
