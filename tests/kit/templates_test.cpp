@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The templates, built in each of the ways in which a third party may, and run by the installed
+// program.
+#include "kit_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+class templates : public kit_test {
+ protected:
+  templates() { install(); }
+
+  /// A project that has nbdstream as a part of itself, and a template as its sink `mine`.
+  void build_with_nbdstream_inside(const std::string& language, const std::string& source,
+                                   const std::string& inclusion) {
+    copy_template(source, "mine");
+    write_file(path("mine/CMakeLists.txt"),
+               "cmake_minimum_required(VERSION 3.25)\n"
+               "project(mine LANGUAGES " +
+                   language + ")\n" + inclusion + "\nnbdstream_add_sink(mine SOURCES " + source +
+                   ")\n"
+                   "install(TARGETS sink_mine DESTINATION ${nbdstream_SINK_DIR})\n");
+    build(path("mine"), {"-Dnbdstream=" + source_directory});
+    expect_one_symbol(path("mine/build/mine.so"));
+  }
+};
+
+TEST_F(templates, are_built_with_find_package_and_installed_beside_the_sinks_of_the_tree) {
+  for (const char* file : {"CMakeLists.txt", "template.c", "template.cpp"})
+    copy_template(file, "mine");
+  build(path("mine"), {"-DCMAKE_PREFIX_PATH=" + prefix});
+  run({CMAKE_PROGRAM, "--install", path("mine/build")});
+  for (const char* name : {"template_c", "template_cpp"}) {
+    expect_one_symbol(sinks + "/" + name + ".so");
+    expect_stream(name);
+  }
+}
+
+TEST_F(templates, in_c_are_built_with_pkg_config_and_a_compiler) {
+  copy_template("template.c", ".");
+  run_shell(C_COMPILER " -std=c11 " + warnings +
+            " -shared -fPIC $(pkg-config --cflags --libs nbdstream) -o mine.so template.c");
+  expect_one_symbol("mine.so");
+  expect_stream("./mine.so");
+}
+
+TEST_F(templates, in_cpp_are_built_with_pkg_config_and_a_compiler) {
+  copy_template("template.cpp", ".");
+  run_shell(CXX_COMPILER " -std=c++20 " + warnings +
+            " -fno-rtti -shared -fPIC $(pkg-config --cflags --libs nbdstream) -o mine.so "
+            "template.cpp\n"
+            "mv mine.so \"$(pkg-config --variable=sinkdir nbdstream)\"");
+  expect_one_symbol(sinks + "/mine.so");
+  expect_stream("mine");
+}
+
+TEST_F(templates, in_c_are_built_with_nbdstream_as_a_subdirectory) {
+  build_with_nbdstream_inside("C", "template.c", "add_subdirectory(${nbdstream} nbdstream)");
+  expect_stream("mine/build/mine.so");
+}
+
+TEST_F(templates, in_cpp_are_built_with_fetched_content_of_which_nothing_is_installed) {
+  build_with_nbdstream_inside("CXX", "template.cpp",
+                              "include(FetchContent)\n"
+                              "FetchContent_Declare(nbdstream SOURCE_DIR ${nbdstream})\n"
+                              "FetchContent_MakeAvailable(nbdstream)");
+  expect_stream("mine/build/mine.so");
+  run({CMAKE_PROGRAM, "--install", path("mine/build"), "--prefix", path("other")});
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path("other")))
+    if (entry.is_regular_file()) files.push_back(entry.path().filename());
+  EXPECT_EQ(files, std::vector<std::string>{"mine.so"});
+}
+
+TEST_F(templates, in_rust_are_built_without_crates) {
+  if (std::string_view(RUST_COMPILER).empty())
+    GTEST_SKIP() << "there was no rustc when the tests were configured";
+  copy_template("template.rs", ".");
+  run({RUST_COMPILER, "--edition", "2021", "--crate-type", "cdylib", "-C", "panic=abort", "-D",
+       "warnings", "-o", "mine.so", "template.rs"});
+  expect_one_symbol("mine.so");
+  expect_stream("./mine.so");
+}
+
+}  // namespace
+}  // namespace nbdstream::test

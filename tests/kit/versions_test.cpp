@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Modules of another minor version than the program's: streams go through them all the same.
+#include "kit_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+class module_of : public kit_test {
+ protected:
+  /// A stream through the module, and what was logged.
+  std::string streamed(const std::string& name, const arguments& more = {}) const {
+    make_disk(4 * MiB);
+    arguments args{"--sink", test_modules + "/" + name + ".so:out.raw", "--run", convert};
+    args.insert(args.end(), more.begin(), more.end());
+    const result ended = nbdstream(args);
+    EXPECT_TRUE(ended_with(0, ended));
+    EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+    return ended.err;
+  }
+};
+
+TEST_F(module_of, the_published_header_works) {
+  EXPECT_TRUE(mentions(streamed("frozen"), "sink frozen: stream 1 of -1 bytes"));
+}
+
+TEST_F(module_of, the_published_header_is_told_the_size_and_its_settings) {
+  const std::string said =
+      streamed("frozen", {"--size", "4M", "-o", "most=512", "-o", "pause=2ms"});
+  EXPECT_TRUE(mentions(said, "sink frozen: stream 1 of 4194304 bytes"));
+}
+
+TEST_F(module_of, the_published_header_may_lend_a_descriptor) {
+  streamed("frozen", {"-o", "lend=yes"});
+}
+
+TEST_F(module_of, the_published_header_may_fail_and_say_why) {
+  make_disk(4 * MiB);
+  const result ended =
+      nbdstream({"--sink", test_modules + "/frozen.so:out.raw", "-o", "fail=on", "--run", convert});
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "this module was told to fail"));
+  EXPECT_TRUE(holds(path("out.raw"), ""));
+}
+
+TEST_F(module_of, a_newer_header_works_and_sees_that_the_host_is_older) {
+  EXPECT_TRUE(mentions(streamed("newer"), "sink newer: the host is older than I am"));
+}
+
+TEST_F(module_of, an_older_header_works_and_is_not_read_past_its_end) {
+  streamed("older");
+}
+
+}  // namespace
+}  // namespace nbdstream::test
