@@ -5,6 +5,7 @@
 #include "config/dump.hpp"
 #include "config/text.hpp"
 #include "config/validate.hpp"
+#include "conformance/check_sink.hpp"
 #include "server/server.hpp"
 #include "sink/module_sink.hpp"
 #include "sink/registry.hpp"
@@ -241,6 +242,10 @@ int run(int argc, char** argv, log::logger& log) {
   log.configure(config.server.log_level, config.server.log_format);
   for (auto& w : config::complete_and_validate(config, socket_activated())) {
     command.warnings.push_back(std::move(w));
+  }
+  if (command.what == action::check_sink) {
+    const auto& sink = config.exports.front().sink;
+    return conformance::check_sink(registry, sink, config.server.grace) ? 0 : exit_failure;
   }
   if (command.what == action::dump_config) return dump_config(registry, config), 0;
   auto chosen = choose_sinks(registry, config);

@@ -166,6 +166,10 @@ const token* find_token(const std::vector<token>& tokens, std::string_view optio
 void merge_sink(command_line& line, configuration& config, const std::string& file,
                 const std::vector<token>& tokens) {
   const token* given = find_token(tokens, "sink");
+  if (const token* checked = find_token(tokens, "check-sink")) {
+    if (given != nullptr) throw error("--check-sink names the sink; leave out --sink");
+    given = checked;
+  }
   const std::string where = given != nullptr ? given->where : "--option";
   if (given == nullptr && line.settings.empty()) return;
   try {

@@ -12,7 +12,7 @@
 namespace nbdstream::config {
 
 struct command {
-  enum class action { serve, help, version, list_sinks, dump_sink, dump_config };
+  enum class action { serve, help, version, list_sinks, dump_sink, check_sink, dump_config };
   action what = action::serve;
   std::string sink;  ///< dump_sink: the module's name or path
   configuration config;

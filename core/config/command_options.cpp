@@ -70,6 +70,11 @@ void set_action(command_line& line, text value) {
   line.dumped_sink = value;
 }
 
+void set_checked_sink(command_line& line, text value) {
+  set_action<action::check_sink>(line, value);
+  set_sink(line, value);
+}
+
 [[noreturn]] void refuse_reading(command_line&, text) {
   throw error("reading is not built; to pull from an NBD server use nbdcopy(1)");
 }
@@ -184,6 +189,10 @@ constexpr command_option options[] = {
      "List the sink modules that are found, and exit."},
     {"dump-sink", 0, "NAME", "", group::other, target::line, "", set_action<action::dump_sink>,
      "Show what a sink module is and which settings it takes, and exit."},
+    {"check-sink", 0, "NAME[:ARGUMENT]", "", group::other, target::line, "", set_checked_sink,
+     "Drive a sink module, most of all one of your own, through every turn of its life, print a "
+     "line for each check (TAP), and exit. The sink is given as to --sink, --option goes with it, "
+     "--grace is how long a call may take, and somebody must read the streams."},
     {"dump-config", 0, "", "true", group::other, target::line, "", set_action<action::dump_config>,
      "Print the configuration in effect as TOML that --config reads back, and exit."},
     {"readonly", 'r', "", "true", group::other, target::line, "", refuse_reading,

@@ -203,6 +203,12 @@ TEST(CommandLine, NamesOneThingToPrint) {
   const command c = parse({"--dump-sink", "fifo"});
   EXPECT_EQ(c.what, action::dump_sink);
   EXPECT_EQ(c.sink, "fifo");
+  const command checked = parse({"--check-sink", "./own.so:a:b", "-o", "key=value"});
+  EXPECT_EQ(checked.what, action::check_sink);
+  EXPECT_EQ(only_export(checked).sink.module, "./own.so");
+  EXPECT_EQ(only_export(checked).sink.argument, "a:b");
+  EXPECT_EQ(only_export(checked).sink.settings.size(), 1U);
+  EXPECT_TRUE(names(error_of_words({"--check-sink", "fifo:x", "--sink", "fifo:y"}), {"--sink"}));
   EXPECT_EQ(parse({"--help", "--size", "nonsense", "--config", "/none"}).what, action::help);
   EXPECT_TRUE(names(error_of_words({"--list-sinks", "--dump-config"}), {"--dump-config"}));
 }

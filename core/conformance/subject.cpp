@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The calls in general: the host that a sink sees, who calls it, and what it may answer.
+#include "conformance/subject.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace nbdstream::conformance {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::int64_t largest_errno = 4095;
+constexpr int most_repeats = 1500;  // within a second
+
+bool blocks(const nbdstream_sink_table& table, nbdstream_sink_blocking phase) {
+  return (table.blocking & static_cast<std::uint32_t>(phase)) != 0;
+}
+
+std::string result_text(std::int64_t result) {
+  if (result >= 0) return fmt::format("{}", result);
+  if (result < -largest_errno) return fmt::format("{}, which is no errno", result);
+  const int error = static_cast<int>(-result);
+  const char* const known = error == ENOTSUP ? "ENOTSUP" : ::strerrorname_np(error);
+  return fmt::format("-{} ({})", known ? known : "?", std::strerror(error));
+}
+
+void wait_as_told(const nbdstream_wait& wait, clock::time_point until) {
+  std::chrono::nanoseconds left = std::max<clock::duration>(until - clock::now(), 0ns);
+  if (wait.timeout_ns >= 0) left = std::min(left, std::chrono::nanoseconds(wait.timeout_ns));
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+  const timespec timeout{seconds.count(), (left - seconds).count()};
+  pollfd p{wait.fd, static_cast<short>(wait.events), 0};
+  ::ppoll(&p, 1, &timeout, nullptr);
+}
+
+std::string_view hint(std::string_view call) {
+  if (call == "open") return ": is the other side there?";
+  return ": is the other side reading?";
+}
+
+}  // namespace
+
+subject::subject(const setup& s)
+    : setup_(s), table_(s.module.table), caller_(std::make_unique<caller>(s.report, s.grace)) {
+  host_.struct_size = sizeof host_;
+  host_.abi_minor = NBDSTREAM_SINK_ABI_MINOR;
+  host_.context = this;
+  host_.log = log_line;
+  host_.explain = explain;
+  host_.setting = find_setting;
+}
+
+void subject::log_line(const nbdstream_host* host, int, const char* text) {
+  auto& self = *static_cast<subject*>(host->context);
+  if (!self.created_ && !self.creating_)
+    self.complain("log was called after destroy had returned", contract::log_until_destroy);
+  self.setup_.report.send(kind::note, fmt::format("log: {}", text));
+}
+
+void subject::explain(const nbdstream_host* host, const char* text) {
+  auto& self = *static_cast<subject*>(host->context);
+  if (self.calling_ != std::this_thread::get_id()) {
+    self.complain(fmt::format("explain was called outside of any call, or on a thread that is not "
+                              "the call's, with \"{}\"",
+                              text),
+                  contract::explain_within_a_call);
+  }
+  const std::lock_guard lock(self.mutex_);
+  self.explanation_ = text;
+}
+
+const nbdstream_setting* subject::find_setting(const nbdstream_host* host, const char* name) {
+  auto& self = *static_cast<subject*>(host->context);
+  if (!self.creating_) {
+    self.complain(fmt::format("setting(\"{}\") was called outside of create", name),
+                  contract::setting_in_create);
+  }
+  return self.setup_.settings.find(name);
+}
+
+void subject::complain(std::string_view what, contract::sentence broken) const {
+  if (stream_ == 0) return setup_.report.violation(what, broken);
+  setup_.report.violation(fmt::format("stream {}, after {} bytes: {}", stream_, sent_.length, what),
+                          broken);
+}
+
+void subject::fail(std::string_view name, std::int64_t result, contract::sentence broken) {
+  std::string explanation;
+  {
+    const std::lock_guard lock(mutex_);
+    explanation = std::exchange(explanation_, {});
+  }
+  if (!explanation.empty()) explanation = ": " + explanation;
+  complain(fmt::format("{} said {}{}", name, result_text(result), explanation), broken);
+  throw broken_off();
+}
+
+std::int64_t subject::make(std::string_view name, nbdstream_sink_blocking phase, const call& c,
+                           manner how, nbdstream_wait& wait, std::optional<int>& asked) {
+  const call whole = [&] {
+    calling_ = std::this_thread::get_id();
+    const auto result = c();
+    if (result == -EAGAIN && table_.wait_for) asked = table_.wait_for(self_, &wait);
+    calling_ = std::thread::id();
+    return result;
+  };
+  wait = {};
+  wait.struct_size = sizeof wait;
+  wait.fd = -1;
+  wait.timeout_ns = -1;
+  if (!blocks(table_, phase)) return caller_->here(name, whole);
+  std::function<void()> interrupt;
+  if (table_.interrupt) interrupt = [&] { table_.interrupt(self_); };
+  return caller_->apart(name, whole, interrupt, how.interrupted);
+}
+
+void subject::check_wait(std::string_view name, const nbdstream_wait& wait,
+                         std::optional<int> asked) {
+  const auto break_off = [&](std::string_view what, contract::sentence broken) {
+    complain(fmt::format("{} said -EAGAIN, but {}", name, what), broken);
+    throw broken_off();
+  };
+  if (!table_.wait_for) break_off("there is no wait_for", contract::wait_for_is_there);
+  if (*asked < 0)
+    break_off(fmt::format("wait_for said {}", result_text(*asked)), contract::repeated);
+  if (wait.fd < 0 && wait.timeout_ns < 0)
+    break_off("wait_for named neither a descriptor nor a time", contract::wait_names_something);
+  if (wait.fd >= 0 && ::fcntl(wait.fd, F_GETFD) < 0)
+    break_off(fmt::format("wait_for named {}, which is no open descriptor", wait.fd),
+              contract::wait_names_something);
+  if ((wait.events & ~static_cast<std::uint32_t>(POLLIN | POLLOUT | POLLPRI)) != 0)
+    break_off(fmt::format("wait_for named the events {:#x}", wait.events), contract::wait_events);
+}
+
+std::int64_t subject::perform(std::string_view name, nbdstream_sink_blocking phase, const call& c,
+                              manner how) {
+  const auto began = clock::now();
+  const auto until = began + setup_.grace;
+  bool told = false;
+  for (int repeats = 0;; ++repeats) {
+    nbdstream_wait wait{};
+    std::optional<int> asked;
+    const auto result = make(name, phase, c, how, wait, asked);
+    if (result < -largest_errno) fail(name, result, contract::results);
+    if (result != -EAGAIN) return result;
+    check_wait(name, wait, asked);
+    if (how.once) return result;
+    const auto now = clock::now();
+    if (repeats > most_repeats && now - began < 1s) {
+      complain(fmt::format("{} said -EAGAIN {} times within a second, and what it waited for was "
+                           "always there",
+                           name, repeats),
+               contract::repeated);
+      throw broken_off();
+    }
+    if (now >= until) {
+      const bool aborting = name == "abort";
+      complain(fmt::format("{} has said -EAGAIN for {}{} (--grace gives it longer)", name,
+                           in_words(setup_.grace), aborting ? "" : hint(name)),
+               aborting ? contract::abort_never_fails : contract::none);
+      throw broken_off();
+    }
+    if (now - began > 1s && !std::exchange(told, true))
+      setup_.report.send(kind::note, fmt::format("waiting: {} says -EAGAIN{}", name, hint(name)));
+    wait_as_told(wait, until);
+  }
+}
+
+}  // namespace nbdstream::conformance

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_CONFORMANCE_SUBJECT_HPP
+#define NBDSTREAM_CONFORMANCE_SUBJECT_HPP
+
+#include "conformance/caller.hpp"
+#include "conformance/lent_descriptor.hpp"
+#include "sink/module.hpp"
+#include "sink/options.hpp"
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+namespace nbdstream::conformance {
+
+/// What a sink is made from, and to whom its faults are told.
+struct setup {
+  const sink::module& module;
+  const sink::settings& settings;
+  const channel& report;
+  clock::duration grace;
+  int standard_output = -1;  ///< what it was when the process began; -1: not of interest
+};
+
+/// How calls are made where they are not just made until they succeed.
+struct manner {
+  bool once = false;                             ///< -EAGAIN is an answer
+  std::optional<clock::duration> interrupted{};  ///< after so long
+};
+
+/// A sink that is driven as sink.h says a host may drive it, and watched. What is wrong is
+/// reported; where the check cannot go on, broken_off or stuck is thrown.
+class subject {
+ public:
+  explicit subject(const setup& s);
+  subject(const subject&) = delete;
+  subject& operator=(const subject&) = delete;
+
+  /// False: the module refuses, which only a second sink may be met with.
+  bool create(bool may_refuse = false);
+  void destroy();
+
+  void open();
+  void write(std::uint64_t count);
+  void zero(std::uint64_t count);
+  void flush();
+  void commit();
+  void abort();
+
+  /// One call, with its result. After a success the sink is open, or closed, as it should be.
+  std::int64_t try_open(manner how);
+  std::int64_t try_write(std::uint64_t count, manner how);
+  std::int64_t try_zero(std::uint64_t count, manner how);
+  std::int64_t try_flush(manner how);
+  std::int64_t try_commit(manner how);
+
+  [[nodiscard]] bool is_created() const noexcept { return created_; }
+  [[nodiscard]] bool is_open() const noexcept { return open_; }
+  [[nodiscard]] bool lends() const noexcept { return lent_.has_value(); }
+  void complain(std::string_view what, contract::sentence broken) const;
+
+  /// Fails a call: what it said, and what the module explained. Throws broken_off.
+  [[noreturn]] void fail(std::string_view name, std::int64_t result, contract::sentence broken);
+
+ private:
+  using call = caller::call;
+
+  /// Makes a call on the thread that is its phase's, repeats it while it says -EAGAIN.
+  std::int64_t perform(std::string_view name, nbdstream_sink_blocking phase, const call& c,
+                       manner how);
+  /// The same call once; what to wait for goes into `wait`, the result of wait_for into `asked`.
+  std::int64_t make(std::string_view name, nbdstream_sink_blocking phase, const call& c, manner how,
+                    nbdstream_wait& wait, std::optional<int>& asked);
+  void check_wait(std::string_view name, const nbdstream_wait& wait, std::optional<int> asked);
+  void borrow();
+  void check_lent();
+  void send(std::string data);
+  void send_lent(std::string_view data);
+  void check_count(std::string_view name, std::int64_t n, std::uint64_t most,
+                   contract::sentence broken);
+
+  static void log_line(const nbdstream_host* host, int level, const char* text);
+  static void explain(const nbdstream_host* host, const char* text);
+  static const nbdstream_setting* find_setting(const nbdstream_host* host, const char* name);
+
+  setup setup_;
+  const nbdstream_sink_table& table_;
+  nbdstream_host host_{};
+  std::unique_ptr<caller> caller_;
+  void* self_ = nullptr;
+  bool created_ = false;
+  bool open_ = false;
+  std::uint64_t stream_ = 0;
+  checksum sent_;
+  std::optional<lent_descriptor> lent_;
+
+  std::atomic<std::thread::id> calling_;  ///< the thread of the call that runs; default: none
+  std::atomic<bool> creating_ = false;
+  std::mutex mutex_;
+  std::string explanation_;  ///< under the mutex
+};
+
+}  // namespace nbdstream::conformance
+#endif

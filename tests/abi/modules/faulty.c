@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A sink that throws everything away, and breaks the contract in the one respect that the
+ * environment variable FAULT names. Without it, it keeps all of it. */
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <nbdstream/sink.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+struct faulty {
+  const struct nbdstream_host *host;
+  int open, opens, aborts, lent;
+  int64_t taken;
+  atomic_int interrupted;
+};
+
+static const char *fault = "";
+static const struct nbdstream_host *first_host;
+static int alive;
+
+static int is(const char *name) {
+  return strcmp(fault, name) == 0;
+}
+
+static void *stay(void *nothing) {
+  for (;;) pause();
+  return nothing;
+}
+
+static void *explain_there(void *host) {
+  ((const struct nbdstream_host *)host)->explain(host, "from elsewhere");
+  return NULL;
+}
+
+static void start_thread(void *(*run)(void *), void *with, int join) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, run, with) != 0) abort();
+  if (join) pthread_join(thread, NULL);
+}
+
+static int create(const struct nbdstream_host *host, void **out) {
+  if (is("create-fails")) return -ENOENT;
+  struct faulty *self = calloc(1, sizeof *self);
+  if (self == NULL) return -ENOMEM;
+  self->host = host;
+  self->lent = -1;
+  if (first_host == NULL) first_host = host;
+  if (is("log-after-destroy")) first_host->log(first_host, NBDSTREAM_LOG_INFO, "I am back");
+  if (is("destroy-keeps-descriptor")) (void)!dup(STDERR_FILENO);
+  if (is("destroy-keeps-thread")) start_thread(stay, NULL, 0);
+  alive = 1;
+  *out = self;
+  return 0;
+}
+
+static void destroy(void *sink) {
+  if (is("destroy-exits")) _exit(3);
+  alive = 0;
+  free(sink);
+}
+
+static int open_stream(void *sink, const struct nbdstream_stream *stream) {
+  struct faulty *self = sink;
+  (void)stream;
+  if (is("open-hangs")) stay(NULL);
+  if (is("open-never") || is("open-at-once")) return -EAGAIN;
+  if (is("abort-needs-open") && ++self->opens % 2 == 1) return -EAGAIN;
+  if (is("open-fails")) return -EIO;
+  if (is("open-fails-again") && ++self->opens > 1) return -EBUSY;
+  if (is("open-fails-after-abort") && self->aborts > 0) return -EBUSY;
+  if (is("one-in-a-process") && !alive) return -EBADF;
+  if (is("open-stays-interrupted") && self->interrupted) return -EINTR;
+  if (is("open-keeps-descriptor")) (void)!dup(STDERR_FILENO);
+  if (is("setting-in-open")) self->host->setting(self->host, "nothing");
+  self->open = 1;
+  self->taken = 0;
+  return 0;
+}
+
+static int64_t write_data(void *sink, const void *data, size_t length) {
+  struct faulty *self = sink;
+  (void)data;
+  if (is("write-takes-nothing")) return 0;
+  if (is("write-takes-too-much")) return (int64_t)length + 1;
+  if (is("write-fails-oddly")) return -100000;
+  if (is("write-blocks")) nanosleep(&(struct timespec){0, 150000000}, NULL);
+  if (is("write-has-a-limit") && length > 4 << 20) return -EFBIG;
+  if (is("explains-elsewhere")) start_thread(explain_there, (void *)self->host, 1);
+  if (strncmp(fault, "wait-for-", 9) == 0) return -EAGAIN;
+  self->taken += (int64_t)length;
+  return (int64_t)length;
+}
+
+static int64_t write_zeroes(void *sink, uint64_t length) {
+  struct faulty *self = sink;
+  if (is("zero-is-not-there")) return -ENOTSUP; /* which is no fault */
+  if (is("zero-takes-nothing")) return 0;
+  if (is("zero-takes-too-much")) return (int64_t)length + 1;
+  if (is("zero-of-32-bits")) return (int64_t)(uint32_t)length;
+  if (self->lent >= 0) lseek(self->lent, (off_t)length - is("lends-and-moves-wrong"), SEEK_CUR);
+  self->taken += (int64_t)length;
+  return (int64_t)length;
+}
+
+static int flush(void *sink) {
+  struct faulty *self = sink;
+  if (is("flush-fails")) return -ENOTSUP;
+  if (is("lends-and-changes-flags")) fcntl(self->lent, F_SETFL, O_NONBLOCK);
+  if (is("lends-and-exchanges")) {
+    const int other = memfd_create("other", MFD_CLOEXEC);
+    dup2(other, self->lent);
+    close(other);
+  }
+  return 0;
+}
+
+static int native_fd(void *sink, uint32_t *fd_flags) {
+  struct faulty *self = sink;
+  if (strncmp(fault, "lends-", 6) != 0 || is("lends-nothing")) return -1;
+  if (is("lends-an-error")) return -EIO;
+  if (is("lends-closed")) return 999;
+  if (is("lends-read-only")) return self->lent = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (is("lends-and-changes-flags")) *fd_flags = NBDSTREAM_FD_SHARED;
+  return self->lent = memfd_create("lent", MFD_CLOEXEC);
+}
+
+static int wait_for(void *sink, struct nbdstream_wait *wait) {
+  (void)sink;
+  if (is("wait-for-nothing")) return 0;
+  if (is("wait-for-fails")) return -EIO;
+  wait->timeout_ns = is("open-at-once") ? 0 : 1000000;
+  if (is("wait-for-closed")) wait->fd = 999;
+  if (is("wait-for-odd-events")) wait->events = 0x4000;
+  return 0;
+}
+
+static void end_stream(struct faulty *self) {
+  if (self->lent >= 0) close(self->lent);
+  self->lent = -1;
+  self->open = 0;
+  if (!is("open-stays-interrupted") && !is("commit-stays-interrupted")) self->interrupted = 0;
+}
+
+static int commit(void *sink, uint64_t length) {
+  struct faulty *self = sink;
+  (void)length;
+  if (is("commit-hangs")) stay(NULL);
+  if (is("commit-aborts")) abort();
+  if (is("commit-never")) return -EAGAIN;
+  if (is("abort-needs-no-commit") && self->open++ == 1) return -EAGAIN;
+  if (is("commit-stays-interrupted") && self->interrupted) return -EINTR;
+  if (is("commit-fails")) {
+    self->host->explain(self->host, "nobody is at home");
+    return -EIO;
+  }
+  end_stream(self);
+  return 0;
+}
+
+static int abort_stream(void *sink) {
+  struct faulty *self = sink;
+  ++self->aborts;
+  if (is("abort-crashes")) raise(SIGKILL);
+  if (is("abort-fails")) return -EIO;
+  if (is("abort-fails-after-data") && self->taken > 0) return -EIO;
+  if (is("abort-never")) return -EAGAIN;
+  if (is("abort-needs-open") && self->open == 0) return -EBADF;
+  if (is("abort-needs-no-commit") && self->open == 2) return -EBADF;
+  end_stream(self);
+  return 0;
+}
+
+static void interrupt(void *sink) {
+  ((struct faulty *)sink)->interrupted = 1;
+}
+
+static struct nbdstream_sink_table table = {
+    .struct_size = sizeof table,
+    .abi_minor = NBDSTREAM_SINK_ABI_MINOR,
+    .name = "faulty",
+    .description = "Throw everything away",
+    .version = "1.0",
+    .option_size = sizeof(struct nbdstream_option),
+    .create = create,
+    .destroy = destroy,
+    .open = open_stream,
+    .write = write_data,
+    .zero = write_zeroes,
+    .flush = flush,
+    .native_fd = native_fd,
+    .wait_for = wait_for,
+    .commit = commit,
+    .abort = abort_stream,
+    .interrupt = interrupt,
+};
+
+const struct nbdstream_sink_table *NBDSTREAM_SINK_ENTRY(void) {
+  if (getenv("FAULT") != NULL) fault = getenv("FAULT");
+  if (is("table-has-a-full-stop")) table.description = "Throw everything away.";
+  if (is("table-has-odd-flags")) table.flags = 32;
+  if (is("table-has-odd-phases")) table.blocking = 32;
+  if (is("wait-for-is-not-there")) table.wait_for = NULL;
+  if (is("lends-nothing")) table.write = NULL;
+  if (is("open-stays-interrupted")) table.blocking = NBDSTREAM_BLOCKING_OPEN;
+  if (is("commit-stays-interrupted")) table.blocking = NBDSTREAM_BLOCKING_FINISH;
+  return &table;
+}
