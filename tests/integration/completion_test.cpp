@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Completion in bash, with the words that readline would hand to it.
+#include "support/integration_test.hpp"
+
+#include <algorithm>
+#include <regex>
+#include <sstream>
+
+namespace nbdstream::test {
+namespace {
+
+using words = std::vector<std::string>;
+
+class completion : public integration_test {
+ protected:
+  /// What the line $1 may go on with, its last word. COMP_WORDS are split at ':' and '=', which
+  /// COMP_WORDBREAKS has in it.
+  static constexpr const char* script = R"(
+source /usr/share/bash-completion/bash_completion
+source "$NBDSTREAM_SOURCE/packaging/nbdstream.bash"
+complete -p nbdstream > /dev/null || exit
+COMP_LINE=$1 COMP_POINT=${#1} COMP_TYPE=9 COMP_KEY=9
+mapfile -t COMP_WORDS < <(grep -oE '[:=]|[^ :=]+' <<< "$1")
+[[ $1 != *[\ :=] ]] || COMP_WORDS+=('')
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+_nbdstream nbdstream "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+[ ${#COMPREPLY[@]} -eq 0 ] || printf '%s\n' "${COMPREPLY[@]}"
+)";
+
+  words of(const std::string& line) const {
+    const result ended = start({"bash", "--norc", "-c", script, "bash", "nbdstream " + line},
+                               {.environment = {"NBDSTREAM_SOURCE=" NBDSTREAM_SOURCE}})
+                             .wait();
+    EXPECT_TRUE(ended_with(0, ended));
+    EXPECT_EQ(ended.err, "") << line;
+    words found;
+    std::istringstream lines(ended.out);
+    for (std::string word; std::getline(lines, word);) found.push_back(word);
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+};
+
+TEST_F(completion, knows_the_options_of_help) {
+  const std::string help = nbdstream({"--help"}).out;
+  const std::regex option("\n  (?:-.,|   ) (--[a-z-]+)");
+  words known;
+  for (std::sregex_iterator it(help.begin(), help.end(), option), end; it != end; ++it) {
+    known.push_back((*it)[1]);
+  }
+  std::sort(known.begin(), known.end());
+  EXPECT_GT(known.size(), 30u);
+  EXPECT_EQ(of("--"), known);
+  EXPECT_EQ(of("--spill-d"), words({"--spill-directory"}));
+}
+
+TEST_F(completion, knows_the_sinks_and_their_settings) {
+  words sinks;
+  std::istringstream list(nbdstream({"--list-sinks"}).out);
+  for (std::string line; std::getline(list, line);)
+    sinks.push_back(line.substr(0, line.find('\t')));
+  EXPECT_EQ(of("--sink "), sinks);
+  EXPECT_EQ(of("--sink=st"), words({"stdout"}));
+  EXPECT_EQ(of("--dump-sink so"), words({"socket"}));
+  EXPECT_EQ(of("--option "), words({"path=", "reader-timeout="})) << "of the default sink";
+  EXPECT_EQ(of("--sink socket:x -o "), words({"address="}));
+}
+
+TEST_F(completion, knows_the_files) {
+  write_file(path("disk.pipe"), "");
+  std::filesystem::create_directory(path("disks"));
+  const words both{"disk.pipe", "disks"};
+  for (const std::string line :
+       {"--sink fifo:di", "--sink=fifo:di", "-o path=di", "pipe=di", "write=di", "--unix di",
+        "-U di", "--pidfile=di", "-P di", "--tls-psk di"}) {
+    EXPECT_EQ(of(line), both) << line;
+  }
+  EXPECT_EQ(of("--spill-directory di"), words({"disks"}));
+}
+
+TEST_F(completion, knows_the_values_that_are_words) {
+  EXPECT_EQ(of("--gaps "), words({"allow", "refuse"}));
+  EXPECT_EQ(of("--tls="), words({"off", "on", "require"}));
+  EXPECT_EQ(of("--size "), words());
+  for (const std::string name : {"order", "log-level"}) {
+    // "... is not one of auto, strict, ...; did you mean ...?"
+    const std::string refusal = nbdstream({"--" + name, "?"}).err;
+    for (const auto& word : of("--" + name + " ")) {
+      EXPECT_TRUE(std::regex_search(refusal, std::regex("not one of.*\\b" + word + "\\b")));
+    }
+    const auto commas = std::count(refusal.begin(), refusal.end(), ',');
+    EXPECT_EQ(of("--" + name + " ").size(), static_cast<std::size_t>(commas) + 1) << refusal;
+  }
+}
+
+TEST_F(completion, knows_the_words_of_nbdkit) {
+  EXPECT_EQ(of(""), words({"pipe=", "size=", "write="}));
+}
+
+}  // namespace
+}  // namespace nbdstream::test
