@@ -31,8 +31,8 @@
  *   that crosses the boundary says how large it is (an option does in option_size). Members are
  *   only ever appended, which raises the minor version; a reader must not look past the size that
  *   it was told, and takes what is not there for zero. A module that wants more than 1.0 of the
- * host looks at host->struct_size first. A NULL function means "not supported". A change that
- * breaks this raises the major version and with it the entry point's name.
+ *   host looks at host->struct_size first. A NULL function means "not supported". A change that
+ *   breaks this raises the major version and with it the entry point's name.
  */
 #ifndef NBDSTREAM_SINK_H
 #define NBDSTREAM_SINK_H
