@@ -2,9 +2,9 @@
 #include "conformance/caller.hpp"
 
 #include "config/parse.hpp"
+#include "io/quiet_thread.hpp"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -12,8 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <csignal>
-#include <memory>
 
 namespace nbdstream::conformance {
 namespace {
@@ -68,14 +66,7 @@ std::int64_t caller::here(std::string_view name, const call& c, blocking how) {
 }
 
 void caller::start() {
-  // As the host does: signals are the business of its own thread.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const auto restore = [](const sigset_t* mask) { ::pthread_sigmask(SIG_SETMASK, mask, nullptr); };
-  const std::unique_ptr<sigset_t, decltype(restore)> guard(&before, restore);
-  thread_ = std::thread([this] {
+  thread_ = io::quiet_thread([this] {
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [&] { return stop_ || next_; });

@@ -8,6 +8,7 @@
 #include "sink/options.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "io/worker.hpp"
 
-#include <pthread.h>
+#include "io/quiet_thread.hpp"
 
 #include <boost/asio/post.hpp>
 
 #include <cerrno>
-#include <csignal>
-#include <memory>
 #include <optional>
 
 namespace nbdstream::io {
@@ -43,14 +41,7 @@ worker::~worker() {
 }
 
 void worker::start() {
-  // Signals are the loop's business: the thread inherits a mask that blocks them all.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const auto restore = [](const sigset_t* mask) { ::pthread_sigmask(SIG_SETMASK, mask, nullptr); };
-  const std::unique_ptr<sigset_t, decltype(restore)> guard(&before, restore);
-  thread_ = std::thread([state = state_, changed = changed_, executor = executor_] {
+  thread_ = quiet_thread([state = state_, changed = changed_, executor = executor_] {
     std::unique_lock lock(state->mutex);
     for (;;) {
       state->woken.wait(lock, [&] { return state->stop || state->call; });
