@@ -65,8 +65,8 @@ set(CPACK_DEBIAN_NBDSTREAM_DESCRIPTION
 nbdstream is a server for the network block device protocol. Any program
 that can write to an NBD disk (qemu-img, nbdcopy, QEMU) becomes the left end
 of a pipe: what it writes, in any order, goes into a named pipe, a socket,
-standard output or a sink of your own, as one sequential stream. A stream
-that broke off is never passed off as complete.")
+standard output, a file, a command or a sink of your own, as one sequential
+stream. A stream that broke off is never passed off as complete.")
 
 set(CPACK_DEBIAN_NBDSTREAM-DEV_PACKAGE_NAME nbdstream-dev)
 set(CPACK_DEBIAN_NBDSTREAM-DEV_PACKAGE_SECTION libdevel)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What the sink `file` makes of the path that it is given, and with which permissions.
-#include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -10,24 +9,12 @@
 #include <cerrno>
 #include <cstring>
 
-#include "host.hpp"
-#include "surroundings.hpp"
+#include "file_fixture.hpp"
 
 namespace sink_tests {
 namespace {
 
-using names = std::vector<std::string>;
-
-struct FilePath : ::testing::Test {
-  directory here;
-  const std::string path = here / "disk.raw";
-  const std::string module = in_tree_sink("file");
-
-  [[nodiscard]] settings with(settings more) const {
-    more.insert({"path", path});
-    return more;
-  }
-
+struct FilePath : file_fixture {
   /// create must fail, in one sentence with all these words.
   void expect_refused(const settings& values, const std::vector<std::string>& words) const {
     const sink refused(module, values);

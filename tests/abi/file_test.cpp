@@ -2,33 +2,20 @@
 //
 // Streams through the sink `file`, into files.
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 
-#include "host.hpp"
-#include "surroundings.hpp"
+#include "file_fixture.hpp"
 
 namespace sink_tests {
 namespace {
 
 constexpr uint64_t MiB = 1 << 20;
 
-using names = std::vector<std::string>;
-
-struct File : ::testing::Test {
-  directory here;
-  const std::string path = here / "disk.raw";
-  const std::string module = in_tree_sink("file");
-
-  [[nodiscard]] settings with(settings more) const {
-    more.insert({"path", path});
-    return more;
-  }
-};
+struct File : file_fixture {};
 
 TEST_F(File, appears_when_it_is_complete_and_not_before) {
   const std::string data = pattern(300'000);

@@ -2,6 +2,7 @@
 //
 // What the fifo sink makes of the path that it is given.
 #include "support/integration_test.hpp"
+#include "support/seccomp.hpp"
 
 #include <sys/stat.h>
 
@@ -113,24 +114,11 @@ TEST_F(fifo_sink, needs_a_path) {
 
 /// Runs a command that F_SETPIPE_SZ is refused, as it is where all pipes of the user together are
 /// at their limit (pipe(7)). To reach that would be to take it from everything else that runs.
-const std::string with_no_larger_pipes = R"(
-import ctypes, os, platform, struct, sys
-fcntl = {'x86_64': 72, 'aarch64': 25}[platform.machine()]
-load, equal, give = 0x20, 0x15, 0x06
-F_SETPIPE_SZ, EPERM_, ALLOW = 1031, 0x50001, 0x7fff0000
-rules = b''.join(struct.pack('HBBI', *rule) for rule in (
-    (load, 0, 0, 0), (equal, 0, 3, fcntl), (load, 0, 0, 24), (equal, 0, 1, F_SETPIPE_SZ),
-    (give, 0, 0, EPERM_), (give, 0, 0, ALLOW)))
-class program(ctypes.Structure):
-    _fields_ = [('length', ctypes.c_ushort), ('rules', ctypes.c_char_p)]
-filter = program(len(rules) // 8, rules)
-prctl = ctypes.CDLL(None, use_errno=True).prctl
-PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
-assert prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-assert prctl(PR_SET_SECCOMP, 2, ctypes.byref(filter)) == 0
-os.execvp(sys.argv[1], sys.argv[1:])
-)";
-
+const std::string with_no_larger_pipes = seccomp_words + R"(
+fcntl, F_SETPIPE_SZ = {'x86_64': 72, 'aarch64': 25}[platform.machine()], 1031
+rules = ((load, 0, 0, 0), (equal, 0, 3, fcntl), (load, 0, 0, 24), (equal, 0, 1, F_SETPIPE_SZ),
+         (give, 0, 0, FAIL + errno.EPERM), (give, 0, 0, ALLOW))
+)" + seccomp_filter + "os.execvp(sys.argv[1], sys.argv[1:])\n";
 TEST_F(fifo_sink, leaves_a_pipe_as_it_is_where_the_user_may_have_no_larger_one_and_says_so) {
   process reader = start_reader();
   arguments argv{"python3", "-c", with_no_larger_pipes, "nbdstream"};

@@ -2,6 +2,7 @@
 //
 // The sink `file` on disks that are full, that fail, or that are slow.
 #include "support/integration_test.hpp"
+#include "support/seccomp.hpp"
 
 #include <algorithm>
 
@@ -9,24 +10,12 @@ namespace nbdstream::test {
 namespace {
 
 /// Runs a command in which one call of the system always fails with one error.
-const std::string with_a_call_that_fails = R"(
-import ctypes, errno, os, platform, struct, sys
+const std::string with_a_call_that_fails = seccomp_words + R"(
 call = {'fsync': {'x86_64': 74, 'aarch64': 82},
         'renameat2': {'x86_64': 316, 'aarch64': 276}}[sys.argv[1]][platform.machine()]
-load, equal, give = 0x20, 0x15, 0x06
-ERRNO, ALLOW = 0x50000 + getattr(errno, sys.argv[2]), 0x7fff0000
-rules = b''.join(struct.pack('HBBI', *rule) for rule in (
-    (load, 0, 0, 0), (equal, 0, 1, call), (give, 0, 0, ERRNO), (give, 0, 0, ALLOW)))
-class program(ctypes.Structure):
-    _fields_ = [('length', ctypes.c_ushort), ('rules', ctypes.c_char_p)]
-filter = program(len(rules) // 8, rules)
-prctl = ctypes.CDLL(None, use_errno=True).prctl
-PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
-assert prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-assert prctl(PR_SET_SECCOMP, 2, ctypes.byref(filter)) == 0
-os.execvp(sys.argv[3], sys.argv[3:])
-)";
-
+error = FAIL + getattr(errno, sys.argv[2])
+rules = (load, 0, 0, 0), (equal, 0, 1, call), (give, 0, 0, error), (give, 0, 0, ALLOW)
+)" + seccomp_filter + "os.execvp(sys.argv[3], sys.argv[3:])\n";
 /// Writes until that fails; it must fail with ENOSPC.
 const std::string until_the_disk_is_full = R"(
 failed = 0

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Calls of the system that fail as they are told, for a program and what it starts.
+#ifndef NBDSTREAM_TESTS_SUPPORT_SECCOMP_HPP
+#define NBDSTREAM_TESTS_SUPPORT_SECCOMP_HPP
+
+#include <string>
+
+namespace nbdstream::test {
+
+/// The parts of a Python script. Between them it sets `rules`, a list of instructions of BPF as in
+/// seccomp(2), and behind them it runs the program.
+inline const std::string seccomp_words = R"(
+import ctypes, errno, os, platform, struct, sys
+load, equal, give = 0x20, 0x15, 0x06
+FAIL, ALLOW = 0x50000, 0x7fff0000
+)";
+inline const std::string seccomp_filter = R"(
+rules = b''.join(struct.pack('HBBI', *rule) for rule in rules)
+class program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('rules', ctypes.c_char_p)]
+filter = program(len(rules) // 8, rules)
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
+assert prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+assert prctl(PR_SET_SECCOMP, 2, ctypes.byref(filter)) == 0
+)";
+
+}  // namespace nbdstream::test
+
+#endif
