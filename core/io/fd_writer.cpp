@@ -113,17 +113,24 @@ fd_writer::fd_writer(int fd, bool shared, readiness& ready, worker& thread,
       stop_(stop),
       before_wait_(before_wait) {}
 
+/// What kind of file it is, as in st_mode; 0 where that cannot be known. Other than fstat() it asks
+/// no server or disk, which may take its time: this is known here.
+unsigned fd_writer::type_of(int fd) noexcept {
+  struct statx s {};
+  const int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
+  return ::statx(fd, "", flags, STATX_TYPE, &s) == 0 ? s.stx_mode & S_IFMT : 0;
+}
+
 fd_writer::how fd_writer::choose(int fd, bool shared) {
-  struct stat s {};
-  if (::fstat(fd, &s) != 0) return how::blocking;
-  if (S_ISSOCK(s.st_mode)) return how::socket;
-  if (S_ISFIFO(s.st_mode)) {
+  const auto type = type_of(fd);
+  if (S_ISSOCK(type)) return how::socket;
+  if (S_ISFIFO(type)) {
     // Of a shared one others may change the flags at any time.
     const int flags = ::fcntl(fd, F_GETFL);
     const bool ours = !shared && ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
     return ours ? how::nonblocking : how::blocking_paced;
   }
-  return S_ISCHR(s.st_mode) && ::isatty(fd) ? how::blocking_paced : how::blocking;
+  return S_ISCHR(type) && ::isatty(fd) ? how::blocking_paced : how::blocking;
 }
 
 /// A job must not refer to what goes when this returns: the thread may be given up, and go on.

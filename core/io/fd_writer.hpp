@@ -80,6 +80,7 @@ class fd_writer {
     blocking_paced,  ///< a shared pipe, a terminal: in pieces that poll() promises
     blocking,        ///< a file, a disk, a device
   };
+  [[nodiscard]] static unsigned type_of(int fd) noexcept;
   static how choose(int fd, bool shared);
   /// Of a job's result, 0 or -errno.
   static error_code to_error(std::int64_t result);

@@ -86,10 +86,9 @@ std::int64_t fd_writer::file_source::read(file_source& s) {
 }
 
 fd_writer::file_way fd_writer::choose_file_way(int fd, bool copy_only) {
-  struct stat s {};
-  if (copy_only || ::fstat(fd, &s) != 0) return file_way::copied;
-  if (S_ISFIFO(s.st_mode)) return file_way::spliced;
-  if (S_ISREG(s.st_mode) || S_ISBLK(s.st_mode)) return file_way::in_kernel;
+  const auto type = copy_only ? 0 : type_of(fd);
+  if (S_ISFIFO(type)) return file_way::spliced;
+  if (S_ISREG(type) || S_ISBLK(type)) return file_way::in_kernel;
   // A socket, too: pages handed to it sit in the receive queue of a peer on this machine, where
   // nobody can tell when they were taken.
   return file_way::copied;
