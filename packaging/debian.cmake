@@ -57,9 +57,12 @@ set(CPACK_COMPONENT_NBDSTREAM-DEV_DOCUMENTS_GROUP nbdstream-dev)
 set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_NAME nbdstream)
 set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_SHLIBDEPS ON)
+# They make the user of the service.
+set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers")
 set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_SUGGESTS "libnbd-bin, qemu-utils")
 set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_CONTROL_EXTRA
-  ${CMAKE_CURRENT_SOURCE_DIR}/debian/postinst ${CMAKE_CURRENT_SOURCE_DIR}/debian/postrm)
+  ${CMAKE_CURRENT_SOURCE_DIR}/debian/postinst ${CMAKE_CURRENT_SOURCE_DIR}/debian/prerm
+  ${CMAKE_CURRENT_SOURCE_DIR}/debian/postrm)
 set(CPACK_DEBIAN_NBDSTREAM_DESCRIPTION
 "NBD server that turns what is written to it into a stream
 nbdstream is a server for the network block device protocol. Any program

@@ -25,6 +25,8 @@ __nbdstream_settings() {
     [[ $word == --sink && $((i + 1)) -lt $cword ]] && word=--sink=${words[i + 1]}
     [[ $word == --sink=* ]] && word=${word#--sink=} sink=${word%%:*}
   done
+  # Nobody's code runs because of a Tab, but of those that are installed.
+  [[ $sink != */* ]] || return
   "$program" --dump-sink "$sink" 2>/dev/null | sed -n 's/^option=\([^ ]*\) .*/\1=/p'
 }
 
@@ -35,7 +37,7 @@ _nbdstream() {
   program=${program/#\~\//$HOME/}
 
   case $prev in
-    --sink)
+    --sink | --check-sink)
       if [[ $cur == *:* ]]; then
         __nbdstream_path "${cur#*:}" "${cur%%:*}:"
       elif [[ $cur == */* ]]; then
