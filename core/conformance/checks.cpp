@@ -246,6 +246,7 @@ constexpr check all[] = {
     {"is aborted after some data", check_abort_after_data},
     {"is aborted while open says -EAGAIN", check_abort_instead_of_open},
     {"is aborted while commit says -EAGAIN", check_abort_instead_of_commit},
+    {"is aborted after a commit that failed", check_failed_commit},
     {"fails to commit when its reader leaves", check_reader_that_leaves},
     {"is interrupted in open", check_interrupted_open},
     {"is interrupted in a write", check_interrupted_write},

@@ -59,6 +59,7 @@ void check_abort_after_open(bench& b);
 void check_abort_after_data(bench& b);
 void check_abort_instead_of_open(bench& b);
 void check_abort_instead_of_commit(bench& b);
+void check_failed_commit(bench& b);
 void check_reader_that_leaves(bench& b);
 void check_interrupted_open(bench& b);
 void check_interrupted_write(bench& b);

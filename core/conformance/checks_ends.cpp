@@ -2,6 +2,7 @@
 //
 // Streams that end other than by a commit at the first call.
 #include "conformance/checks.hpp"
+#include "conformance/failing_system.hpp"
 
 #include <cerrno>
 
@@ -65,6 +66,24 @@ void check_abort_instead_of_commit(bench& b) {
   if (result != -EAGAIN) b.leave_out("commit did not say so");
   if (s.is_open()) s.abort();
   go_on(b, s);
+}
+
+void check_failed_commit(bench& b) {
+  subject& s = b.created();
+  s.open();
+  s.write(1000);
+  if (!make_commits_fail()) return b.leave_out("no call can be made to fail on this system");
+  (void)s.try_commit({});
+  if (!s.is_open()) {
+    b.leave_out("commit neither syncs nor renames: nothing of it could be made to fail");
+    return s.destroy();
+  }
+  s.abort();
+  if (!b.one_stream()) {
+    s.open();
+    s.abort();
+  }
+  s.destroy();
 }
 
 void check_reader_that_leaves(bench& b) {

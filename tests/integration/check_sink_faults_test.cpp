@@ -109,6 +109,8 @@ INSTANTIATE_TEST_SUITE_P(
         fault{"abort-fails", "is aborted right after open", "abort said -EIO"},
         fault{"abort-fails-after-data", "is aborted after some data", "abort said -EIO"},
         fault{"abort-never", "is aborted right after open", "abort has said -EAGAIN", soon},
+        fault{"failed-commit-then-abort-fails", "is aborted after a commit", "abort said -EIO"},
+        fault{"failed-commit-then-open-fails", "is aborted after a commit", "open said -EBUSY"},
         fault{"abort-needs-open", "is aborted while open says", "abort said -EBADF"},
         fault{"abort-needs-no-commit", "is aborted while commit says", "abort said -EBADF"}),
     name_of);

@@ -18,7 +18,7 @@
 
 struct faulty {
   const struct nbdstream_host *host;
-  int open, opens, aborts, lent;
+  int open, opens, aborts, lent, failed;
   int64_t taken;
   atomic_int interrupted;
 };
@@ -45,6 +45,13 @@ static void start_thread(void *(*run)(void *), void *with, int join) {
   pthread_t thread;
   if (pthread_create(&thread, NULL, run, with) != 0) abort();
   if (join) pthread_join(thread, NULL);
+}
+
+static int sync_something(void) {
+  const int file = memfd_create("something", MFD_CLOEXEC);
+  const int result = fsync(file);
+  close(file);
+  return result;
 }
 
 static int create(const struct nbdstream_host *host, void **out) {
@@ -75,6 +82,7 @@ static int open_stream(void *sink, const struct nbdstream_stream *stream) {
   if (is("open-never") || is("open-at-once")) return -EAGAIN;
   if (is("abort-needs-open") && ++self->opens % 2 == 1) return -EAGAIN;
   if (is("open-fails")) return -EIO;
+  if (is("failed-commit-then-open-fails") && self->failed) return -EBUSY;
   if (is("open-fails-again") && ++self->opens > 1) return -EBUSY;
   if (is("open-fails-after-abort") && self->aborts > 0) return -EBUSY;
   if (is("one-in-a-process") && !alive) return -EBADF;
@@ -155,6 +163,10 @@ static int commit(void *sink, uint64_t length) {
   (void)length;
   if (is("commit-hangs")) stay(NULL);
   if (is("commit-aborts")) abort();
+  if (strncmp(fault, "failed-commit-", 14) == 0 && sync_something() < 0) {
+    self->failed = 1;
+    return -EIO;
+  }
   if (is("commit-never")) return -EAGAIN;
   if (is("abort-needs-no-commit") && self->open++ == 1) return -EAGAIN;
   if (is("commit-stays-interrupted") && self->interrupted) return -EINTR;
@@ -171,6 +183,7 @@ static int abort_stream(void *sink) {
   ++self->aborts;
   if (is("abort-crashes")) raise(SIGKILL);
   if (is("abort-fails")) return -EIO;
+  if (is("failed-commit-then-abort-fails") && self->failed) return -EIO;
   if (is("abort-fails-after-data") && self->taken > 0) return -EIO;
   if (is("abort-never")) return -EAGAIN;
   if (is("abort-needs-open") && self->open == 0) return -EBADF;
