@@ -84,6 +84,7 @@ class session final : public client {
   [[nodiscard]] awaitable<departure> transmit();
   [[nodiscard]] awaitable<ending> next_request(request& into);
   [[nodiscard]] awaitable<ending> serve(request r);
+  void log_refusal(const request& r, std::string_view why);
   [[nodiscard]] awaitable<ending> refuse(request r, protocol::verdict v);
   [[nodiscard]] awaitable<ending> read(request r);
   [[nodiscard]] awaitable<ending> read_held(request r, std::shared_ptr<transfer> stream);

@@ -18,11 +18,15 @@ constexpr std::size_t payload_head = 64 << 10;  // bytes
 
 }  // namespace
 
-awaitable<session::ending> session::refuse(request r, protocol::verdict v) {
-  // One line a connection: a peer must not be able to flood the log.
+/// One line a connection: a peer must not be able to flood the log.
+void session::log_refusal(const request& r, std::string_view why) {
   const auto level = std::exchange(refused_before_, true) ? log::level::debug : log::level::info;
   log_.line(level, fmt::format("{}: {} of {} bytes at {} refused: {}", name_,
-                               protocol::name_of(r.type), r.length, r.offset, v.why));
+                               protocol::name_of(r.type), r.length, r.offset, why));
+}
+
+awaitable<session::ending> session::refuse(request r, protocol::verdict v) {
+  log_refusal(r, v.why);
   // A hint that is refused loses nothing; a write does, whatever its client makes of the error.
   if (r.type == command::write || r.type == command::write_zeroes) {
     const auto stream = co_await export_->join(*this);
@@ -42,7 +46,9 @@ awaitable<session::ending> session::read(request r) {
   if (stream && r.length > 0) found = stream->look(r.offset, r.length);
   if (found == readable::data) co_return co_await read_held(r, stream);
   if (found == readable::sent) {
-    reply(r.ticket(), wire_error::io, "these bytes were sent, and are not kept");
+    const auto* why = "these bytes were sent, and are not kept";
+    log_refusal(r, fmt::format("{}; --order spool keeps them", why));
+    reply(r.ticket(), wire_error::io, why);
     co_return std::nullopt;
   }
   protocol::read_layout layout(r.offset, r.offset + r.length);

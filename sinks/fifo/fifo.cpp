@@ -19,6 +19,9 @@ namespace {
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
+/// A reader may take that long to come before we mention it.
+constexpr auto told_after = 2s;
+
 class fifo_sink {
  public:
   static constexpr sink_description about{
@@ -43,6 +46,10 @@ class fifo_sink {
     const int result = try_to_open();
     if (result == -EAGAIN && time_left() <= 0ns) {
       throw sink_error(ETIMEDOUT, path_ + ": nobody came to read within the reader-timeout");
+    }
+    if (result == -EAGAIN && !waiting_told_ && clock::now() - *first_try_ >= told_after) {
+      waiting_told_ = true;
+      host_.log(NBDSTREAM_LOG_INFO, path_ + ": nobody reads it yet; the first write waits");
     }
     if (result == 0) wait_.start_over();
     return result;
@@ -138,6 +145,7 @@ class fifo_sink {
 
   void forget_stream() noexcept {
     first_try_.reset();
+    waiting_told_ = false;
     is_open_ = false;
     wait_.start_over();
   }
@@ -151,6 +159,7 @@ class fifo_sink {
   std::string path_;
   std::optional<clock::duration> reader_timeout_;
   std::optional<clock::time_point> first_try_;
+  bool waiting_told_ = false;
   bool is_open_ = false;
   own_pipe ours_;
   departure last_readers_;

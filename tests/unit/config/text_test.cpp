@@ -31,9 +31,9 @@ TEST(ValidUtf8, FollowsTheStandardsTable) {
 TEST(NearestName, FindsASlipAndNothingFartherAway) {
   constexpr std::array<std::string_view, 5> names{"size", "sink", "streams", "gaps", "p"};
   const std::pair<std::string_view, std::string_view> table[] = {
-      {"siz", "size"}, {"sizee", "size"}, {"stream", "streams"},
-      {"gasp", ""},    {"gap", "gaps"},   {"verbose", ""},
-      {"", ""},        {"x", ""}};
+      {"siz", "size"},  {"sizee", "size"}, {"stream", "streams"},
+      {"gasp", "gaps"}, {"szie", "size"},  {"gap", "gaps"},
+      {"verbose", ""},  {"", ""},          {"x", ""}};
   for (const auto& [word, name] : table) {
     EXPECT_EQ(nearest_name(word, names), name) << word;
   }
