@@ -73,6 +73,8 @@ TEST_F(addresses, take_every_address_of_both_families_on_one_port) {
 }
 
 TEST_F(addresses, take_the_name_of_a_host) {
+  if (start({"getent", "hosts", "localhost"}).wait().status != 0)
+    GTEST_SKIP() << "this machine has no name at all, not even localhost (is there an /etc/hosts?)";
   const std::string port = std::to_string(free_port());
   process server = serve({"-i", "localhost", "-p", port});
   EXPECT_EQ(size_status("nbd://localhost:" + port), 0);

@@ -5,6 +5,7 @@
 #include "support/temp_directory.hpp"
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -124,6 +125,10 @@ TEST_F(Listen, TakesNoNameInTheFileSystemForAnAbstractSocket) {
 }
 
 TEST_F(Listen, TakesTheSamePortForEveryAddressOfAName) {
+  addrinfo* found = nullptr;
+  if (::getaddrinfo("localhost", nullptr, nullptr, &found) != 0)
+    GTEST_SKIP() << "this machine has no name at all, not even localhost (is there an /etc/hosts?)";
+  ::freeaddrinfo(found);
   const auto sockets = listen_at("tcp:localhost:0");
   for (const auto& s : sockets) EXPECT_EQ(s.port, sockets.front().port);
   EXPECT_NE(sockets.front().port, "0");
