@@ -10,6 +10,7 @@
 #include <nbdstream/sink.hpp>
 
 #include "device.hpp"
+#include "permissions.hpp"
 #include "target.hpp"
 #include "write_back.hpp"
 
@@ -31,7 +32,8 @@ class file_sink {
        {"overwrite", NBDSTREAM_OPTION_BOOLEAN, 0, "false",
         "replace a file that is there, once the new one is complete"},
        {"mode", NBDSTREAM_OPTION_STRING, 0, nullptr,
-        "permissions, as in 0600; without it those of the replaced file, or what umask leaves"},
+        "exact permissions, as in 0600; without it those of the replaced file, or what umask "
+        "leaves"},
        {"sync", NBDSTREAM_OPTION_BOOLEAN, 0, "true",
         "have it on the disk before it counts as complete"}}};
 
@@ -59,8 +61,9 @@ class file_sink {
           EEXIST, path_ + (stream.id > 1 ? " exists: an earlier stream wrote it, and only with "
                                            "`overwrite=true` does each replace the last"
                                          : " exists now, and is not replaced"));
-    file_ = new_file(found.where, mode_.value_or(exists ? found.status.st_mode & 0777 : 0666));
-    dress(exists ? &found.status : nullptr);
+    const permissions wanted(mode_, exists ? &found.status : nullptr, found.where.path());
+    file_ = new_file(found.where, wanted.first_mode());
+    wanted.give_to(fd(), path_);
     return 0;
   }
 
@@ -109,17 +112,6 @@ class file_sink {
 
   [[noreturn]] void fail(const char* what) const {
     throw std::system_error(errno, std::system_category(), path_ + ": " + what);
-  }
-
-  /// The new file's mode, and its owner where it replaces a file and we may.
-  void dress(const struct stat* replaced) {
-    // Only root may give files away; others may give them to groups that they are in.
-    const bool same_group = !replaced || ::fchown(fd(), replaced->st_uid, replaced->st_gid) == 0 ||
-                            ::fchown(fd(), static_cast<uid_t>(-1), replaced->st_gid) == 0;
-    if (!mode_ && !replaced) return;
-    const mode_t mode =
-        mode_.value_or(replaced ? replaced->st_mode & (same_group ? 0777 : 0707) : 0);
-    if (::fchmod(fd(), mode) < 0) fail("its permissions cannot be set");
   }
 
   int open_device(const nbdstream_stream& stream) {

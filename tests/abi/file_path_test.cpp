@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the sink `file` makes of the path that it is given, and with which permissions.
+// What the sink `file` makes of the path that it is given.
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -23,42 +23,12 @@ struct FilePath : file_fixture {
       EXPECT_NE(refused.explanation().find(word), std::string::npos) << refused.explanation();
     EXPECT_EQ(refused.explanation().find('\n'), std::string::npos);
   }
-
-  [[nodiscard]] mode_t mode_of_a_new_file(const settings& values) const {
-    sink file(module, with(values));
-    EXPECT_EQ(file.stream("hello"), 0) << file.explanation();
-    return status_of(path).st_mode & 07777;
-  }
 };
 
 TEST_F(FilePath, that_exists_is_refused_before_clients_come) {
   create_file(path, "precious");
   expect_refused(with({}), {path, "exists", "overwrite"});
   EXPECT_EQ(contents_of(path), "precious");
-}
-
-TEST_F(FilePath, has_the_permissions_that_the_umask_leaves) {
-  const mode_t before = ::umask(027);
-  EXPECT_EQ(mode_of_a_new_file({}), 0640U);
-  ::umask(before);
-}
-
-TEST_F(FilePath, has_exactly_the_permissions_that_were_asked_for) {
-  const mode_t before = ::umask(077);
-  EXPECT_EQ(mode_of_a_new_file({{"mode", "0664"}}), 0664U);
-  EXPECT_EQ(mode_of_a_new_file({{"mode", "400"}, {"overwrite", "true"}}), 0400U);
-  ::umask(before);
-}
-
-TEST_F(FilePath, inherits_the_permissions_of_the_one_that_it_replaces) {
-  create_file(path, "secret");
-  ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
-  EXPECT_EQ(mode_of_a_new_file({{"overwrite", "true"}}), 0600U);
-}
-
-TEST_F(FilePath, refuses_permissions_that_are_none) {
-  for (const char* mode : {"", "rw", "0800", "01000", "-1", "0644 "})
-    expect_refused(with({{"mode", mode}}), {"mode=", "octal"});
 }
 
 TEST_F(FilePath, refuses_what_it_does_not_write_to_and_names_the_sink_that_does) {

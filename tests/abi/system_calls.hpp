@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_TESTS_ABI_SYSTEM_CALLS_HPP
+#define NBDSTREAM_TESTS_ABI_SYSTEM_CALLS_HPP
+
+#include <optional>
+
+namespace sink_tests {
+
+/// From now on a call of the system does nothing in this process, a `process` of the test's own,
+/// and says `error`, or success where that is 0. `except`: a first argument with which it works.
+/// False: the system does not allow that.
+bool disable_call(long number, int error, std::optional<int> except = {});
+
+}  // namespace sink_tests
+
+#endif
