@@ -20,7 +20,7 @@ medium::descriptor open_alone(const std::string& path, int access) {
   if (!fd) throw std::system_error(errno, std::system_category(), path + ": cannot be opened");
   struct stat status {};
   if (::fstat(fd.get(), &status) < 0 || !S_ISBLK(status.st_mode))
-    throw sink_error(EAGAIN, path + " was exchanged while it was opened");
+    throw sink_error(ESTALE, path + " was exchanged while it was opened");
   return fd;
 }
 

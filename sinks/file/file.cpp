@@ -84,7 +84,11 @@ class file_sink {
     if (device_) return finish_device(length);
     if (::ftruncate(fd(), static_cast<off64_t>(length)) < 0) fail("its length cannot be set");
     if (sync_) push_out(length);
-    file_.publish(overwrite_ ? new_file::existing::replaced : new_file::existing::kept, sync_);
+    using existing = new_file::existing;
+    if (!file_.publish(overwrite_ ? existing::replaced : existing::kept, sync_))
+      host_.log(NBDSTREAM_LOG_WARNING,
+                path_ + ": this file system cannot promise that a file which appears in the very " +
+                    "moment of the commit is kept; nothing was there just before");
     return 0;
   }
 

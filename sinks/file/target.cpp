@@ -34,7 +34,7 @@ medium::place behind_links(const std::string& path, const struct stat& status) {
   if (!real || ::lstat(real.get(), &named) < 0)
     throw std::system_error(errno, std::system_category(), path + ": cannot be looked at");
   if (named.st_dev != status.st_dev || named.st_ino != status.st_ino)
-    throw sink_error(EAGAIN, path + " was exchanged while it was looked at");
+    throw sink_error(ESTALE, path + " was exchanged while it was looked at");
   return medium::place_for_file(real.get());
 }
 

@@ -56,14 +56,19 @@ class new_file {
   /// `sync`: it outlasts a crash of the system, too. Throws where any of it fails; where that
   /// happens, what is called so is as before, and discard() removes what there is of it. Only a
   /// file that has replaced another stays in its place if the disk fails in the very last step.
-  void publish(existing other, bool sync);
+  /// False: it could only look whether a file is there, and one that came in the same instant would
+  /// have been replaced.
+  bool publish(existing other, bool sync);
 
   /// Removes it, unless it has been published.
   void discard() noexcept;
 
  private:
-  void give_name(existing other);
+  void check_directory() const;
+  bool give_name(existing other);
+  int link_or_rename(bool& kept) const;
   void sync_directory() const;
+  [[nodiscard]] bool may_remove() const noexcept;
   [[noreturn]] void fail(int error, const char* what) const;
 
   place where_;

@@ -97,7 +97,7 @@ class null_sink {
     medium::new_file file(place_of_digest(), 0666);
     if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
       throw sink_error(ENOSPC, file_ + ": the digest cannot be written");
-    file.publish(medium::new_file::existing::replaced, true);
+    (void)file.publish(medium::new_file::existing::replaced, true);
   }
 
   sink_host host_;
