@@ -49,6 +49,7 @@ class file_sink {
     if (found.what == target::kind::file && !overwrite_)
       throw sink_error(EEXIST,
                        path_ + " exists: name another file, or replace it with `overwrite=true`");
+    if (found.what == target::kind::file) check_replaceable(path_, found);
   }
 
   int open(const nbdstream_stream& stream) {
@@ -61,6 +62,7 @@ class file_sink {
           EEXIST, path_ + (stream.id > 1 ? " exists: an earlier stream wrote it, and only with "
                                            "`overwrite=true` does each replace the last"
                                          : " exists now, and is not replaced"));
+    if (exists) check_replaceable(path_, found);
     const permissions wanted(mode_, exists ? &found.status : nullptr, found.where.path());
     file_ = new_file(found.where, wanted.first_mode());
     wanted.give_to(fd(), path_);

@@ -21,6 +21,9 @@ struct target {
 /// Throws, in the user's words, for everything else that may be there.
 target look_at(const std::string& path);
 
+/// Throws where the file that was found cannot be replaced, as far as that can be told before.
+void check_replaceable(const std::string& path, const target& found);
+
 }  // namespace nbdstream::file
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What the sink `file` makes of the path that it is given.
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -38,11 +39,16 @@ TEST_F(FilePath, refuses_what_it_does_not_write_to_and_names_the_sink_that_does)
   std::strncpy(address.sun_path, (here / "socket").c_str(), sizeof address.sun_path - 1);
   const descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  int pipe[2];
+  ASSERT_EQ(::pipe2(pipe, O_CLOEXEC), 0);
+  const descriptor out(pipe[0]), in(pipe[1]);
+  const std::string standard_output = "/proc/self/fd/" + std::to_string(in.get());
   for (const char* overwrite : {"false", "true"}) {
     const auto refused = [&](const std::string& where, const std::vector<std::string>& words) {
       expect_refused({{"path", where}, {"overwrite", overwrite}}, words);
     };
-    refused(here / "pipe", {"named pipe", "`fifo`"});
+    refused(here / "pipe", {"pipe", "`fifo`"});
+    refused(standard_output, {"pipe", "`fifo`", "`stdout`"});
     refused(here / "socket", {"socket", "`fifo`"});
     refused("/dev/null", {"character device", "`fifo`"});
     refused(here.path(), {here.path(), "directory"});
@@ -71,6 +77,37 @@ TEST_F(FilePath, is_not_made_at_the_end_of_a_link_to_nothing) {
   ASSERT_EQ(::symlink((here / "elsewhere").c_str(), path.c_str()), 0);
   for (const char* overwrite : {"false", "true"})
     expect_refused(with({{"overwrite", overwrite}}), {path, "symbolic link"});
+}
+
+TEST_F(FilePath, is_not_followed_where_it_is_a_link_of_another_user) {
+  create_file(here / "real", "precious");
+  for (const std::string& end : {here / "real", here / "nothing", std::string("/dev/null")}) {
+    ASSERT_EQ(::symlink(end.c_str(), path.c_str()), 0);
+    if (::lchown(path.c_str(), 12345, 12345) != 0) GTEST_SKIP() << "only root can give links away";
+    for (const char* overwrite : {"false", "true"})
+      expect_refused(with({{"overwrite", overwrite}}), {path, "symbolic link of another user"});
+    ASSERT_EQ(::unlink(path.c_str()), 0);
+  }
+}
+
+TEST_F(FilePath, of_another_user_is_refused_at_once_where_only_the_owner_can_replace_it) {
+  create_file(path, "precious");
+  ASSERT_EQ(::chmod(here.path().c_str(), 01777), 0);
+  if (::chown(path.c_str(), 12345, 12345) != 0) GTEST_SKIP() << "only root can give files away";
+  const settings values = with({{"overwrite", "true"}});
+  (void)load(module);
+  const auto created_by = [&](uid_t user) {
+    process child([&] {
+      if (::setresuid(user, user, user) != 0) return 255;
+      return -sink(module, values).created;
+    });
+    return child.wait();
+  };
+  EXPECT_EQ(created_by(54321), EPERM);
+  EXPECT_EQ(created_by(12345), 0);
+  EXPECT_EQ(created_by(0), 0);
+  ASSERT_EQ(::chmod(here.path().c_str(), 0777), 0);
+  EXPECT_EQ(created_by(54321), 0);
 }
 
 TEST_F(FilePath, may_have_the_longest_name) {
