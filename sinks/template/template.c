@@ -94,7 +94,7 @@ static int flush(void *self) {
 }
 
 /* The stream is complete. Only return 0 when that is true of the medium as well; after an error
- * the host calls abort. */
+ * the host calls abort. For the name to outlast a crash, too, sync the directory as well. */
 static int commit(void *self, uint64_t length) {
   struct sink *sink = self;
   (void)length;

@@ -48,7 +48,8 @@ class template_sink {
     return written;
   }
 
-  /// The stream is complete; 0 says that it is so on the disk, too. After an error abort follows.
+  /// The stream is complete; 0 says that its bytes are on the disk. That its name outlasts a crash
+  /// would take an fsync of the directory, too. After an error abort follows.
   int commit(std::uint64_t) {
     if (::fsync(fd_) < 0) fail("cannot sync " + part_);
     if (std::rename(part_.c_str(), path_.c_str()) < 0) fail("cannot rename to " + path_);

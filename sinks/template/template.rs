@@ -131,7 +131,8 @@ extern "C" fn write(sink: &mut Sink, data: *const u8, length: usize) -> i64 {
     }
 }
 
-/// The stream is complete; 0 says that it is so on the disk, too. After an error abort follows.
+/// The stream is complete; 0 says that its bytes are on the disk. That its name outlasts a crash
+/// would take an fsync of the directory, too. After an error abort follows.
 extern "C" fn commit(sink: &mut Sink, _length: u64) -> c_int {
     let synced = sink.file.as_ref().unwrap().sync_all();
     match synced.and_then(|()| rename(&sink.part, &sink.path)) {
