@@ -30,8 +30,8 @@ void channel::send(kind what, std::string_view text) const noexcept {
   }
 }
 
-void channel::violation(std::string_view what, contract::sentence broken) const {
-  send(kind::violation, fmt::format("{}\n{}", config::printable(what), broken));
+void channel::violation(std::string_view what, contract::sentence broken, kind how) const {
+  send(how, fmt::format("{}\n{}", config::printable(what), broken));
 }
 
 std::optional<message> channel::receive() const {

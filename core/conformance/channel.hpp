@@ -20,6 +20,7 @@ enum class kind : char {
   watching,       ///< text: the call that runs elsewhere, with its deadline looked after
   returned,       ///< no call is running
   violation,      ///< text: what happened, a newline, the sentence that it breaks
+  refused,        ///< the same, where that may be right: a stream was kept, and bars the next
   note,           ///< text: one line for the user
   left_out,       ///< text: why this check cannot be made
   unusable,       ///< text: what is wrong with the user's settings
@@ -42,7 +43,8 @@ class channel {
   static std::pair<channel, channel> make();
 
   void send(kind what, std::string_view text = {}) const noexcept;
-  void violation(std::string_view what, contract::sentence broken) const;
+  void violation(std::string_view what, contract::sentence broken,
+                 kind how = kind::violation) const;
 
   /// The next message, without waiting. Where the other end is gone: kind::done with a text.
   [[nodiscard]] std::optional<message> receive() const;

@@ -35,8 +35,9 @@ void print_header() {
 class watch {
  public:
   watch(const check& c, const sink::registry& registry, const config::sink_config& given,
-        clock::duration grace)
+        clock::duration grace, bool& keeps_a_stream)
       : check_(c),
+        keeps_a_stream_(keeps_a_stream),
         grace_(std::min<clock::duration>(grace, 24h)),
         child_(c, registry, given, grace_) {}
 
@@ -44,22 +45,27 @@ class watch {
   void run();
   void print(std::size_t number) const;
 
+  [[nodiscard]] bool left_out() const noexcept { return !failed() && !left_out_.empty(); }
   [[nodiscard]] bool failed() const noexcept { return !violations_.empty(); }
   [[nodiscard]] const std::string& hopeless() const noexcept { return hopeless_; }
 
  private:
   void take(const message& m);
   void drain();
+  void follow(const message& m);
+  void take_refusal(const std::string& text);
   void compare(const std::string& sent);
   void fail(std::string_view what, contract::sentence broken = {});
   void ended_early();
 
   const check& check_;
+  bool& keeps_a_stream_;  ///< the last stream was committed, in this check or before
   clock::duration grace_;
   child child_;
   std::string call_;  ///< that runs now
   std::optional<clock::time_point> deadline_;
   bool done_ = false;
+  bool refused_ = false;
   bool reads_ = false;
   checksum arrived_;
   std::vector<std::string> violations_;
@@ -91,7 +97,22 @@ void watch::compare(const std::string& sent) {
        contract::commit_is_final);
 }
 
+void watch::follow(const message& m) {
+  const bool begins = m.what == kind::calling || m.what == kind::watching;
+  if (m.what == kind::committed) keeps_a_stream_ = true;
+  if (begins && m.text == "abort" && !refused_) keeps_a_stream_ = false;
+}
+
+/// A module may keep what it has committed. After an abort there is nothing that it could keep.
+void watch::take_refusal(const std::string& text) {
+  if (!keeps_a_stream_) return violations_.push_back(text);
+  refused_ = true;
+  left_out_ = fmt::format("another stream is refused ({}): give settings that allow it",
+                          text.substr(0, text.find('\n')));
+}
+
 void watch::take(const message& m) {
+  follow(m);
   switch (m.what) {
     case kind::calling:
       call_ = m.text;
@@ -106,6 +127,7 @@ void watch::take(const message& m) {
       deadline_.reset();
       break;
     case kind::violation: violations_.push_back(m.text); break;
+    case kind::refused: take_refusal(m.text); break;
     case kind::note:
       print_header();
       fmt::print("# {}\n", config::printable(m.text));
@@ -165,7 +187,7 @@ void watch::run() {
 
 void watch::print(std::size_t number) const {
   fmt::print("{} {} - {}{}\n", failed() ? "not ok" : "ok", number, check_.name,
-             left_out_.empty() || failed() ? "" : fmt::format(" # SKIP {}", left_out_));
+             left_out() ? fmt::format(" # SKIP {}", left_out_) : "");
   for (const auto& v : violations_) {
     const auto end = v.find('\n');
     fmt::print("#   {}\n", config::printable(v.substr(0, end)));
@@ -191,18 +213,23 @@ bool check_sink(const sink::registry& registry, const config::sink_config& given
   look_for(registry, given.module);
   const auto all = checks();
   std::vector<std::size_t> failed;
+  std::size_t left_out = 0;
+  bool keeps_a_stream = false;
   for (std::size_t number = 1; number <= all.size(); ++number) {
-    watch w(all[number - 1], registry, given, grace);
+    watch w(all[number - 1], registry, given, grace, keeps_a_stream);
     w.run();
     print_header();
     w.print(number);
+    if (w.left_out()) ++left_out;
     if (w.failed()) failed.push_back(number);
     if (w.hopeless().empty()) continue;
     fmt::print("Bail out! {}\n", w.hopeless());
     return false;
   }
   if (failed.empty()) {
-    fmt::print("# {}: nothing is wrong\n", config::printable(given.module));
+    fmt::print(
+        "# {}: nothing is wrong{}\n", config::printable(given.module),
+        left_out == 0 ? "" : fmt::format("; {} of {} checks were left out", left_out, all.size()));
   } else {
     fmt::print("# {}: {} of {} failed: {}\n", config::printable(given.module), failed.size(),
                all.size(), fmt::join(failed, ", "));

@@ -86,10 +86,10 @@ const nbdstream_setting* subject::find_setting(const nbdstream_host* host, const
   return self.setup_.settings.find(name);
 }
 
-void subject::complain(std::string_view what, contract::sentence broken) const {
-  if (stream_ == 0) return setup_.report.violation(what, broken);
+void subject::complain(std::string_view what, contract::sentence broken, kind how) const {
+  if (stream_ == 0) return setup_.report.violation(what, broken, how);
   setup_.report.violation(fmt::format("stream {}, after {} bytes: {}", stream_, sent_.length, what),
-                          broken);
+                          broken, how);
 }
 
 void subject::fail(std::string_view name, std::int64_t result, contract::sentence broken) {
@@ -99,7 +99,9 @@ void subject::fail(std::string_view name, std::int64_t result, contract::sentenc
     explanation = std::exchange(explanation_, {});
   }
   if (!explanation.empty()) explanation = ": " + explanation;
-  complain(fmt::format("{} said {}{}", name, result_text(result), explanation), broken);
+  const bool refused = result == -EEXIST && (name == "create" || name == "open");
+  complain(fmt::format("{} said {}{}", name, result_text(result), explanation), broken,
+           refused ? kind::refused : kind::violation);
   throw broken_off();
 }
 

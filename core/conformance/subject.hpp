@@ -58,7 +58,7 @@ class subject {
   [[nodiscard]] bool is_created() const noexcept { return created_; }
   [[nodiscard]] bool is_open() const noexcept { return open_; }
   [[nodiscard]] bool lends() const noexcept { return lent_.has_value(); }
-  void complain(std::string_view what, contract::sentence broken) const;
+  void complain(std::string_view what, contract::sentence broken, kind how = kind::violation) const;
 
   /// Fails a call: what it said, and what the module explained. Throws broken_off.
   [[noreturn]] void fail(std::string_view name, std::int64_t result, contract::sentence broken);

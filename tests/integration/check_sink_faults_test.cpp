@@ -103,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
         fault{"commit-stays-interrupted", "is interrupted in commit", "commit said -EINTR"},
         fault{"open-stays-interrupted", "is interrupted in open", "open said -EINTR"},
         fault{"open-fails-again", "takes one stream after another", "stream 2, after 0 bytes"},
-        fault{"open-fails-after-abort", "is aborted right after open", "open said -EBUSY"},
+        fault{"open-fails-after-abort", "is aborted right after open", "open said -EEXIST"},
         fault{"open-keeps-descriptor", "keeps nothing of streams", "descriptor"},
         fault{"abort-crashes", "is aborted right after open", "ended in abort: signal 9"},
         fault{"abort-fails", "is aborted right after open", "abort said -EIO"},

@@ -130,6 +130,24 @@ TEST_F(check_sink, ends_with_a_call_that_nothing_interrupts) {
   EXPECT_TRUE(mentions(r.out, "Bail out!"));
 }
 
+TEST_F(check_sink, leaves_out_what_a_sink_refuses_that_keeps_the_first_stream) {
+  const result r = checked("file:out.raw");
+  EXPECT_TRUE(ended_with(0, r));
+  EXPECT_EQ(failures(r), 0) << r.out;
+  const auto said = about(any_sizes, r);
+  EXPECT_TRUE(mentions(said, "# SKIP another stream is refused (create said -EEXIST"));
+  EXPECT_TRUE(mentions(said, "overwrite=true"));
+  EXPECT_TRUE(mentions(r.out, "of 20 checks were left out"));
+}
+
+TEST_F(check_sink, finds_fault_with_a_file_that_was_there_before) {
+  write_file(path("out.raw"), "precious");
+  const result r = checked("file:out.raw");
+  EXPECT_TRUE(ended_with(1, r));
+  EXPECT_TRUE(mentions(r.out, "not ok 3"));
+  EXPECT_EQ(read_file(path("out.raw")), "precious");
+}
+
 TEST_F(check_sink, leaves_nothing_of_a_sink_that_leaves_nothing) {
   EXPECT_TRUE(ended_with(0, checked(module("template") + ":out.raw")));
   EXPECT_FALSE(std::filesystem::exists(path("out.raw.part")));

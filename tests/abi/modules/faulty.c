@@ -84,7 +84,7 @@ static int open_stream(void *sink, const struct nbdstream_stream *stream) {
   if (is("open-fails")) return -EIO;
   if (is("failed-commit-then-open-fails") && self->failed) return -EBUSY;
   if (is("open-fails-again") && ++self->opens > 1) return -EBUSY;
-  if (is("open-fails-after-abort") && self->aborts > 0) return -EBUSY;
+  if (is("open-fails-after-abort") && self->aborts > 0) return -EEXIST;
   if (is("one-in-a-process") && !alive) return -EBADF;
   if (is("open-stays-interrupted") && self->interrupted) return -EINTR;
   if (is("open-keeps-descriptor")) (void)!dup(STDERR_FILENO);
