@@ -90,8 +90,7 @@ void command::start(const std::string& line, const variables& changes, int input
   // Closed by exec, or an errno comes out of it. Before that the group may not exist yet, and a
   // signal to it would be lost.
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) < 0)
-    throw std::system_error(errno, std::system_category(), "cannot start a process");
+  if (::pipe2(ends.data(), O_CLOEXEC) < 0) fail_to_start(errno);
   const medium::descriptor news(ends[0]);
   medium::descriptor teller(ends[1]);
   how_ = how::running;
@@ -110,7 +109,7 @@ void command::start(const std::string& line, const variables& changes, int input
   }
   (void)::waitpid(group_, nullptr, 0);
   group_ = -1;
-  throw std::system_error(error, std::system_category(), "cannot run /bin/sh");
+  fail_to_start(error, "cannot run /bin/sh");
 }
 
 /// The shell stays a zombie, so that nobody else gets its number while we may send signals there.

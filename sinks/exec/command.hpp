@@ -22,7 +22,7 @@ class command {
   using variables = std::vector<std::pair<std::string, std::optional<std::string>>>;
 
   /// Starts it with `input` as standard input; returns once the shell runs. Throws
-  /// std::system_error.
+  /// sink_error.
   void start(const std::string& line, const variables& environment, int input);
 
   [[nodiscard]] bool started() const noexcept { return group_ > 0; }

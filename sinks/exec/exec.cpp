@@ -60,15 +60,7 @@ class exec_sink {
   }
   exec_sink(const exec_sink&) = delete;
   exec_sink& operator=(const exec_sink&) = delete;
-  ~exec_sink() {
-    hurry();
-    nbdstream_wait wait{};
-    while (abort() == -EAGAIN) {
-      wait_.describe(wait);
-      const auto pause = std::clamp<std::int64_t>(wait.timeout_ns / 1'000'000, 1, 20);
-      (void)medium::events_now(wait.fd, static_cast<short>(wait.events), static_cast<int>(pause));
-    }
-  }
+  ~exec_sink() { abort_now(); }
 
   int open(const nbdstream_stream& stream) {
     // The host may have lost its patience with the abort of the last stream.
@@ -77,13 +69,19 @@ class exec_sink {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) < 0)
       throw std::system_error(errno, std::system_category(), "cannot make a pipe");
-    const medium::descriptor input(ends[0]);
+    medium::descriptor input(ends[0]);
     end_ = medium::write_end(medium::descriptor(ends[1]));
     if (::fcntl(end_.get(), F_SETFL, O_NONBLOCK) < 0) return -errno;
     medium::raise_pipe_size(end_.get(), host_);
     command_.start(line_, environment_of(stream), input.get());
-    keeper_.start(end_.get(), command_.group(),
-                  std::chrono::ceil<std::chrono::milliseconds>(grace_));
+    input.reset();  // whoever waits for the readers to leave does not mean us
+    try {
+      keeper_.start(end_.get(), command_.group(),
+                    std::chrono::ceil<std::chrono::milliseconds>(grace_));
+    } catch (...) {
+      abort_now();
+      throw;
+    }
     return 0;
   }
 
@@ -177,6 +175,17 @@ class exec_sink {
     command_.signal(SIGKILL);
     killed_ = true;
     deadline_ = clock::now() + after_kill;
+  }
+
+  /// Without SIGTERM, and without leaving the wait to the host.
+  void abort_now() noexcept {
+    hurry();
+    nbdstream_wait wait{};
+    while (abort() == -EAGAIN) {
+      wait_.describe(wait);
+      const auto pause = std::clamp<std::int64_t>(wait.timeout_ns / 1'000'000, 1, 20);
+      (void)medium::events_now(wait.fd, static_cast<short>(wait.events), static_cast<int>(pause));
+    }
   }
 
   /// No abort that is under way takes any longer than it must.

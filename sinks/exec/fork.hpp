@@ -7,13 +7,21 @@
 
 #include <cerrno>
 #include <csignal>
+#include <nbdstream/sink.hpp>
 #include <system_error>
 
 namespace nbdstream::exec {
 
+/// EAGAIN of a sink means to be called again, which would only meet the same limit.
+[[noreturn]] inline void fail_to_start(int error, const char* what = "cannot start a process") {
+  std::string why = std::string(what) + ": " + std::system_category().message(error);
+  if (error == EAGAIN) why += " (is the limit of processes reached?)";
+  throw sink_error(error == EAGAIN ? ENOMEM : error, why);
+}
+
 /// Runs `child`, which never returns, in a new process. It begins with all signals blocked: until
 /// it has made itself independent, no handler of ours may run in it. As we may have threads, it may
-/// do only what is async-signal-safe. Throws std::system_error.
+/// do only what is async-signal-safe. Throws sink_error.
 template <class Child>
 pid_t fork_to(Child&& child) {
   sigset_t all;
@@ -27,7 +35,7 @@ pid_t fork_to(Child&& child) {
   }
   const int error = errno;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (pid < 0) throw std::system_error(error, std::system_category(), "cannot start a process");
+  if (pid < 0) fail_to_start(error);
   return pid;
 }
 

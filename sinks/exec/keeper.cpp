@@ -40,8 +40,7 @@ void keep(int write_end, int lifeline, pid_t group, std::chrono::milliseconds gr
 
 void keeper::start(int write_end, pid_t group, std::chrono::milliseconds grace) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) < 0)
-    throw std::system_error(errno, std::system_category(), "cannot start a process");
+  if (::pipe2(ends.data(), O_CLOEXEC) < 0) fail_to_start(errno);
   const medium::descriptor theirs(ends[0]);
   lifeline_ = medium::descriptor(ends[1]);
   pid_ = fork_to([&] { keep(write_end, theirs.get(), group, grace); });

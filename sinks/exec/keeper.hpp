@@ -23,7 +23,7 @@ class keeper {
   ~keeper() { release(); }
 
   /// For the pipe `write_end` and the process group that reads it, which gets SIGTERM, and SIGKILL
-  /// after `grace`. Throws std::system_error.
+  /// after `grace`. Throws sink_error.
   void start(int write_end, pid_t group, std::chrono::milliseconds grace);
 
   /// Ends it, and so its hold on the pipe.
