@@ -7,18 +7,34 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <cerrno>
 
 #include "fork.hpp"
 
 namespace nbdstream::exec {
 namespace {
 
-using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
-/// There is no event for the end of a group.
-void wait_for_the_end_of(pid_t group, clock::time_point until) noexcept {
-  while (::kill(-group, 0) == 0 && clock::now() < until) ::poll(nullptr, 0, 20);
+/// Whether any process of it is there, even one that takes no signal of ours, as under sudo.
+bool exists(pid_t group) noexcept {
+  return ::kill(-group, 0) == 0 || errno == EPERM;
+}
+
+/// Whether the group is there until then; there is no event for its end.
+bool lasts(pid_t group, clock::time_point until) noexcept {
+  while (exists(group)) {
+    if (clock::now() >= until) return true;
+    ::poll(nullptr, 0, 20);
+  }
+  return false;
+}
+
+/// However long it takes: whoever is left, signals have not ended, and he would take the end of the
+/// pipe for the end of the stream.
+void hold_while_read(int write_end) noexcept {
+  pollfd entry{write_end, 0, 0};
+  while (::poll(&entry, 1, -1) <= 0) continue;
 }
 
 /// In the child, with all signals blocked for good.
@@ -31,9 +47,8 @@ void keep(int write_end, int lifeline, pid_t group, std::chrono::milliseconds gr
   while (::poll(&entry, 1, -1) <= 0) continue;
   (void)::kill(-group, SIGTERM);
   (void)::kill(-group, SIGCONT);
-  wait_for_the_end_of(group, clock::now() + grace);
-  (void)::kill(-group, SIGKILL);
-  wait_for_the_end_of(group, clock::now() + 1s);
+  if (lasts(group, clock::now() + grace)) (void)::kill(-group, SIGKILL);
+  hold_while_read(1);
 }
 
 }  // namespace

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The sink `exec` where the system, or who runs it, denies it something.
+#include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <cerrno>
+#include <array>
+#include <csignal>
 
 #include "exec_fixture.hpp"
 
@@ -24,6 +28,17 @@ bool become_a_user_with(rlim_t processes) {
   const rlimit limit{processes, processes};
   const auto user = static_cast<uid_t>(1'000'000 + ::getpid());
   return ::setrlimit(RLIMIT_NPROC, &limit) == 0 && ::setresuid(user, user, user) == 0;
+}
+
+/// Then the caller, root, may send signals to its own processes only.
+bool give_up_signals_to_others() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  if (::prctl(PR_CAPBSET_DROP, CAP_KILL) < 0 || ::syscall(SYS_capget, &header, sets.data()) < 0)
+    return false;
+  sets[0].effective &= ~(1U << CAP_KILL);
+  sets[0].permitted &= ~(1U << CAP_KILL);
+  return ::syscall(SYS_capset, &header, sets.data()) == 0;
 }
 
 TEST_F(ExecInTrouble, fails_to_open_for_good_where_no_process_can_be_started) {
@@ -46,6 +61,24 @@ TEST_F(ExecInTrouble, ends_a_command_that_it_cannot_watch_over) {
     return exec.log.empty() ? 0 : 5;
   });
   EXPECT_EQ(host.wait(), 0);
+  EXPECT_FALSE(exists("complete"));
+}
+
+/// The command, of another user, gives up waiting for an end by itself.
+TEST_F(ExecInTrouble, shows_no_end_to_a_command_that_takes_no_signals_when_the_host_dies) {
+  process host([this] {
+    sink exec(exec_module,
+              running("exec setpriv --reuid 54321 --clear-groups sh -c '"
+                      "echo $$ > begun; timeout --foreground 0.5 cat > out && exec touch complete; "
+                      "touch held'",
+                      "50ms"));
+    if (!give_up_signals_to_others()) return 1;
+    if (exec.open() != 0 || exec.send("hello") != 0 || !gets_line("begun")) return 2;
+    if (!eventually([&] { return contents_of(here / "out") == "hello"; })) return 3;
+    return ::raise(SIGKILL);
+  });
+  EXPECT_EQ(host.wait(), -1);
+  EXPECT_TRUE(eventually([&] { return exists("held") || exists("complete"); }));
   EXPECT_FALSE(exists("complete"));
 }
 
