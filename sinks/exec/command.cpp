@@ -143,10 +143,8 @@ void command::signal(int number) const noexcept {
 }
 
 bool command::leaves_others() const noexcept {
-  if (group_ <= 0) return false;
-  reap();
-  // Zombies count for kill, and not every init hurries to reap them.
-  return (::kill(-group_, 0) == 0 || errno == EPERM) && has_living_members(group_);
+  // Zombies count for kill, and one is ours: the shell, so that the group keeps its number.
+  return group_ > 0 && has_living_members(group_);
 }
 
 void command::forget() noexcept {

@@ -24,7 +24,8 @@ using clock = std::chrono::steady_clock;
 constexpr auto moment = 200ms;
 /// What SIGKILL has been sent to is gone soon, or not at all.
 constexpr auto after_kill = 500ms;
-constexpr auto interval = 20ms;
+/// Looking who is left costs a walk through /proc.
+constexpr auto longest_interval = 250ms;
 
 /// A command as a message shows it: on one line, and not too much of it.
 std::string shown(std::string_view line) {
@@ -168,6 +169,7 @@ class exec_sink {
     command_.signal(SIGTERM);
     command_.signal(SIGCONT);
     deadline_ = clock::now() + grace_;
+    wait_.start_over();
     return true;
   }
 
@@ -175,6 +177,7 @@ class exec_sink {
     command_.signal(SIGKILL);
     killed_ = true;
     deadline_ = clock::now() + after_kill;
+    wait_.start_over();
   }
 
   /// Without SIGTERM, and without leaving the wait to the host.
@@ -195,11 +198,11 @@ class exec_sink {
 
   /// Whether nobody is left who could take the end of the stream for its completion.
   bool is_gone() noexcept {
+    const auto left = std::max<clock::duration>(*deadline_ - clock::now(), 1ms);
     if (!command_.has_exited()) {
-      const auto left = std::max<clock::duration>(*deadline_ - clock::now(), 1ms);
       (void)wait_.when(command_.handle(), POLLIN, left);
     } else if (command_.leaves_others()) {
-      (void)wait_.later(interval);
+      (void)wait_.later(std::min<clock::duration>(left, longest_interval));
     } else if (end_ && !medium::without_reader(end_.get())) {
       // Whoever that is has left the group, and no signal of ours finds him.
       if (!killed_) deadline_ = clock::now() + after_kill;

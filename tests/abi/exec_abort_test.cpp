@@ -73,6 +73,16 @@ TEST_F(Exec, ends_the_children_of_a_command_too) {
   EXPECT_NE(exec.log[0].find("exited with status 0 before the end"), std::string::npos);
 }
 
+/// Else its number, which is the group's, could be another's when the next signal is sent there.
+TEST_F(Exec, leaves_the_ended_shell_a_zombie_while_it_waits_for_its_children) {
+  sink exec(exec_module, running("exec 3<&0; (trap '' TERM; echo > begun; exec cat <&3 > out) & "
+                                 "echo $$ > shell; exit 0"));
+  ASSERT_EQ(exec.open(), 0);
+  ASSERT_TRUE(gets_line("begun") && ends("shell"));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(exec.abort(), -EAGAIN);
+  EXPECT_EQ(::kill(std::atoi(contents_of(here / "shell").c_str()), 0), 0);
+}
+
 /// Nobody can; but the abort ends, and says so.
 TEST_F(Exec, tells_of_a_process_that_has_left_the_group) {
   sink exec(exec_module,
