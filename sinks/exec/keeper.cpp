@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -37,12 +39,26 @@ void hold_while_read(int write_end) noexcept {
   while (::poll(&entry, 1, -1) <= 0) continue;
 }
 
-/// In the child, with all signals blocked for good.
-void keep(int write_end, int lifeline, pid_t group, std::chrono::milliseconds grace) noexcept {
+/// All descriptors from `first` on. The kernel, or a filter of system calls, may be older than
+/// close_range; then as many as programs have.
+void close_from(unsigned first) noexcept {
+  if (::close_range(first, ~0U, 0) == 0) return;
+  constexpr rlim_t most = 1 << 20;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) limit.rlim_cur = most;
+  for (unsigned fd = first; fd < std::min(limit.rlim_cur, most); ++fd)
+    (void)::close(static_cast<int>(fd));
+}
+
+/// In the child, with all signals blocked for good. `our_end` is the parent's of the lifeline.
+void keep(int write_end, int lifeline, int our_end, pid_t group,
+          std::chrono::milliseconds grace) noexcept {
   ::setsid();
   (void)::prctl(PR_SET_NAME, "nbdstream-exec");
+  // Whatever else stays open: with this one we would wait for ourselves.
+  (void)::close(our_end);
   if (::dup2(lifeline, 0) < 0 || ::dup2(write_end, 1) < 0) return;
-  (void)::close_range(2, ~0U, 0);
+  close_from(2);
   pollfd entry{0, 0, 0};
   while (::poll(&entry, 1, -1) <= 0) continue;
   (void)::kill(-group, SIGTERM);
@@ -56,9 +72,9 @@ void keep(int write_end, int lifeline, pid_t group, std::chrono::milliseconds gr
 void keeper::start(int write_end, pid_t group, std::chrono::milliseconds grace) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) < 0) fail_to_start(errno);
-  const medium::descriptor theirs(ends[0]);
+  const medium::descriptor its_end(ends[0]);
   lifeline_ = medium::descriptor(ends[1]);
-  pid_ = fork_to([&] { keep(write_end, theirs.get(), group, grace); });
+  pid_ = fork_to([&] { keep(write_end, its_end.get(), lifeline_.get(), group, grace); });
 }
 
 void keeper::release() noexcept {

@@ -2,6 +2,8 @@
 //
 // The sink `exec` where the system, or who runs it, denies it something.
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -9,6 +11,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstddef>
 
 #include "exec_fixture.hpp"
 
@@ -39,6 +42,18 @@ bool give_up_signals_to_others() {
   sets[0].effective &= ~(1U << CAP_KILL);
   sets[0].permitted &= ~(1U << CAP_KILL);
   return ::syscall(SYS_capset, &header, sets.data()) == 0;
+}
+
+/// As a filter does that is older than the call.
+bool deny_close_range() {
+  std::array<sock_filter, 4> program{
+      {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
+  const sock_fprog filter{program.size(), program.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 TEST_F(ExecInTrouble, fails_to_open_for_good_where_no_process_can_be_started) {
@@ -79,6 +94,18 @@ TEST_F(ExecInTrouble, shows_no_end_to_a_command_that_takes_no_signals_when_the_h
   });
   EXPECT_EQ(host.wait(), -1);
   EXPECT_TRUE(eventually([&] { return exists("held") || exists("complete"); }));
+  EXPECT_FALSE(exists("complete"));
+}
+
+TEST_F(ExecInTrouble, ends_the_command_when_the_host_dies_without_close_range_too) {
+  process host([this] {
+    sink exec(exec_module, running("echo $$ > begun; cat > out && touch complete"));
+    if (!deny_close_range()) return 1;
+    if (exec.open() != 0 || exec.send("hello") != 0 || !gets_line("begun")) return 2;
+    return ::raise(SIGKILL);
+  });
+  EXPECT_EQ(host.wait(), -1);
+  EXPECT_TRUE(ends("begun"));
   EXPECT_FALSE(exists("complete"));
 }
 
