@@ -168,6 +168,7 @@ class exec_sink {
       tell(NBDSTREAM_LOG_ERROR, command_.fate() + " before the end of the stream");
     command_.signal(SIGTERM);
     command_.signal(SIGCONT);
+    keeper_.tell_of_abort();
     deadline_ = clock::now() + grace_;
     wait_.start_over();
     return true;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "keeper.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -39,6 +39,15 @@ void hold_while_read(int write_end) noexcept {
   while (::poll(&entry, 1, -1) <= 0) continue;
 }
 
+/// Waits for something to do; false: the parent is gone.
+bool is_told_of_abort(int lifeline) noexcept {
+  char word = 0;
+  ssize_t length = 0;
+  do length = ::recv(lifeline, &word, 1, 0);
+  while (length < 0 && errno == EINTR);
+  return length == 1;
+}
+
 /// All descriptors from `first` on. The kernel, or a filter of system calls, may be older than
 /// close_range; then as many as programs have.
 void close_from(unsigned first) noexcept {
@@ -59,10 +68,10 @@ void keep(int write_end, int lifeline, int our_end, pid_t group,
   (void)::close(our_end);
   if (::dup2(lifeline, 0) < 0 || ::dup2(write_end, 1) < 0) return;
   close_from(2);
-  pollfd entry{0, 0, 0};
-  while (::poll(&entry, 1, -1) <= 0) continue;
-  (void)::kill(-group, SIGTERM);
-  (void)::kill(-group, SIGCONT);
+  if (!is_told_of_abort(0)) {
+    (void)::kill(-group, SIGTERM);
+    (void)::kill(-group, SIGCONT);
+  }
   if (lasts(group, clock::now() + grace)) (void)::kill(-group, SIGKILL);
   hold_while_read(1);
 }
@@ -71,10 +80,14 @@ void keep(int write_end, int lifeline, int our_end, pid_t group,
 
 void keeper::start(int write_end, pid_t group, std::chrono::milliseconds grace) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) < 0) fail_to_start(errno);
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) < 0) fail_to_start(errno);
   const medium::descriptor its_end(ends[0]);
   lifeline_ = medium::descriptor(ends[1]);
   pid_ = fork_to([&] { keep(write_end, its_end.get(), lifeline_.get(), group, grace); });
+}
+
+void keeper::tell_of_abort() noexcept {
+  (void)::send(lifeline_.get(), "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void keeper::release() noexcept {

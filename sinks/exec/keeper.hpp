@@ -15,6 +15,10 @@ namespace nbdstream::exec {
 ///
 /// A signal to the command at our death (PR_SET_PDEATHSIG) would come too late, since the kernel
 /// closes the descriptors of a process first, and would reach the shell only.
+///
+/// It is a fork that runs on, not a program of its own: a module does not know where such a program
+/// would be installed, and a child from before exec needs none of what may be missing then. The
+/// price: pages that we change while it is there are copied, and it keeps the old ones.
 class keeper {
  public:
   keeper() = default;
@@ -25,6 +29,10 @@ class keeper {
   /// For the pipe `write_end` and the process group that reads it, which gets SIGTERM, and SIGKILL
   /// after `grace`. Throws sink_error.
   void start(int write_end, pid_t group, std::chrono::milliseconds grace);
+
+  /// SIGTERM has been sent: it sends SIGKILL after `grace` even if its parent, though alive, does
+  /// not come to it, as where the host has given the abort up.
+  void tell_of_abort() noexcept;
 
   /// Ends it, and so its hold on the pipe.
   void release() noexcept;

@@ -73,6 +73,29 @@ TEST_F(Exec, ends_the_children_of_a_command_too) {
   EXPECT_NE(exec.log[0].find("exited with status 0 before the end"), std::string::npos);
 }
 
+/// Hosts that must end themselves do not wait.
+TEST_F(Exec, kills_the_command_after_the_grace_even_where_the_host_gives_the_abort_up) {
+  sink exec(exec_module,
+            running("trap '' TERM; echo $$ > begun; cat > out; touch complete", "50ms"));
+  ASSERT_EQ(exec.open(), 0);
+  ASSERT_TRUE(gets_line("begun"));
+  EXPECT_EQ(exec.abort(), -EAGAIN);
+  EXPECT_TRUE(ends("begun"));
+  EXPECT_FALSE(exists("complete"));
+}
+
+/// To many programs the second means: at once.
+TEST_F(Exec, asks_the_command_only_once_to_end) {
+  sink exec(exec_module, running("trap 'echo told >> told' TERM; echo $$ > begun; "
+                                 "while :; do sleep 0.01; done",
+                                 "200ms"));
+  ASSERT_EQ(exec.open(), 0);
+  ASSERT_TRUE(gets_line("begun"));
+  abort_patiently(exec);
+  EXPECT_TRUE(ends("begun"));
+  EXPECT_EQ(contents_of(here / "told"), "told\n");
+}
+
 /// Else its number, which is the group's, could be another's when the next signal is sent there.
 TEST_F(Exec, leaves_the_ended_shell_a_zombie_while_it_waits_for_its_children) {
   sink exec(exec_module, running("exec 3<&0; (trap '' TERM; echo > begun; exec cat <&3 > out) & "
