@@ -32,6 +32,8 @@ class exec_sink : public integration_test {
   result shell(const std::string& script) { return start_shell(script).wait(); }
 };
 
+/// As the README has it.
+const std::string zstd = "zstd -q -T0 -f -o part && sync part && mv part out.zst";
 /// What a command does that takes EOF for success, as most do: only being ended prevents it.
 const std::string trusting = "cat > out.raw; touch complete";
 
@@ -41,9 +43,16 @@ TEST_F(exec_sink, compresses_with_zstd) {
 }
 
 TEST_F(exec_sink, leaves_nothing_of_zstd_that_passes_for_complete) {
-  EXPECT_TRUE(ended_with(1, break_off_into("zstd -q -T0 -o part && mv part out.zst")));
+  EXPECT_TRUE(ended_with(1, break_off_into(zstd)));
   EXPECT_FALSE(exists("out.zst"));
   EXPECT_NE(shell("zstd -qt part").status, 0);
+}
+
+TEST_F(exec_sink, replaces_what_zstd_has_left_of_a_stream_that_broke_off) {
+  EXPECT_TRUE(ended_with(1, break_off_into(zstd)));
+  ASSERT_TRUE(exists("part"));
+  EXPECT_TRUE(ended_with(0, stream_into(zstd)));
+  EXPECT_TRUE(ended_with(0, shell("zstd -qdc out.zst | cmp - in.raw")));
 }
 
 TEST_F(exec_sink, takes_several_connections_of_nbdcopy) {
