@@ -84,18 +84,6 @@ TEST_F(Exec, kills_the_command_after_the_grace_even_where_the_host_gives_the_abo
   EXPECT_FALSE(exists("complete"));
 }
 
-/// To many programs the second means: at once.
-TEST_F(Exec, asks_the_command_only_once_to_end) {
-  sink exec(exec_module, running("trap 'echo told >> told' TERM; echo $$ > begun; "
-                                 "while :; do sleep 0.01; done",
-                                 "200ms"));
-  ASSERT_EQ(exec.open(), 0);
-  ASSERT_TRUE(gets_line("begun"));
-  abort_patiently(exec);
-  EXPECT_TRUE(ends("begun"));
-  EXPECT_EQ(contents_of(here / "told"), "told\n");
-}
-
 /// Else its number, which is the group's, could be another's when the next signal is sent there.
 TEST_F(Exec, leaves_the_ended_shell_a_zombie_while_it_waits_for_its_children) {
   sink exec(exec_module, running("exec 3<&0; (trap '' TERM; echo > begun; exec cat <&3 > out) & "
