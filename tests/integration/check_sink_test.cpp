@@ -137,7 +137,7 @@ TEST_F(check_sink, leaves_out_what_a_sink_refuses_that_keeps_the_first_stream) {
   const auto said = about(any_sizes, r);
   EXPECT_TRUE(mentions(said, "# SKIP another stream is refused (create said -EEXIST"));
   EXPECT_TRUE(mentions(said, "overwrite=true"));
-  EXPECT_TRUE(mentions(r.out, "of 20 checks were left out"));
+  EXPECT_TRUE(mentions(r.out, " checks were left out"));
 }
 
 TEST_F(check_sink, finds_fault_with_a_file_that_was_there_before) {
