@@ -50,8 +50,8 @@ class fd_writer {
   struct spliced {
     error_code error;
     std::uint64_t moved = 0;  ///< has left the socket, also where it failed to arrive
-    bool starved = false;  ///< the socket has nothing now: wait for it, and call again
-    bool refused = false;  ///< it does not work between these two: read() and write()
+    bool starved = false;     ///< the socket has nothing now: wait for it, and call again
+    bool refused = false;     ///< it does not work between these two: read() and write()
   };
   /// Whether splice() may work.
   [[nodiscard]] bool splices() const noexcept { return splices_; }

@@ -55,8 +55,8 @@ class sink {
   struct spliced {
     failure failed{};
     std::uint64_t moved = 0;  ///< has left the socket, also where it failed to arrive
-    bool starved = false;  ///< the socket has nothing now: wait for it, and ask again
-    bool refused = false;  ///< it does not work here: read() from the socket, and write()
+    bool starved = false;     ///< the socket has nothing now: wait for it, and ask again
+    bool refused = false;     ///< it does not work here: read() from the socket, and write()
   };
   /// Whether splice() may work.
   [[nodiscard]] virtual bool splices() const noexcept = 0;
