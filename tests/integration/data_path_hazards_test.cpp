@@ -242,6 +242,8 @@ TEST_F(data_path_hazards, of_signals_do_not_touch_the_stream) {
   }
   client.script.disc();
   client.say(&pipe_.read);
+  // What the pipe does not take yet is not answered yet.
+  pipe_.read.take(client.expected.size() - pipe_.read.received().size());
   client.connection.drain();
   write_file(path("go"), "");
   pipe_.read.drain();
