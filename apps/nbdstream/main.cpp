@@ -25,6 +25,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 namespace nbdstream {
 namespace {
@@ -179,26 +180,36 @@ stream::order to_order(config::order_mode mode) {
   }
 }
 
+/// The files of spill and spool.
+spill_store::settings spill_in(const asio::any_io_executor& executor, const std::string& directory,
+                               io::clock::duration timeout) {
+  return {directory, [=] { return io::make_spill_file(executor, directory, timeout); }};
+}
+
 /// Builds the exports, each with its sink.
 std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executor& executor,
                                                       const config::configuration& config,
                                                       std::vector<chosen_sink> chosen,
-                                                      std::function<void()> on_stuck,
-                                                      log::logger& log) {
+                                                      io::condition& changed, log::logger& log) {
   std::vector<std::unique_ptr<nbd_export>> exports;
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     const auto& e = config.exports[i];
     const bool copy_only = config.server.path == config::data_path::copy;
+    const auto label = e.name.empty() ? std::string() : fmt::format("export \"{}\": ", e.name);
     auto made = std::make_unique<sink::module_sink>(executor, std::move(chosen[i].module),
                                                     std::move(chosen[i].settings),
-                                                    config.server.grace, log, on_stuck, copy_only);
+                                                    config.server.grace, label, log, copy_only);
     nbd_export::settings s;
     s.config = e;
     s.order = to_order(config::effective_order(e, config.server));
-    s.spill_directory = config::effective_spill_directory(e);
+    s.spill =
+        spill_in(executor, config::effective_spill_directory(e), config.server.payload_timeout);
     s.refuse_gaps = config::effective_gaps(e, config.server) == config::gaps_policy::refuse;
-    s.vouched = !config.server.run.empty();
-    exports.push_back(std::make_unique<nbd_export>(executor, std::move(s), std::move(made), log));
+    s.decided_by_run = !config.server.run.empty();
+    s.run_grace = config.server.run_grace;
+    s.grace = config.server.grace;
+    exports.push_back(
+        std::make_unique<nbd_export>(executor, std::move(s), std::move(made), log, changed));
   }
   return exports;
 }
@@ -212,21 +223,24 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   std::signal(SIGCHLD, SIG_DFL);
   if (config.server.exit_with_parent) exit_with_parent();
   asio::io_context loop(1);
-  std::unique_ptr<server> it;
-  const auto on_stuck = [&it] { it->give_up_on_stuck_sink(); };
-  auto exports = make_exports(loop.get_executor(), config, std::move(chosen), on_stuck, log);
-  it = std::make_unique<server>(loop.get_executor(), config, tls, std::move(exports), log);
-  it->listen();
-  int status = exit_failure;
-  asio::co_spawn(loop, it->run(), [&](std::exception_ptr failed, int result) {
+  server it(loop.get_executor(), config, tls, log);
+  it.serve_exports(make_exports(loop.get_executor(), config, std::move(chosen), it.changed(), log));
+  it.listen();
+  std::optional<int> status;
+  asio::co_spawn(loop, it.run(), [&](std::exception_ptr failed, int result) {
     loop.stop();
-    if (failed) std::rethrow_exception(failed);
-    status = result;
+    if (!failed) status = result;
   });
-  loop.run();
-  // A call that never returns still uses what destructors would take from under it.
-  if (it->stuck()) ::_exit(status);
-  return status;
+  try {
+    loop.run();
+  } catch (const std::exception& e) {
+    log.error("internal error: {}", e.what());
+  }
+  // Coroutines that are still there, and calls that never return, use what destructors would take
+  // from under them.
+  if (!status || it.any_sink_is_stuck() || io::worker::left_behind())
+    ::_exit(status.value_or(exit_failure));
+  return *status;
 }
 
 int run(int argc, char** argv, log::logger& log) {

@@ -87,6 +87,7 @@ struct server_config {
   nanoseconds grace = std::chrono::seconds(5);  ///< between asking something to end and forcing it
   nanoseconds handshake_timeout = std::chrono::seconds(10);
   nanoseconds payload_timeout = std::chrono::seconds(60);
+  std::optional<nanoseconds> client_timeout;  ///< until the first write; none: for ever
   config::data_path path = data_path::automatic;
   std::optional<tls_mode> tls;   ///< none: see effective_tls()
   std::string tls_certificates;  ///< a directory; empty: where nbdkit looks

@@ -2,7 +2,7 @@
 #include "conformance/caller.hpp"
 
 #include "config/parse.hpp"
-#include "io/quiet_thread.hpp"
+#include "io/thread_with_signals_blocked.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -66,7 +66,7 @@ std::int64_t caller::here(std::string_view name, const call& c, blocking how) {
 }
 
 void caller::start() {
-  thread_ = io::quiet_thread([this] {
+  thread_ = io::thread_with_signals_blocked([this] {
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [&] { return stop_ || next_; });

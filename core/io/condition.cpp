@@ -16,16 +16,16 @@ void condition::notify_all() {
   for (auto& w : waiting_) w.timer.cancel();
 }
 
-void turnstile::turn::release() noexcept {
+void fair_mutex::turn::release() noexcept {
   auto* const of = std::exchange(of_, nullptr);
   if (!of) return;
   ++of->serving_;
   of->freed_.notify_all();
 }
 
-awaitable<turnstile::turn> turnstile::wait_and_enter() {
-  const auto ticket = next_ticket_++;
-  while (serving_ != ticket) co_await freed_.wait();
+awaitable<fair_mutex::turn> fair_mutex::wait_and_enter() {
+  const auto mine = next_number_++;
+  while (serving_ != mine) co_await freed_.wait();
   co_return turn(*this);
 }
 

@@ -45,15 +45,15 @@ class condition {
 };
 
 /// The right of one coroutine at a time, in order of arrival.
-class turnstile {
+class fair_mutex {
  public:
-  explicit turnstile(const asio::any_io_executor& executor) : freed_(executor) {}
+  explicit fair_mutex(const asio::any_io_executor& executor) : freed_(executor) {}
 
   /// Held until it is destroyed or released.
   class turn {
    public:
     turn() = default;
-    explicit turn(turnstile& of) noexcept : of_(&of) {}
+    explicit turn(fair_mutex& of) noexcept : of_(&of) {}
     turn(turn&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
     turn& operator=(turn&& other) noexcept {
       if (this != &other) {
@@ -67,20 +67,20 @@ class turnstile {
     explicit operator bool() const noexcept { return of_ != nullptr; }
 
    private:
-    turnstile* of_ = nullptr;
+    fair_mutex* of_ = nullptr;
   };
 
-  [[nodiscard]] bool free() const noexcept { return serving_ == next_ticket_; }
+  [[nodiscard]] bool free() const noexcept { return serving_ == next_number_; }
   /// State: free().
   [[nodiscard]] turn enter() noexcept {
-    ++next_ticket_;
+    ++next_number_;
     return turn(*this);
   }
   /// Waits for its turn, however long that takes.
   [[nodiscard]] awaitable<turn> wait_and_enter();
 
  private:
-  std::uint64_t next_ticket_ = 0;
+  std::uint64_t next_number_ = 0;
   std::uint64_t serving_ = 0;
   condition freed_;
 };

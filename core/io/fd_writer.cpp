@@ -101,8 +101,7 @@ error_code fd_writer::to_error(std::int64_t result) {
 }
 
 fd_writer::fd_writer(int fd, bool shared, readiness& ready, worker& thread,
-                     const std::atomic<bool>& stop, const std::function<void()>& before_wait,
-                     bool copy_only)
+                     const std::atomic<bool>& stop, bool copy_only)
     : fd_(fd),
       how_(choose(fd, shared)),
       file_way_(choose_file_way(fd, copy_only)),
@@ -110,8 +109,7 @@ fd_writer::fd_writer(int fd, bool shared, readiness& ready, worker& thread,
       tees_(file_way_ == file_way::spliced),
       ready_(ready),
       thread_(thread),
-      stop_(stop),
-      before_wait_(before_wait) {}
+      stop_(stop) {}
 
 /// What kind of file it is, as in st_mode; 0 where that cannot be known. Other than fstat() it asks
 /// no server or disk, which may take its time: this is known here.
@@ -133,12 +131,6 @@ fd_writer::how fd_writer::choose(int fd, bool shared) {
   return S_ISCHR(type) && ::isatty(fd) ? how::blocking_paced : how::blocking;
 }
 
-/// A job must not refer to what goes when this returns: the thread may be given up, and go on.
-awaitable<std::int64_t> fd_writer::run_blocking(worker::job job) {
-  if (before_wait_) before_wait_();
-  co_return co_await thread_.run(std::move(job));
-}
-
 awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
   if (data.empty()) co_return error_code{};
   auto part = part_of(data);
@@ -146,7 +138,7 @@ awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
     worker::job job = [fd = fd_, paced = paced(), part, stop = &stop_]() mutable {
       return write_blocking(fd, paced, std::span(&part, 1), *stop);
     };
-    const auto result = co_await run_blocking(std::move(job));
+    const auto result = co_await thread_.run(std::move(job));
     co_return to_error(result);
   }
   const std::span<iovec> parts(&part, 1);
@@ -158,7 +150,7 @@ awaitable<error_code> fd_writer::write_parts(std::span<iovec> parts) {
     worker::job job = [fd = fd_, paced = paced(), parts, stop = &stop_] {
       return write_blocking(fd, paced, parts, *stop);
     };
-    const auto result = co_await run_blocking(std::move(job));
+    const auto result = co_await thread_.run(std::move(job));
     co_return to_error(result);
   }
   while (!parts.empty()) {
@@ -177,7 +169,6 @@ awaitable<error_code> fd_writer::write_parts(std::span<iovec> parts) {
 }
 
 awaitable<error_code> fd_writer::wait_for_room() {
-  if (before_wait_) before_wait_();
   if (!stop_) co_await ready_.wait(fd_, POLLOUT);
   if (stop_) co_return asio::error::operation_aborted;
   co_return error_code{};
@@ -192,7 +183,7 @@ awaitable<error_code> fd_writer::write_zeroes(std::uint64_t count) {
     worker::job job = [fd = fd_, paced = paced(), count, stop = &stop_] {
       return write_blocking_zeroes(fd, paced, count, *stop);
     };
-    const auto result = co_await run_blocking(std::move(job));
+    const auto result = co_await thread_.run(std::move(job));
     co_return to_error(result);
   }
   while (count > 0) {

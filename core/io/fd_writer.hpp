@@ -2,15 +2,15 @@
 #ifndef NBDSTREAM_IO_FD_WRITER_HPP
 #define NBDSTREAM_IO_FD_WRITER_HPP
 
-#include "io/middle_pipe.hpp"
 #include "io/readiness.hpp"
+#include "io/splice_pipe.hpp"
+#include "io/splice_result.hpp"
 #include "io/worker.hpp"
 #include "io/zero_pipe.hpp"
 
 #include <sys/uio.h>
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,10 +24,9 @@ class fd_writer {
  public:
   /// Everything is borrowed. `shared`: the open file description is not ours alone, so its flags
   /// stay as they are. `stop` ends blocking writes with operation_aborted soon after it is set.
-  /// `before_wait` is called each time a write is about to wait; it may be empty. `copy_only`: no
-  /// page of a file is handed on by reference.
+  /// `copy_only`: no page of a file is handed on by reference.
   fd_writer(int fd, bool shared, readiness& ready, worker& thread, const std::atomic<bool>& stop,
-            const std::function<void()>& before_wait, bool copy_only = false);
+            bool copy_only = false);
 
   /// Writes all of `data`, or fails; how much was written before an error is unknown. Ends with
   /// operation_aborted once `stop` is set (and what it waits in was woken).
@@ -46,22 +45,14 @@ class fd_writer {
   [[nodiscard]] awaitable<error_code> send_file(int from, std::uint64_t offset,
                                                 std::uint64_t count);
 
-  /// What splice() did.
-  struct spliced {
-    error_code error;
-    std::uint64_t moved = 0;  ///< has left the socket, also where it failed to arrive
-    bool starved = false;     ///< the socket has nothing now: wait for it, and call again
-    bool refused = false;     ///< it does not work between these two: read() and write()
-  };
   /// Whether splice() may work.
   [[nodiscard]] bool splices() const noexcept { return splices_; }
   /// Whether splice() works on the thread: what it has moved is known only when it returns.
   [[nodiscard]] bool splices_unseen() const noexcept { return splices_ && how_ == how::blocking; }
   /// Moves up to `count` (1 or more) bytes from `socket`, which does not block, without looking at
   /// them: a pipe gets references to what the socket has received, a file or disk copies of it.
-  /// Waits for room, not for the socket. No bytes, and nothing else: the end of the socket's
-  /// stream.
-  [[nodiscard]] awaitable<spliced> splice(int socket, std::uint64_t count);
+  /// Waits for room, not for the socket.
+  [[nodiscard]] awaitable<splice_result> splice(int socket, std::uint64_t count);
 
   /// How many of the last bytes of the stream, at most, the reader has not taken and may be
   /// references to pages of a file: these must not change. 0 where everything was copied,
@@ -103,23 +94,22 @@ class fd_writer {
   /// Makes a call on the thread, and returns its result.
   [[nodiscard]] awaitable<std::int64_t> run_blocking(worker::job job);
   [[nodiscard]] bool paced() const noexcept { return how_ == how::blocking_paced; }
-  [[nodiscard]] awaitable<spliced> splice_to_file(int socket, std::uint64_t count);
+  [[nodiscard]] awaitable<splice_result> splice_to_file(int socket, std::uint64_t count);
   /// Until the descriptor takes more, or `stop`.
   [[nodiscard]] awaitable<error_code> wait_for_room();
 
   int fd_;
   how how_;
   file_way file_way_;
-  bool splices_;                         ///< what a socket has received gets there in the kernel
-  bool tees_;                            ///< it is a pipe, and by reference is not forbidden
-  std::shared_ptr<middle_pipe> middle_;  ///< to a file; the thread may keep it longer
-  std::optional<zero_pipe> zeroes_;      ///< once there were some
-  bool spliced_ = false;                 ///< pages of a file were handed on
+  bool splices_;  ///< what a socket has received gets there in the kernel
+  bool tees_;     ///< it is a pipe, and by reference is not forbidden
+  std::shared_ptr<splice_pipe> splice_pipe_;  ///< to a file; the thread may keep it longer
+  std::optional<zero_pipe> zeroes_;           ///< once there were some
+  bool spliced_ = false;                      ///< pages of a file were handed on
   std::shared_ptr<file_source> source_;  ///< of the call under way; the thread may keep it longer
   readiness& ready_;
   worker& thread_;
   const std::atomic<bool>& stop_;
-  const std::function<void()>& before_wait_;
 };
 
 }  // namespace nbdstream::io

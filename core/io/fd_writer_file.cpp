@@ -115,7 +115,7 @@ awaitable<std::int64_t> fd_writer::run(file_step step) {
   for (;;) {
     if (stop_) co_return -ECANCELED;
     worker::job job = [source = source_, step] { return step(*source); };
-    const auto result = co_await run_blocking(std::move(job));
+    const auto result = co_await thread_.run(std::move(job));
     if (result != -EAGAIN) co_return result;
     const auto error = co_await wait_for_room();
     if (error) co_return -ECANCELED;

@@ -16,28 +16,28 @@ constexpr std::uint64_t largest_splice = 1 << 30;  // bytes; the call takes no m
 
 }  // namespace
 
-awaitable<fd_writer::spliced> fd_writer::splice_to_file(int socket, std::uint64_t count) {
-  spliced did;
-  if (!middle_) middle_ = std::make_shared<middle_pipe>();
-  did.refused = !middle_->usable();
-  if (!did.refused) {
-    worker::job job = [middle = middle_, socket, to = fd_, count, stop = &stop_] {
-      return middle->move(socket, to, count, *stop);
+awaitable<splice_result> fd_writer::splice_to_file(int socket, std::uint64_t count) {
+  splice_result did;
+  if (!splice_pipe_) splice_pipe_ = std::make_shared<splice_pipe>();
+  did.unsupported = !splice_pipe_->usable();
+  if (!did.unsupported) {
+    worker::job job = [through = splice_pipe_, socket, to = fd_, count, stop = &stop_] {
+      return through->move(socket, to, count, *stop);
     };
-    const auto result = co_await run_blocking(std::move(job));
-    did.starved = result == -EAGAIN;
-    did.refused = result == 0 && middle_->refused();
+    const auto result = co_await thread_.run(std::move(job));
+    did.source_empty = result == -EAGAIN;
+    did.unsupported = result == 0 && splice_pipe_->unsupported();
     // Also where it failed: whoever sent it must still be answered in step.
-    did.moved = middle_->taken();
-    if (!did.starved) did.error = to_error(result);
+    did.moved = splice_pipe_->taken();
+    if (!did.source_empty) did.error = to_error(result);
   }
-  splices_ = !did.refused && !middle_->refused();
+  splices_ = !did.unsupported && !splice_pipe_->unsupported();
   co_return did;
 }
 
-awaitable<fd_writer::spliced> fd_writer::splice(int socket, std::uint64_t count) {
+awaitable<splice_result> fd_writer::splice(int socket, std::uint64_t count) {
   if (how_ == how::blocking) co_return co_await splice_to_file(socket, count);
-  spliced did;
+  splice_result did;
   while (did.moved < count) {
     did.error = asio::error::operation_aborted;
     if (stop_) co_return did;
@@ -53,14 +53,14 @@ awaitable<fd_writer::spliced> fd_writer::splice(int socket, std::uint64_t count)
     if (did.moved > 0) co_return did;
     // It does not say which end is to blame; to wait for the wrong one would be to spin.
     pollfd source{socket, POLLIN, 0};
-    did.starved = ::poll(&source, 1, 0) == 0;
-    if (did.starved) co_return did;
+    did.source_empty = ::poll(&source, 1, 0) == 0;
+    if (did.source_empty) co_return did;
     did.error = co_await wait_for_room();
     if (did.error) co_return did;
   }
   if (did.moved == 0 && did.error && cannot_splice(did.error.value())) {
     did.error = {};
-    did.refused = true;
+    did.unsupported = true;
     splices_ = false;
   }
   co_return did;

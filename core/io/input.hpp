@@ -17,7 +17,7 @@ class input {
   static constexpr std::size_t capacity = 256 << 10;  // bytes
 
   explicit input(transport& from)
-      : from_(from), buffer_(std::make_unique_for_overwrite<std::byte[]>(capacity)) {}
+      : from_(from), buffer_(std::make_shared_for_overwrite<std::byte[]>(capacity)) {}
 
   [[nodiscard]] std::size_t size() const noexcept { return end_ - begin_; }
 
@@ -25,6 +25,8 @@ class input {
   [[nodiscard]] std::span<const std::byte> front(std::size_t most) const noexcept {
     return {buffer_.get() + begin_, std::min(most, size())};
   }
+  /// What keeps the memory of front() alive, for a call that may outlive the connection.
+  [[nodiscard]] std::shared_ptr<const void> owner() const noexcept { return buffer_; }
   void consume(std::size_t count) noexcept { begin_ += count; }
 
   /// Reads until at least `count` (at most `capacity`) bytes are there, and no more than `most`.
@@ -34,7 +36,7 @@ class input {
 
  private:
   transport& from_;
-  std::unique_ptr<std::byte[]> buffer_;
+  std::shared_ptr<std::byte[]> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };

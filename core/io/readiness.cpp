@@ -48,8 +48,10 @@ awaitable<void> readiness::wait(int fd, std::uint32_t events, clock::time_point 
   }
   const auto setting = timer_setting(until);
   ::timerfd_settime(timer_.get(), 0, &setting, nullptr);
+  waiting_ = true;
   co_await epoll_.async_wait(asio::posix::descriptor_base::wait_read,
                              asio::as_tuple(asio::use_awaitable));
+  waiting_ = false;
   const itimerspec disarmed{};
   ::timerfd_settime(timer_.get(), 0, &disarmed, nullptr);
   if (fd >= 0) ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, fd, nullptr);

@@ -27,10 +27,12 @@ class readiness {
 
   /// Ends a wait that is under way.
   void cancel();
+  [[nodiscard]] bool waiting() const noexcept { return waiting_; }
 
  private:
   asio::posix::stream_descriptor epoll_;
   unique_fd timer_;
+  bool waiting_ = false;
 };
 
 }  // namespace nbdstream::io

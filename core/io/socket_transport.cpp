@@ -64,12 +64,6 @@ class socket_connection final : public transport {
     co_return error_code{};
   }
 
-  std::size_t try_write(std::span<const std::byte> data) noexcept override {
-    if (closed_) return 0;
-    const auto n = ::send(fd(), data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    return n > 0 ? static_cast<std::size_t>(n) : 0;
-  }
-
   int socket() noexcept override { return fd(); }
 
   awaitable<error_code> readable(std::size_t enough) override {
@@ -80,14 +74,18 @@ class socket_connection final : public transport {
     co_return error_code{};
   }
 
-  awaitable<absence> hung_up() override {
+  awaitable<peer_state> wait_hangup() override {
     // A Unix socket hangs up only when its peer is closed altogether. TCP cannot tell a peer that
     // was killed from one that has closed its sending side, until it answers.
     if (!closed_) co_await gone_.wait(fd(), unix_ ? 0 : POLLRDHUP);
-    if (closed_) co_return absence::none;
-    pollfd p{fd(), 0, 0};
-    const bool both = ::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
-    co_return both ? absence::both : absence::sending;
+    co_return closed_ ? peer_state::connected : peer();
+  }
+
+  peer_state peer() noexcept override {
+    pollfd p{fd(), POLLRDHUP, 0};
+    if (::poll(&p, 1, 0) != 1) return peer_state::connected;
+    if (p.revents & (POLLHUP | POLLERR)) return peer_state::hung_up;
+    return p.revents & POLLRDHUP ? peer_state::sends_no_more : peer_state::connected;
   }
 
   awaitable<bool> all_delivered(clock::time_point until) override {

@@ -4,7 +4,7 @@
 
 #include "io/error.hpp"
 
-#include <boost/asio/any_io_executor.hpp>
+#include "io/condition.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +18,9 @@ namespace nbdstream::io {
 /// (bytes). For coroutines of the loop's thread; several may call at once, and are served one at a
 /// time in order of arrival. Must outlive every call.
 ///
+/// A disk may hang in any call. Each call has a deadline (ETIMEDOUT), and abandon() ends the
+/// waiting for it: the system then still uses the memory of the call, which `owner` keeps alive.
+///
 /// Bytes may leave by reference (fd_writer::send_file), so their pages must not change while
 /// somebody still looks at them. Nobody can tell how long a reader that splices does; therefore
 /// one spill serves one stream, and goes with it: closing the file changes no page.
@@ -25,15 +28,19 @@ class spill {
  public:
   virtual ~spill() = default;
 
-  /// Keeps `data` at `offset`, over what may be there. `data` must stay until the call returns.
-  /// Errors are the system's: ENOSPC, EFBIG, EIO, ...; what is there after one is unknown.
-  [[nodiscard]] virtual awaitable<error_code> write(std::uint64_t offset,
-                                                    std::span<const std::byte> data) = 0;
+  /// Makes the file. Once, before all else. Errors are those of open(2).
+  [[nodiscard]] virtual awaitable<error_code> open() = 0;
 
-  /// Reads back all of `into`. State: these bytes were kept and not given back; otherwise they
-  /// read as zeroes, or are an error (EIO).
-  [[nodiscard]] virtual awaitable<error_code> read(std::uint64_t offset,
-                                                   std::span<std::byte> into) = 0;
+  /// Keeps `data`, which is memory of `owner`, at `offset`, over what may be there. Errors are the
+  /// system's: ENOSPC, EFBIG, EIO, ...; what is there after one is unknown.
+  [[nodiscard]] virtual awaitable<error_code> write(std::uint64_t offset,
+                                                    std::span<const std::byte> data,
+                                                    std::shared_ptr<const void> owner) = 0;
+
+  /// Reads back all of `into`, which is memory of `owner`. State: these bytes were kept and not
+  /// given back; otherwise they read as zeroes, or are an error (EIO).
+  [[nodiscard]] virtual awaitable<error_code> read(std::uint64_t offset, std::span<std::byte> into,
+                                                   std::shared_ptr<void> owner) = 0;
 
   /// [begin, end), whether it was kept or not, is needed no more: gives the space of the whole
   /// blocks in it back, together with what was given back next to it before; of places apart only
@@ -42,15 +49,19 @@ class spill {
   /// that cannot do it is no error. A later write() there is kept like any other.
   [[nodiscard]] virtual awaitable<void> give_back(std::uint64_t begin, std::uint64_t end) = 0;
 
+  /// Whatever is under way returns operation_aborted now, and whatever comes does at once.
+  virtual void abandon() = 0;
+
   /// A regular file that holds the bytes at the same offsets, owned by the spill; -1 where there is
   /// none (tests).
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
 };
 
-/// Makes a spill in `directory`: a sparse file without a name, gone with the spill or the process.
-/// Blocks for as long as the file system takes. Errors are those of open(2).
-[[nodiscard]] io_result<std::unique_ptr<spill>> open_spill_file(
-    const asio::any_io_executor& executor, const std::string& directory);
+/// A spill that makes a sparse file without a name in `directory`, gone with the spill or the
+/// process. No call may take longer than `timeout`.
+[[nodiscard]] std::unique_ptr<spill> make_spill_file(const asio::any_io_executor& executor,
+                                                     std::string directory,
+                                                     clock::duration timeout);
 
 }  // namespace nbdstream::io
 #endif

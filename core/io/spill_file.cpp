@@ -26,26 +26,56 @@ std::int64_t punch(int file, std::uint64_t first, std::uint64_t last) noexcept {
   return done == 0 ? 0 : -errno;
 }
 
+/// Made in a way that the file system takes.
+io_result<unique_fd> make_file(const std::string& directory) {
+  auto file = make_unnamed(directory);
+  if (file) return file;
+  // How file systems, kernels and sandboxes say that they do not know O_TMPFILE.
+  const int why = file.error().value();
+  const bool unknown = why == EOPNOTSUPP || why == EISDIR || why == EINVAL || why == ENOSYS;
+  return unknown ? make_and_unlink(directory) : std::move(file);
+}
+
 /// Every call goes to the thread: RWF_NOWAIT, which could spare that, is not to be had for writes
 /// to page cache on ext4 and tmpfs.
 class spill_file final : public spill {
  public:
-  spill_file(const asio::any_io_executor& executor, unique_fd file)
-      : file_(std::move(file)), thread_(executor), turns_(executor) {}
-
-  awaitable<error_code> write(std::uint64_t offset, std::span<const std::byte> data) override {
-    const auto turn = co_await turns_.wait_and_enter();
-    if (offset < idle_end_ && idle_begin_ < offset + data.size()) idle_begin_ = idle_end_ = 0;
-    worker::job job = [fd = file_.get(), offset, data] { return write_at(fd, offset, data); };
-    const auto result = co_await thread_.run(std::move(job));
-    co_return from_errno(static_cast<int>(-result));
+  spill_file(const asio::any_io_executor& executor, std::string directory, clock::duration timeout)
+      : directory_(std::move(directory)), timeout_(timeout), thread_(executor), turns_(executor) {
+    // To close a large file takes its time.
+    thread_.at_end([file = file_] {
+      file->reset();
+      return 0;
+    });
   }
 
-  awaitable<error_code> read(std::uint64_t offset, std::span<std::byte> into) override {
+  awaitable<error_code> open() override {
+    worker::job job = [to = file_, directory = directory_]() -> std::int64_t {
+      auto made = make_file(directory);
+      if (!made) return -made.error().value();
+      *to = std::move(*made);
+      return 0;
+    };
+    co_return co_await run(std::move(job));
+  }
+
+  awaitable<error_code> write(std::uint64_t offset, std::span<const std::byte> data,
+                              std::shared_ptr<const void> owner) override {
     const auto turn = co_await turns_.wait_and_enter();
-    worker::job job = [fd = file_.get(), offset, into] { return read_at(fd, offset, into); };
-    const auto result = co_await thread_.run(std::move(job));
-    co_return from_errno(static_cast<int>(-result));
+    if (offset < idle_end_ && idle_begin_ < offset + data.size()) idle_begin_ = idle_end_ = 0;
+    worker::job job = [file = file_, offset, data, owner = std::move(owner)] {
+      return write_at(file->get(), offset, data);
+    };
+    co_return co_await run(std::move(job));
+  }
+
+  awaitable<error_code> read(std::uint64_t offset, std::span<std::byte> into,
+                             std::shared_ptr<void> owner) override {
+    const auto turn = co_await turns_.wait_and_enter();
+    worker::job job = [file = file_, offset, into, owner = std::move(owner)] {
+      return read_at(file->get(), offset, into);
+    };
+    co_return co_await run(std::move(job));
   }
 
   awaitable<void> give_back(std::uint64_t begin, std::uint64_t end) override {
@@ -66,18 +96,30 @@ class spill_file final : public spill {
     const auto first = (begin + unit - 1) / unit * unit;
     const auto last = end / unit * unit;
     if (first >= last) co_return;
-    worker::job job = [fd = file_.get(), first, last] { return punch(fd, first, last); };
-    const auto result = co_await thread_.run(std::move(job));
-    if (result == 0 && remembered) idle_begin_ = last;
-    cannot_punch_ = result == -EOPNOTSUPP || result == -ENOSYS;
+    worker::job job = [file = file_, first, last] { return punch(file->get(), first, last); };
+    const auto error = co_await run(std::move(job));
+    if (!error && remembered) idle_begin_ = last;
+    cannot_punch_ = error.value() == EOPNOTSUPP || error.value() == ENOSYS;
   }
 
-  [[nodiscard]] int descriptor() const noexcept override { return file_.get(); }
+  void abandon() override { thread_.abandon(); }
+
+  [[nodiscard]] int descriptor() const noexcept override { return file_->get(); }
 
  private:
-  unique_fd file_;
+  awaitable<error_code> run(worker::job job) {
+    const auto until = clock::now() + timeout_;
+    const auto result = co_await thread_.run(std::move(job), until);
+    if (result == -ECANCELED) co_return asio::error::operation_aborted;
+    co_return from_errno(static_cast<int>(-result));
+  }
+
+  std::string directory_;
+  clock::duration timeout_;
+  /// Also of a call that was abandoned.
+  std::shared_ptr<unique_fd> file_ = std::make_shared<unique_fd>();
   worker thread_;
-  turnstile turns_;
+  fair_mutex turns_;
   /// What was given back and has not been punched: with its neighbours it may make a block.
   std::uint64_t idle_begin_ = 0;
   std::uint64_t idle_end_ = 0;
@@ -128,17 +170,9 @@ std::int64_t read_at(int file, std::uint64_t offset, std::span<std::byte> into) 
   return 0;
 }
 
-io_result<std::unique_ptr<spill>> open_spill_file(const asio::any_io_executor& executor,
-                                                  const std::string& directory) {
-  auto file = make_unnamed(directory);
-  if (!file) {
-    // How file systems, and kernels, say that they do not know O_TMPFILE.
-    const int why = file.error().value();
-    if (why == EOPNOTSUPP || why == EISDIR || why == EINVAL || why == ENOSYS)
-      file = make_and_unlink(directory);
-  }
-  if (!file) return file.error();
-  return std::make_unique<spill_file>(executor, std::move(*file));
+std::unique_ptr<spill> make_spill_file(const asio::any_io_executor& executor, std::string directory,
+                                       clock::duration timeout) {
+  return std::make_unique<spill_file>(executor, std::move(directory), timeout);
 }
 
 }  // namespace nbdstream::io

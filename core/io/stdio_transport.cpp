@@ -51,18 +51,15 @@ class stdio final : public transport {
     co_return error_code{};
   }
 
-  std::size_t try_write(std::span<const std::byte> data) noexcept override {
-    if (closed_ || !ready(out_.get(), POLLOUT)) return 0;
-    const auto n = ::write(out_.get(), data.data(), std::min<std::size_t>(data.size(), PIPE_BUF));
-    return n > 0 ? static_cast<std::size_t>(n) : 0;
+  awaitable<peer_state> wait_hangup() override {
+    if (!closed_) co_await gone_.wait(out_.get(), 0);
+    co_return closed_ ? peer_state::connected : peer();
   }
 
-  awaitable<absence> hung_up() override {
-    if (!closed_) co_await gone_.wait(out_.get(), 0);
-    if (closed_) co_return absence::none;
+  peer_state peer() noexcept override {
     pollfd p{out_.get(), 0, 0};
-    const bool both = ::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
-    co_return both ? absence::both : absence::none;
+    const bool gone = ::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+    return gone ? peer_state::hung_up : peer_state::connected;
   }
 
   awaitable<bool> all_delivered(clock::time_point) override { co_return true; }

@@ -75,20 +75,8 @@ class tls_connection final : public transport {
     return ssl_ ? write_secured(data) : plain_->write(data);
   }
 
-  std::size_t try_write(std::span<const std::byte> data) noexcept override {
-    if (!ssl_) return plain_->try_write(data);
-    if (closed_ || !sending_.free()) return 0;
-    std::size_t sent = 0;
-    while (push_now() && sent < data.size()) {
-      // What was encrypted but did not all go out comes again, and is then only counted.
-      if (ahead_ == 0) ahead_ = encrypt(data.subspan(sent));
-      if (ahead_ == 0 || !push_now()) break;
-      sent += std::exchange(ahead_, 0);
-    }
-    return sent;
-  }
-
-  awaitable<absence> hung_up() override { return plain_->hung_up(); }
+  awaitable<peer_state> wait_hangup() override { return plain_->wait_hangup(); }
+  peer_state peer() noexcept override { return plain_->peer(); }
   awaitable<bool> all_delivered(clock::time_point until) override {
     return plain_->all_delivered(until);
   }
@@ -120,12 +108,7 @@ class tls_connection final : public transport {
   }
 
   void close() noexcept override {
-    if (!closed_ && ssl_ && sending_.free()) {
-      // The end in TLS, as a courtesy: whoever does not get it has NBD's own.
-      SSL_shutdown(ssl_.get());
-      ERR_clear_error();
-      push_now();
-    }
+    if (!closed_ && ssl_ && sending_.free()) say_that_it_closes();
     closed_ = true;
     plain_->close();
   }
@@ -192,7 +175,6 @@ class tls_connection final : public transport {
 
   awaitable<error_code> write_secured(std::span<const std::byte> data) {
     const auto turn = co_await sending_.wait_and_enter();
-    data = data.subspan(std::min(std::exchange(ahead_, 0), data.size()));
     do {
       while (!data.empty()) {
         const auto count = encrypt(data);
@@ -243,15 +225,15 @@ class tls_connection final : public transport {
     if (count > 0) BIO_nread(outside_.get(), &ignored, static_cast<int>(count));
   }
 
-  /// Sends without waiting; whether all is gone.
-  bool push_now() noexcept {
-    for (;;) {
-      const auto pending = to_send();
-      if (pending.empty()) return true;
-      const auto count = plain_->try_write(pending);
-      sent(count);
-      if (count < pending.size()) return false;
-    }
+  /// The end in TLS, as a courtesy: a peer that does not get it has NBD's own.
+  void say_that_it_closes() noexcept {
+    SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+    const auto pending = to_send();
+    if (plain_->socket() < 0 || pending.empty()) return;
+    const auto n =
+        ::send(plain_->socket(), pending.data(), pending.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    sent(n > 0 ? static_cast<std::size_t>(n) : 0);
   }
 
   /// Gives OpenSSL more of what the peer sends, waiting for it; ended_ at its end.
@@ -271,9 +253,8 @@ class tls_connection final : public transport {
   const tls_context& context_;
   bio_ptr outside_;  ///< the end of the rings that is not OpenSSL's
   ssl_ptr ssl_;      ///< once secure() was called
-  turnstile sending_;
+  fair_mutex sending_;
   std::array<std::byte, 512> rest_{};  ///< what comes after the last request is not looked at
-  std::size_t ahead_ = 0;  ///< bytes of the next write() or try_write() that are encrypted already
   bool ended_ = false;
   bool closed_ = false;
 };

@@ -26,24 +26,22 @@ class transport {
   /// Writes all of `data`. One write at a time.
   [[nodiscard]] virtual awaitable<error_code> write(std::span<const std::byte> data) = 0;
 
-  /// Writes as much as goes without waiting, possibly nothing; the next write begins with what did
-  /// not go. Errors are left for write() to find.
-  [[nodiscard]] virtual std::size_t try_write(std::span<const std::byte> data) noexcept = 0;
-
   /// From here on all bytes go through TLS: makes its handshake, with us as the server. Once, with
   /// no read or write under way; where it fails nothing more can be sent or received.
   [[nodiscard]] virtual awaitable<error_code> secure() {
     co_return asio::error::operation_not_supported;
   }
 
-  /// How much of a peer has gone.
-  enum class absence {
-    none,     ///< close() was called
-    sending,  ///< it will send no more; whether it still receives cannot be told (TCP)
-    both      ///< it could not even receive an answer
+  enum class peer_state {
+    connected,      ///< as far as is known
+    sends_no_more,  ///< whether it still receives cannot be told (TCP)
+    hung_up         ///< it could not even receive an answer
   };
-  /// Until the peer has gone, or close(). Beside a read or write under way.
-  [[nodiscard]] virtual awaitable<absence> hung_up() = 0;
+  /// Until the peer sends no more or hangs up, or close(): then `connected`. Beside a read or write
+  /// under way.
+  [[nodiscard]] virtual awaitable<peer_state> wait_hangup() = 0;
+  /// The same as it is now.
+  [[nodiscard]] virtual peer_state peer() noexcept = 0;
 
   /// After the end of the stream was read: whether all that was written has reached the peer's
   /// system, waiting until `until` for that to turn out. A peer that was killed is known by it.

@@ -2,21 +2,30 @@
 #include "io/watchdog.hpp"
 
 namespace nbdstream::io {
+namespace {
+
+constexpr auto second_look = std::chrono::milliseconds(50);
+
+}  // namespace
 
 void watchdog::expect_within(clock::duration time) {
   deadline_ = clock::now() + time;
   if (deadline_ < asleep_until_) changed_.notify_all();
 }
 
-awaitable<void> watchdog::run() {
+awaitable<bool> watchdog::expired() {
+  auto passed = clock::time_point::max();  // a deadline that has passed once
   while (!stopped_) {
-    if (clock::now() >= deadline_) {
+    const bool late = clock::now() >= deadline_;
+    if (late && passed == deadline_) {
       rest();
-      expired_();
+      co_return true;
     }
-    asleep_until_ = deadline_;
+    passed = late ? deadline_ : clock::time_point::max();
+    asleep_until_ = late ? clock::now() + second_look : deadline_;
     co_await changed_.wait(asleep_until_);
   }
+  co_return false;
 }
 
 void watchdog::stop() {

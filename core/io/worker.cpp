@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "io/worker.hpp"
 
-#include "io/quiet_thread.hpp"
+#include "io/thread_with_signals_blocked.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -10,14 +10,22 @@
 
 namespace nbdstream::io {
 
+namespace {
+
 constexpr auto interrupt_interval = std::chrono::milliseconds(100);
 
-/// What loop and thread share; `job`, `stop` and `result` under the mutex.
+/// Of the loop's thread, where workers are destroyed.
+bool any_left_behind = false;
+
+}  // namespace
+
+/// What loop and thread share; all under the mutex.
 struct worker::shared_state {
   std::mutex mutex;
   std::condition_variable woken;
   job call;
   bool stop = false;
+  job last;
   std::optional<std::int64_t> result;
 };
 
@@ -28,35 +36,42 @@ worker::worker(const asio::any_io_executor& executor)
 
 worker::~worker() {
   if (!thread_.joinable()) return;
-  if (abandoned_) {
-    thread_.detach();
-    return;
-  }
+  any_left_behind = any_left_behind || busy_;
+  const bool wait = !busy_ && !last_;
   {
     const std::lock_guard lock(state_->mutex);
     state_->stop = true;
+    state_->last = std::move(last_);
   }
   state_->woken.notify_one();
-  thread_.join();
+  if (wait) {
+    thread_.join();
+  } else {
+    thread_.detach();
+  }
 }
 
 void worker::start() {
-  thread_ = quiet_thread([state = state_, changed = changed_, executor = executor_] {
+  thread_ = thread_with_signals_blocked([state = state_, changed = changed_, executor = executor_] {
     std::unique_lock lock(state->mutex);
     for (;;) {
       state->woken.wait(lock, [&] { return state->stop || state->call; });
-      if (!state->call) return;
+      if (!state->call) break;
       auto call = std::exchange(state->call, nullptr);
       lock.unlock();
       const auto result = call();
+      call = nullptr;  // what only the call kept goes on this thread
       lock.lock();
       state->result = result;
-      asio::post(executor, [changed] { changed->notify_all(); });
+      // Later there may be no loop.
+      if (!state->stop) asio::post(executor, [changed] { changed->notify_all(); });
     }
+    if (state->last) state->last();
   });
 }
 
-awaitable<std::int64_t> worker::run(job call, clock::time_point give_up) {
+awaitable<std::int64_t> worker::run(job call, clock::time_point until) {
+  if (abandoned_) co_return -ECANCELED;
   if (!thread_.joinable()) {
     try {
       start();
@@ -65,7 +80,6 @@ awaitable<std::int64_t> worker::run(job call, clock::time_point give_up) {
     }
   }
   busy_ = true;
-  give_up_ = give_up;
   interrupt_ = nullptr;
   {
     const std::lock_guard lock(state_->mutex);
@@ -74,8 +88,8 @@ awaitable<std::int64_t> worker::run(job call, clock::time_point give_up) {
   }
   state_->woken.notify_one();
   for (;;) {
-    co_await changed_->wait(interrupt_ ? std::min(give_up_, clock::now() + interrupt_interval)
-                                       : give_up_);
+    co_await changed_->wait(interrupt_ ? std::min(until, clock::now() + interrupt_interval)
+                                       : until);
     {
       const std::lock_guard lock(state_->mutex);
       if (state_->result) {
@@ -83,7 +97,8 @@ awaitable<std::int64_t> worker::run(job call, clock::time_point give_up) {
         co_return *state_->result;
       }
     }
-    if (clock::now() >= give_up_) {
+    if (abandoned_) co_return -ECANCELED;
+    if (clock::now() >= until) {
       abandoned_ = true;
       co_return -ETIMEDOUT;
     }
@@ -91,11 +106,19 @@ awaitable<std::int64_t> worker::run(job call, clock::time_point give_up) {
   }
 }
 
-void worker::interrupt_until(clock::time_point give_up, std::function<void()> interrupt) {
+void worker::interrupt(std::function<void()> interrupt) {
   if (!busy_ || abandoned_) return;
-  give_up_ = std::min(give_up_, give_up);
   interrupt_ = std::move(interrupt);
   changed_->notify_all();
+}
+
+void worker::abandon() {
+  abandoned_ = true;
+  changed_->notify_all();
+}
+
+bool worker::left_behind() noexcept {
+  return any_left_behind;
 }
 
 }  // namespace nbdstream::io

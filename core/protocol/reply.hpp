@@ -14,8 +14,8 @@
 namespace nbdstream::protocol {
 
 /// What a reply repeats of its request.
-struct ticket {
-  std::uint64_t cookie = 0;
+struct cookie {
+  std::uint64_t value = 0;
   std::uint64_t offset = 0;  ///< extended replies only
 };
 
@@ -29,30 +29,30 @@ struct status_extent {
 /// Appends replies, or the beginnings of replies with data, to a buffer.
 class reply_writer {
  public:
-  reply_writer(std::vector<std::byte>& out, form said) noexcept : out_(out), said_(said) {}
+  reply_writer(std::vector<std::byte>& out, form as) noexcept : out_(out), form_(as) {}
 
   /// Success of anything but READ and BLOCK_STATUS.
-  void success(const ticket& of);
+  void success(const cookie& of);
   /// The end of a reply to READ that has no content. Form: not simple.
-  void nothing(const ticket& of);
+  void nothing(const cookie& of);
   /// An error, which is not `none`, for any request; `text` is cut at 4096 bytes.
-  void failure(const ticket& of, wire_error error, std::string_view text);
+  void failure(const cookie& of, wire_error error, std::string_view text);
 
   /// READ: `length` bytes from `offset` on, which follow at once. `last`: nothing follows them.
   /// In the simple form it is the head of the one reply there is.
-  void data(const ticket& of, std::uint64_t offset, std::uint64_t length, bool last);
+  void data(const cookie& of, std::uint64_t offset, std::uint64_t length, bool last);
   /// READ: `length` bytes from `offset` on are zeroes. Form: not simple.
-  void hole(const ticket& of, std::uint64_t offset, std::uint64_t length, bool last);
+  void hole(const cookie& of, std::uint64_t offset, std::uint64_t length, bool last);
 
   /// BLOCK_STATUS: what stands from the offset of the request on, of base:allocation. Form: not
   /// simple; at least one extent.
-  void status(const ticket& of, std::span<const status_extent> extents);
+  void status(const cookie& of, std::span<const status_extent> extents);
 
  private:
-  writer chunk(const ticket& of, chunk_type type, std::uint64_t payload, bool last);
+  writer chunk(const cookie& of, chunk_type type, std::uint64_t payload, bool last);
 
   std::vector<std::byte>& out_;
-  form said_;
+  form form_;
 };
 
 }  // namespace nbdstream::protocol

@@ -62,7 +62,7 @@ verdict check_payload(const request& r) noexcept {
 /// Commands that do not write.
 verdict check_reading(const request& r, const terms& agreed) noexcept {
   if (r.type == command::read && r.length > max_payload) {
-    const bool simple = agreed.said == form::simple;
+    const bool simple = agreed.reply_form == form::simple;
     return {simple ? wire_error::inval : wire_error::overflow, false, "more than 32 MiB"};
   }
   if (r.type == command::block_status) {
@@ -94,7 +94,7 @@ verdict check_writing(const request& r, const terms& agreed) noexcept {
 std::optional<request> decode_request(bytes header, const terms& agreed) noexcept {
   reader in(header);
   request r;
-  r.extended = agreed.said == form::extended;
+  r.extended = agreed.reply_form == form::extended;
   const auto magic = r.extended ? extended_request_magic : request_magic;
   if (in.take<std::uint32_t>() != magic) return std::nullopt;
   r.flags = in.take<std::uint16_t>();
@@ -121,7 +121,7 @@ verdict check_request(const request& r, const terms& agreed) noexcept {
   return r.writes() ? check_writing(r, agreed) : check_reading(r, agreed);
 }
 
-bool narrow(request& r, bytes payload) noexcept {
+bool apply_status_payload(request& r, bytes payload) noexcept {
   r.flags &= static_cast<std::uint16_t>(~command_flag::payload_len);
   r.length = 0;
   if (payload.size() != status_payload_size) return false;

@@ -34,7 +34,7 @@ struct request {
     return type == command::write || type == command::write_zeroes || type == command::trim;
   }
   /// What its reply repeats.
-  [[nodiscard]] protocol::ticket ticket() const noexcept { return {cookie, offset}; }
+  [[nodiscard]] protocol::cookie reply_to() const noexcept { return {cookie, offset}; }
 };
 
 /// Decodes a header of `agreed.header_size()` bytes; nothing where the magic is wrong, after which
@@ -51,7 +51,7 @@ struct verdict {
 /// Checks `r` against what was agreed on. Write commands may reach up to the next multiple of 512
 /// above the size, since qemu-img rounds sizes up; that what lies beyond the size is zero is for
 /// the stream to check. A BLOCK_STATUS with a payload is to be checked again without it: see
-/// narrow().
+/// apply_status_payload().
 [[nodiscard]] verdict check_request(const request& r, const terms& agreed) noexcept;
 
 /// A BLOCK_STATUS may carry the length that it is about and the metadata contexts that are asked
@@ -60,7 +60,7 @@ inline constexpr std::size_t status_payload_size = 8 + 4;  // bytes
 
 /// Makes `r`, a BLOCK_STATUS with this payload, one without that asks for the same. Returns whether
 /// the payload names our one context, once.
-[[nodiscard]] bool narrow(request& r, bytes payload) noexcept;
+[[nodiscard]] bool apply_status_payload(request& r, bytes payload) noexcept;
 
 /// The name of a command for the log.
 [[nodiscard]] std::string_view name_of(command type) noexcept;

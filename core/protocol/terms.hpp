@@ -17,12 +17,12 @@ enum class form : std::uint8_t {
 struct terms {
   std::uint64_t size = 0;   ///< of the export, in bytes
   std::uint16_t flags = 0;  ///< transmission_flag::*, as the client was told
-  form said = form::simple;
+  form reply_form = form::simple;
   bool allocation = false;  ///< the client chose base:allocation, so BLOCK_STATUS works
 
   /// How long the header of a request is, in bytes.
   [[nodiscard]] std::size_t header_size() const noexcept {
-    return said == form::extended ? extended_request_size : request_size;
+    return reply_form == form::extended ? extended_request_size : request_size;
   }
 };
 

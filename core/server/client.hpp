@@ -2,37 +2,29 @@
 #ifndef NBDSTREAM_SERVER_CLIENT_HPP
 #define NBDSTREAM_SERVER_CLIENT_HPP
 
-#include "protocol/reply.hpp"
+#include "server/reply_queue.hpp"
+#include "stream/window.hpp"
 
 #include <memory>
 #include <string>
 
 namespace nbdstream {
 
-class transfer;
+class open_stream;
 
-/// One connection, as the stream that it writes sees it.
-class client {
- public:
-  virtual ~client() = default;
-
-  /// For the log: "connection 3".
-  [[nodiscard]] virtual const std::string& name() const noexcept = 0;
-
-  /// Its request is about to wait for others (the sink, another connection): what was already
-  /// answered should be on its way, since the client may be what the others wait for.
-  virtual void before_wait() = 0;
-
-  /// Answers a request whose answer was put off (transfer::keep).
-  virtual void answer(const protocol::ticket& of, protocol::wire_error error) = 0;
-
-  /// The stream that it joined has failed: what it receives for it is of no use any more.
-  virtual void stream_failed() noexcept = 0;
+/// One connection, as the stream that it writes knows it. Owned by the session.
+struct client {
+  std::string name;  ///< for the log: "connection 3"
+  reply_queue& replies;
 
   /// The stream that it joined with its first write, for as long as it is connected.
-  std::shared_ptr<transfer> joined;
+  std::shared_ptr<open_stream> joined{};
 
-  /// It has hung up, and could not even receive an answer.
+  /// What the payload of its request is received into, where it is held in memory. A stream that
+  /// fails takes it away: then the payload is dropped.
+  stream::block_ptr arriving{};
+
+  /// It has hung up, and could not even receive a reply.
   bool gone = false;
 };
 

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/export.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace nbdstream {
+
+using state_of = stream::verdict::state;
+using time_point = io::clock::time_point;
+
 namespace {
 
 /// What an export offers. FAST_ZERO is honest: --order strict sends zeroes at once, so there such a
@@ -22,25 +28,24 @@ std::uint16_t offered(stream::order order) {
   return order == stream::order::strict ? always : always | can_multi_conn;
 }
 
-/// A stream of nothing but zeroes waits so many times --settle while a connection is there that has
-/// not written yet: it may be slow, or never write.
-constexpr int bystander_patience = 10;
+/// A process that was stopped for long sees its deadlines pass before it sees what has come
+/// meanwhile; so long that is waited for.
+constexpr auto second_look = std::chrono::milliseconds(50);
+
+/// How often a line says that a call of the sink still does not return.
+constexpr auto stuck_interval = std::chrono::minutes(1);
 
 }  // namespace
 
 nbd_export::nbd_export(asio::any_io_executor executor, settings s, std::unique_ptr<sink::sink> sink,
-                       log::logger& log)
+                       log::logger& log, io::condition& server_changed)
     : executor_(std::move(executor)),
       settings_(std::move(s)),
       sink_(std::move(sink)),
       log_(log),
       changed_(executor_),
+      server_changed_(server_changed),
       readers_(executor_) {
-  if (!settings_.open_spill) {
-    settings_.open_spill = [in = settings_.spill_directory, on = executor_] {
-      return io::open_spill_file(on, in);
-    };
-  }
   const auto& c = settings_.config;
   info_ = {c.name, c.description, c.size.value_or(config::unknown_size), offered(settings_.order)};
   if (!c.name.empty()) label_ = fmt::format("export \"{}\": ", c.name);
@@ -49,23 +54,29 @@ nbd_export::nbd_export(asio::any_io_executor executor, settings s, std::unique_p
 void nbd_export::attach(client&) {
   ever_attached_ = true;
   ++attached_;
-  ++bystanders_;
-  last_movement_ = io::clock::now();
+  count_bystander(1);
 }
 
-void nbd_export::detach(client& who, departure how) {
+void nbd_export::detach(client& who, stream::disconnect how) {
   --attached_;
   if (who.joined) {
     who.joined->leave(who, how);
   } else {
-    --bystanders_;
+    count_bystander(-1);
   }
-  last_movement_ = io::clock::now();
   changed_.notify_all();
 }
 
+void nbd_export::count_bystander(int change) {
+  bystanders_ = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(bystanders_) + change);
+  if (current_) current_->bystanders(bystanders_);
+}
+
 void nbd_export::hung_up(client& who) {
-  if (who.joined) who.joined->fail(who.name() + " went away inside a request");
+  if (who.joined) {
+    who.joined->fail(who.name + " disconnected inside a request",
+                     stream::verdict::cause::vanished_client);
+  }
   changed_.notify_all();
 }
 
@@ -74,33 +85,23 @@ bool nbd_export::last_stream() const noexcept {
   return limit > 0 && committed_ + aborted_ + (current_ ? 1 : 0) >= limit;
 }
 
-bool nbd_export::may_continue() const noexcept {
-  return !settings_.vouched && !last_client_left_ && current_->only_zeroes();
+std::uint64_t nbd_export::outstanding() const noexcept {
+  const auto limit = settings_.config.streams;
+  return limit - std::min(limit, committed_ + aborted_);
 }
 
-bool nbd_export::joinable() const noexcept {
-  if (finishing_) return false;
-  switch (current_->state()) {
-    case lifecycle::state::open: return true;
-    case lifecycle::state::candidate: return may_continue();
-    case lifecycle::state::failed: return false;
-  }
-  return false;
-}
-
-awaitable<std::shared_ptr<transfer>> nbd_export::join(client& who) {
+awaitable<std::shared_ptr<open_stream>> nbd_export::join(client& who) {
   if (who.joined) co_return who.joined;
-  while (current_ && !joinable()) {
-    if (closed_ || last_stream()) co_return nullptr;
-    who.before_wait();
+  while (current_ && !current_->accepts_writers()) {
+    if (phase_ != phase::serving || last_stream() || is_stuck()) co_return nullptr;
     if (!who.gone) co_await changed_.wait();
     if (who.gone) co_return nullptr;
   }
   if (!current_) {
-    if (closed_) co_return nullptr;
+    if (phase_ != phase::serving) co_return nullptr;
     begin_stream();
   }
-  --bystanders_;
+  count_bystander(-1);
   who.joined = current_;
   current_->join(who);
   co_return who.joined;
@@ -108,8 +109,8 @@ awaitable<std::shared_ptr<transfer>> nbd_export::join(client& who) {
 
 void nbd_export::begin_stream() {
   const auto& c = settings_.config;
-  transfer::settings s;
-  s.id = stream_id();
+  open_stream::settings s;
+  s.id = committed_ + aborted_ + 1;
   s.label = fmt::format("{}stream {}", label_, s.id);
   s.export_name = c.name;
   s.limits.size = c.size;
@@ -118,91 +119,122 @@ void nbd_export::begin_stream() {
   s.limits.window = c.window;
   s.limits.spill = c.spill_limit.value_or(s.limits.spill);
   s.stall = c.stall;
-  s.spill_directory = settings_.spill_directory;
-  s.open_spill = settings_.open_spill;
-  s.vouched = settings_.vouched;
+  s.spill = settings_.spill;
   s.pad = c.pad;
-  s.refuse_gaps = settings_.refuse_gaps;
-  current_ = std::make_shared<transfer>(executor_, std::move(s), *sink_, log_,
-                                        [this] { changed_.notify_all(); });
+  s.complete_when.decided_by_run = settings_.decided_by_run;
+  s.complete_when.refuse_gaps = settings_.refuse_gaps;
+  s.complete_when.size_is_known = c.size.has_value();
+  s.complete_when.follows_vanished_client = client_vanished_ && !settings_.decided_by_run;
+  s.complete_when.settle = c.settle;
+  s.complete_when.run_grace = settings_.run_grace;
+  current_ = std::make_shared<open_stream>(executor_, std::move(s), *sink_, log_, changed_);
+  current_->bystanders(bystanders_);
 }
 
-io::clock::time_point nbd_export::settled_at() const noexcept {
-  const auto patience = bystanders_ > 0 ? bystander_patience : 1;
-  return last_movement_ + patience * settings_.config.settle;
+awaitable<void> nbd_export::wait_for_change(time_point until) {
+  co_await changed_.wait(until);
+  if (io::clock::now() >= until) co_await changed_.wait(io::clock::now() + second_look);
 }
 
 awaitable<bool> nbd_export::stream_decided() {
-  for (;;) {
-    auto until = current_ ? current_->tend_at() : io::clock::time_point::max();
-    if (until <= io::clock::now()) {
-      co_await current_->tend();
-      continue;
+  while (current_ || phase_ == phase::serving) {
+    auto until = time_point::max();
+    if (current_) {
+      if (current_->state() == state_of::failed || current_->state() == state_of::written) {
+        co_return true;
+      }
+      until = current_->next_action_at();
+      if (until <= io::clock::now()) {
+        co_await current_->act();
+        continue;
+      }
     }
-    if (!current_) {
-      if (closed_) co_return false;
-    } else if (current_->state() == lifecycle::state::failed) {
-      co_return true;
-    } else if (current_->state() == lifecycle::state::candidate) {
-      until = std::min(until, settled_at());
-      if (!may_continue() || io::clock::now() >= settled_at()) co_return true;
-    }
-    co_await changed_.wait(until);
+    co_await wait_for_change(until);
   }
+  co_return false;
 }
 
 awaitable<void> nbd_export::run() {
   for (;;) {
-    const bool decided = co_await stream_decided();
+    bool decided = true;
+    try {
+      decided = co_await stream_decided();
+    } catch (const std::exception& e) {
+      if (current_) current_->fail(fmt::format("internal error: {}", e.what()));
+    }
     if (!decided) break;
-    finishing_ = true;
+    if (!current_) continue;
     const bool committed = co_await current_->finish();
     ++(committed ? committed_ : aborted_);
+    client_vanished_ = !committed && (client_vanished_ || current_->client_vanished());
     bytes_before_ += current_->position();
     current_.reset();
-    finishing_ = false;
-    if (last_stream() || last_client_left_) closed_ = true;
+    late_ = false;
+    if (last_stream()) close();
     changed_.notify_all();
   }
-  ended_ = true;
+  phase_ = phase::ended;
+  changed_.notify_all();
+  server_changed_.notify_all();
 }
 
-void nbd_export::vouch() {
-  const bool size_is_known = settings_.config.size.has_value();
-  // A client that skips zeroes has nothing to name on an empty disk.
-  if (!current_ && ever_attached_ && size_is_known && !settings_.refuse_gaps && !closed_) {
-    begin_stream();
+awaitable<void> nbd_export::watch_sink() {
+  auto next_line = time_point::min();
+  while (!ended()) {
+    const auto cancelled_at = current_ ? current_->cancelled_at() : time_point::max();
+    const bool busy = sink_->busy() != sink::sink::activity::none;
+    auto due = time_point::max();
+    if (busy && cancelled_at != time_point::max()) {
+      due = std::max(cancelled_at + settings_.grace, next_line);
+    }
+    if (io::clock::now() < due) {
+      co_await changed_.wait(due);
+      continue;
+    }
+    const bool aborting = sink_->busy() == sink::sink::activity::aborting;
+    const auto waited = io::clock::now() - cancelled_at;
+    log_.error("{}a call of its sink{} has not returned for {}; {}", label_,
+               aborting ? " that aborts a stream" : "",
+               std::chrono::duration_cast<std::chrono::seconds>(waited),
+               aborting ? "no other stream of this export begins before it does"
+                        : "this export serves no stream as long as that lasts");
+    late_ = true;
+    next_line = io::clock::now() + stuck_interval;
+    changed_.notify_all();
+    server_changed_.notify_all();
   }
-  if (current_) current_->vouch();
-  no_more_clients();
+}
+
+void nbd_export::close() noexcept {
+  if (phase_ == phase::serving) phase_ = phase::closing;
+  changed_.notify_all();
+  server_changed_.notify_all();
+}
+
+void nbd_export::run_exited(int status) {
+  if (current_) current_->run_exited(status);
+  if (status != 0) close();
 }
 
 void nbd_export::no_more_clients() {
-  last_client_left_ = true;
-  if (!current_) closed_ = true;
-  changed_.notify_all();
+  // A client that skips zeroes has nothing to name on an empty disk.
+  const bool zeroes_may_be_meant =
+      settings_.decided_by_run && settings_.config.size && !settings_.refuse_gaps;
+  if (!current_ && ever_attached_ && zeroes_may_be_meant && phase_ == phase::serving) {
+    begin_stream();
+    current_->run_exited(0);
+  }
+  close();
+  if (current_) current_->no_more_clients();
 }
 
 void nbd_export::stop(std::string_view reason) {
-  closed_ = true;
-  if (current_) current_->fail(reason);
-  changed_.notify_all();
+  close();
+  if (current_) current_->stop(reason);
 }
 
-void nbd_export::close() {
-  closed_ = true;
-  changed_.notify_all();
-}
-
-void nbd_export::broke() {
-  ++aborted_;
-  closed_ = ended_ = true;
-  current_.reset();
-  changed_.notify_all();
-}
-
-void nbd_export::cancel_commit() {
-  if (current_) current_->cancel_commit();
+void nbd_export::cancel_commit(std::string_view reason) {
+  if (current_) current_->cancel_commit(reason);
 }
 
 }  // namespace nbdstream

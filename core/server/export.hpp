@@ -4,7 +4,7 @@
 
 #include "config/config.hpp"
 #include "protocol/negotiator.hpp"
-#include "server/transfer.hpp"
+#include "server/open_stream.hpp"
 
 #include <functional>
 #include <memory>
@@ -17,16 +17,18 @@ class nbd_export {
   struct settings {
     config::export_config config;
     stream::order order = stream::order::strict;
-    std::string spill_directory = "/var/tmp";
-    /// Makes the spill file of a stream; empty: one in spill_directory.
-    std::function<io_result<std::unique_ptr<io::spill>>()> open_spill{};
+    spill_store::settings spill;
     bool refuse_gaps = false;
-    bool vouched = false;  ///< --run: see lifecycle
+    bool decided_by_run = false;  ///< --run: see stream::verdict
+    io::clock::duration run_grace = std::chrono::seconds(10);
+    io::clock::duration grace =
+        std::chrono::seconds(5);  ///< how long a sink's call may take to end
   };
 
-  /// `log` is borrowed.
+  /// `log` and `server_changed` are borrowed; the latter is notified where ended() or is_stuck()
+  /// may have changed.
   nbd_export(asio::any_io_executor executor, settings s, std::unique_ptr<sink::sink> sink,
-             log::logger& log);
+             log::logger& log, io::condition& server_changed);
 
   [[nodiscard]] const protocol::export_info& info() const noexcept { return info_; }
 
@@ -34,17 +36,17 @@ class nbd_export {
 
   /// A connection has chosen this export, or leaves it.
   void attach(client& who);
-  void detach(client& who, departure how);
-  /// `who` has hung up inside a request: nobody is left to answer.
+  void detach(client& who, stream::disconnect how);
+  /// `who` has hung up inside a request: no reply can reach it.
   void hung_up(client& who);
 
   /// The stream that `who` writes to: the one that it joined, or, with its first write, the one
   /// that is open, or a new one, after waiting for a commit that is under way. Null where no
-  /// further stream will be served, or `who` has hung up.
-  [[nodiscard]] awaitable<std::shared_ptr<transfer>> join(client& who);
+  /// further stream will be served, the sink is stuck, or `who` has hung up.
+  [[nodiscard]] awaitable<std::shared_ptr<open_stream>> join(client& who);
 
   /// The stream that `who` reads: the one that it joined, or the one that is open; or null.
-  [[nodiscard]] std::shared_ptr<transfer> stream_of(const client& who) const noexcept {
+  [[nodiscard]] std::shared_ptr<open_stream> stream_of(const client& who) const noexcept {
     return who.joined ? who.joined : current_;
   }
 
@@ -52,7 +54,7 @@ class nbd_export {
   [[nodiscard]] bool alone() const noexcept { return attached_ == 1; }
 
   /// One READ of held data at a time, so that they cost one buffer.
-  [[nodiscard]] io::turnstile& readers() noexcept { return readers_; }
+  [[nodiscard]] io::fair_mutex& readers() noexcept { return readers_; }
 
   /// Whether zeroes are held by reference: NBD_CMD_FLAG_FAST_ZERO.
   [[nodiscard]] bool zeroes_are_fast() const noexcept {
@@ -63,45 +65,54 @@ class nbd_export {
 
   /// Serves streams until there are no more: `streams` were served, or stop() was called.
   [[nodiscard]] awaitable<void> run();
+  /// Beside run(), until that has ended: watches for a sink that does not return from a call that
+  /// was asked to end.
+  [[nodiscard]] awaitable<void> watch_sink();
 
-  /// The command has exited with 0 and every connection has ended: commit what there is.
-  void vouch();
-  /// No client can come any more: what is open is decided by how its clients left.
+  /// The command of --run has exited.
+  void run_exited(int status);
+  /// No client can come any more: what is open is decided now.
   void no_more_clients();
-  /// Serve no further stream; one that is open fails for this reason, unless it is committing.
+  /// Serve no further stream; one that is still being written fails for this reason.
   void stop(std::string_view reason);
-  /// Serve no stream after the current one, which goes on.
-  void close();
-  /// run() has failed by a mistake of ours: what was open is lost.
-  void broke();
   /// Ends even a commit that is under way.
-  void cancel_commit();
+  void cancel_commit(std::string_view reason);
 
-  [[nodiscard]] bool vouched() const noexcept { return settings_.vouched; }
+  [[nodiscard]] bool decided_by_run() const noexcept { return settings_.decided_by_run; }
 
   [[nodiscard]] bool stream_open() const noexcept { return static_cast<bool>(current_); }
-  [[nodiscard]] bool committing() const noexcept { return current_ && current_->committing(); }
+  /// Whether any stream has begun.
+  [[nodiscard]] bool ever_written() const noexcept { return current_ || committed_ + aborted_ > 0; }
+  /// How many streams are still to come, or to end; 0 for a service that serves for ever.
+  [[nodiscard]] std::uint64_t outstanding() const noexcept;
   /// Bytes of all streams until now.
   [[nodiscard]] std::uint64_t position() const noexcept {
     return bytes_before_ + (current_ ? current_->position() : 0);
   }
-  [[nodiscard]] bool ended() const noexcept { return ended_; }
+  [[nodiscard]] bool ended() const noexcept { return phase_ == phase::ended; }
+  /// A call of the sink was asked to end and has not returned within --grace: no stream can be
+  /// served, and the process need not wait for it. An abort that is late is none of this, as long
+  /// as there are streams to come.
+  [[nodiscard]] bool is_stuck() const noexcept {
+    return late_ && (phase_ != phase::serving || sink_->busy() != sink::sink::activity::aborting);
+  }
   [[nodiscard]] std::uint64_t committed() const noexcept { return committed_; }
   [[nodiscard]] std::uint64_t aborted() const noexcept { return aborted_; }
 
  private:
+  enum class phase {
+    serving,
+    closing,  ///< no stream begins after the current one
+    ended     ///< run() has returned
+  };
   void begin_stream();
-  /// Of the current stream, or of the next where none is open.
-  [[nodiscard]] std::uint64_t stream_id() const noexcept { return committed_ + aborted_ + 1; }
-  /// When a candidate of nothing but zeroes has waited long enough for another connection.
-  [[nodiscard]] io::clock::time_point settled_at() const noexcept;
-  /// Whether a connection's first write belongs to the stream that is open.
-  [[nodiscard]] bool joinable() const noexcept;
+  void close() noexcept;
+  void count_bystander(int change);
   [[nodiscard]] bool last_stream() const noexcept;
-  /// A candidate of nothing but zeroes may be the preamble of another connection's data.
-  [[nodiscard]] bool may_continue() const noexcept;
-  /// Tends the open stream until it is to be finished (true), or there will be none (false).
+  /// Acts for the open stream until it is to be finished (true), or there will be none (false).
   [[nodiscard]] awaitable<bool> stream_decided();
+  /// Until something changes, or `until`; there, once more for what has come meanwhile.
+  [[nodiscard]] awaitable<void> wait_for_change(io::clock::time_point until);
 
   asio::any_io_executor executor_;
   settings settings_;
@@ -110,17 +121,16 @@ class nbd_export {
   std::unique_ptr<sink::sink> sink_;
   log::logger& log_;
   io::condition changed_;
-  io::turnstile readers_;
-  std::shared_ptr<transfer> current_;
-  bool finishing_ = false;
-  bool closed_ = false;  ///< no stream after the current one
-  bool last_client_left_ = false;
+  io::condition& server_changed_;
+  io::fair_mutex readers_;
+  std::shared_ptr<open_stream> current_;
+  phase phase_ = phase::serving;
+  bool late_ = false;             ///< the sink's call is
+  bool client_vanished_ = false;  ///< which ended a stream, and none was committed since
   bool ever_attached_ = false;
-  bool ended_ = false;
   std::size_t attached_ = 0;
-  std::size_t bystanders_ = 0;  ///< attached connections that have not written
-  io::clock::time_point last_movement_ = io::clock::now();  ///< when one came or went
-  std::uint64_t bytes_before_ = 0;                          ///< of the streams that have ended
+  std::size_t bystanders_ = 0;      ///< attached connections that have not written
+  std::uint64_t bytes_before_ = 0;  ///< of the streams that have ended
   std::uint64_t committed_ = 0;
   std::uint64_t aborted_ = 0;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/server.hpp"
 
+#include "config/parse.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -13,23 +15,10 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <utility>
 
 namespace nbdstream {
 namespace {
-
-constexpr std::size_t max_negotiated = 100;
-constexpr std::size_t max_negotiating = 100;
-
-/// How long clients whose stream has failed may take to hear it and leave, once all is over.
-constexpr auto farewell = std::chrono::seconds(1);
-
-protocol::tls_policy policy_of(config::tls_mode mode) {
-  switch (mode) {
-    case config::tls_mode::on: return protocol::tls_policy::on;
-    case config::tls_mode::require: return protocol::tls_policy::require;
-    default: return protocol::tls_policy::off;
-  }
-}
 
 /// $tls, as nbdkit-captive(1) has it.
 std::string_view tls_variable(config::tls_mode mode) {
@@ -43,16 +32,15 @@ std::string_view tls_variable(config::tls_mode mode) {
 }  // namespace
 
 server::server(asio::any_io_executor executor, const config::configuration& config,
-               const io::tls_context* tls, std::vector<std::unique_ptr<nbd_export>> exports,
-               log::logger& log)
+               const io::tls_context* tls, log::logger& log)
     : executor_(std::move(executor)),
       config_(config.server),
       tls_(tls),
-      exports_(std::move(exports)),
       log_(log),
+      changed_(executor_),
+      connections_(executor_, config_, tls_, *this, log_, changed_),
       command_(executor_),
       signals_(executor_, SIGTERM),
-      changed_(executor_),
       scope_(executor_, [this](std::exception_ptr failed) {
         try {
           std::rethrow_exception(failed);
@@ -66,10 +54,14 @@ server::server(asio::any_io_executor executor, const config::configuration& conf
     ::sigaction(number, nullptr, &inherited);
     if (inherited.sa_handler != SIG_IGN) signals_.add(number);
   }
-  for (const auto& e : exports_) infos_.push_back(e->info());
 }
 
 server::~server() = default;
+
+void server::serve_exports(std::vector<std::unique_ptr<nbd_export>> exports) {
+  exports_ = std::move(exports);
+  for (const auto& e : exports_) infos_.push_back(e->info());
+}
 
 void server::listen() {
   if (config_.single) return;
@@ -83,70 +75,16 @@ void server::listen() {
 std::optional<protocol::negotiator::refusal> server::gate() const {
   using protocol::option_reply;
   if (stopping_) return {{option_reply::err_shutdown, "the server is shutting down"}};
-  if (negotiated() >= max_negotiated) return {{option_reply::err_policy, "too many connections"}};
+  if (connections_.full()) return {{option_reply::err_policy, "too many connections"}};
   return std::nullopt;
-}
-
-std::size_t server::negotiated() const {
-  return static_cast<std::size_t>(std::ranges::count_if(sessions_, &session::transmitting));
-}
-
-void server::make_room() {
-  if (std::ranges::count_if(sessions_, &session::negotiating) <
-      static_cast<std::ptrdiff_t>(max_negotiating)) {
-    return;
-  }
-  const auto oldest = std::ranges::find_if(sessions_, &session::negotiating);
-  log_.info("{}: closed in the handshake to make room for others", oldest->name());
-  oldest->close();
-}
-
-void server::accept(io::unique_fd socket) {
-  if (stopping_) return;
-  tune_connection(socket.get());
-  try {
-    make_room();
-    serve(io::socket_transport(executor_, std::move(socket)));
-  } catch (const std::exception& e) {
-    log_.error("a connection cannot be served: {}", e.what());
-  }
-}
-
-void server::serve(std::unique_ptr<io::transport> transport) {
-  if (tls_) transport = io::tls_transport(executor_, std::move(transport), *tls_);
-  const session::settings s{++last_session_, config_.handshake_timeout, config_.payload_timeout,
-                            policy_of(config::effective_tls(config_))};
-  session_host& self = *this;
-  const auto place =
-      sessions_.emplace(sessions_.end(), executor_, s, std::move(transport), self, log_);
-  scope_.spawn(serve_connection(place));
-}
-
-void server::serve_standard_streams() {
-  io::unique_fd in(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-  io::unique_fd out(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-  // The client sees the end when the session closes, and nothing else reads or writes there.
-  const io::unique_fd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  ::dup2(nothing.get(), STDIN_FILENO);
-  ::dup2(STDERR_FILENO, STDOUT_FILENO);
-  tune_connection(in.get());
-  serve(io::stdio_transport(executor_, std::move(in), std::move(out)));
-}
-
-awaitable<void> server::serve_connection(std::list<session>::iterator place) {
-  try {
-    co_await place->run();
-  } catch (const std::exception& e) {
-    log_.error("{}: internal error: {}", place->name(), e.what());
-  }
-  sessions_.erase(place);
-  changed_.notify_all();
 }
 
 void server::start_listeners() {
   for (const auto& socket : sockets_) {
-    listeners_.push_back(std::make_unique<listener>(
-        executor_, socket, [this](io::unique_fd accepted) { accept(std::move(accepted)); }));
+    listeners_.push_back(
+        std::make_unique<listener>(executor_, socket, [this](io::unique_fd accepted) {
+          if (!stopping_) connections_.accept(std::move(accepted));
+        }));
     scope_.spawn(listeners_.back()->run());
   }
 }
@@ -207,13 +145,17 @@ void server::start_command() {
 
 awaitable<int> server::run() {
   scope_.spawn(handle_signals());
-  for (auto& e : exports_) scope_.spawn(run_export(*e));
+  for (auto& e : exports_) {
+    scope_.spawn(run_export(*e));
+    scope_.spawn(e->watch_sink());
+  }
   if (config_.progress_fd) scope_.spawn(report_progress());
   try {
     start_listeners();
-    if (config_.single) serve_standard_streams();
+    if (config_.single) connections_.accept_standard_streams();
     write_pidfile();
     start_command();
+    if (config_.client_timeout) scope_.spawn(watch_for_first_write());
   } catch (const std::exception& e) {
     log_.error("{}", e.what());
     command_status_ = 1;
@@ -221,54 +163,62 @@ awaitable<int> server::run() {
   }
   while (!over()) {
     co_await changed_.wait();
-    if (config_.single && sessions_.empty()) {
+    if (config_.single && connections_.empty()) {
       for (auto& e : exports_) e->no_more_clients();
     }
+    // A command that waits for a stuck sink would wait for ever.
+    if (exports_are_over() && any_sink_is_stuck() && attending()) terminate_command(SIGTERM);
   }
   close_listeners();
-  co_await close_sessions();
+  co_await connections_.close_all(!any_sink_is_stuck());
   co_await end_command();
   finished_ = true;
   signals_.cancel();
   changed_.notify_all();
-  if (!stuck()) co_await scope_.join();
+  if (!any_sink_is_stuck()) {
+    co_await connections_.join();
+    co_await scope_.join();
+  }
   co_return exit_status();
 }
 
+bool server::any_sink_is_stuck() const {
+  return std::ranges::any_of(exports_, [](const auto& e) { return e->is_stuck(); });
+}
+
+bool server::exports_are_over() const {
+  return std::ranges::all_of(exports_, [](const auto& e) { return e->ended() || e->is_stuck(); });
+}
+
 bool server::over() const {
-  const auto ended = std::ranges::count_if(exports_, [](auto& e) { return e->ended(); });
-  return static_cast<std::size_t>(ended) + stuck_sinks_ >= exports_.size() &&
-         (config_.run.empty() || command_status_);
+  return exports_are_over() && !attending();
 }
 
 awaitable<void> server::run_export(nbd_export& e) {
-  try {
-    co_await e.run();
-  } catch (const std::exception& error) {
-    log_.error("internal error: {}", error.what());
-    e.broke();
-  }
-  changed_.notify_all();
+  co_await e.run();
 }
 
 void server::stop_exports(std::string_view reason) {
   for (auto& e : exports_) e->stop(reason);
 }
 
-void server::close_negotiating() {
-  for (auto& s : sessions_) {
-    if (s.negotiating()) s.close();
+awaitable<void> server::watch_for_first_write() {
+  const auto time = *config_.client_timeout;
+  const auto until = io::clock::now() + time;
+  const auto written = [](const auto& e) { return e->ever_written() || e->ended(); };
+  while (!finished_ && io::clock::now() < until) {
+    if (std::ranges::all_of(exports_, written)) co_return;
+    co_await changed_.wait(std::min(until, io::clock::now() + std::chrono::seconds(1)));
   }
-}
-
-awaitable<void> server::close_sessions() {
-  for (auto& s : sessions_) {
-    if (!s.joined && !s.leaving()) s.close();
+  if (finished_) co_return;
+  for (const auto& e : exports_) {
+    if (written(e)) continue;
+    client_timed_out_ = true;
+    log_.error("export \"{}\": no client wrote anything within {}; see --client-timeout",
+               e->info().name, config::format_duration(time));
+    e->stop("no client wrote anything");
   }
-  const auto until = io::clock::now() + farewell;
-  while (!sessions_.empty() && !stuck() && io::clock::now() < until) co_await changed_.wait(until);
-  for (auto& s : sessions_) s.close();
-  while (!sessions_.empty() && !stuck()) co_await changed_.wait();
+  if (client_timed_out_ && attending()) terminate_command(SIGTERM);
 }
 
 awaitable<void> server::report_progress() {

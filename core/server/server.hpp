@@ -7,13 +7,12 @@
 #include "io/tls.hpp"
 #include "log/log.hpp"
 #include "server/command.hpp"
+#include "server/connections.hpp"
 #include "server/export.hpp"
 #include "server/listener.hpp"
-#include "server/session.hpp"
 
 #include <boost/asio/signal_set.hpp>
 
-#include <list>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -24,11 +23,15 @@ namespace nbdstream {
 /// which exit status.
 class server final : private session_host {
  public:
-  /// `log` and `tls` (null: none) are borrowed. `exports` are in the order of the configuration.
+  /// `log` and `tls` (null: none) are borrowed.
   server(asio::any_io_executor executor, const config::configuration& config,
-         const io::tls_context* tls, std::vector<std::unique_ptr<nbd_export>> exports,
-         log::logger& log);
+         const io::tls_context* tls, log::logger& log);
   ~server() override;
+
+  /// To be notified by exports, which are made with it.
+  [[nodiscard]] io::condition& changed() noexcept { return changed_; }
+  /// In the order of the configuration. Once, before all that follows.
+  void serve_exports(std::vector<std::unique_ptr<nbd_export>> exports);
 
   /// Binds everything that the configuration names. Throws listen_error.
   void listen();
@@ -36,10 +39,9 @@ class server final : private session_host {
   /// Serves until it is over, and returns the exit status. Once; after listen().
   [[nodiscard]] awaitable<int> run();
 
-  /// A sink's call does not return: serve no further streams, and end once those of the other
-  /// exports have ended. Then the process must end with _exit().
-  void give_up_on_stuck_sink();
-  [[nodiscard]] bool stuck() const noexcept { return stuck_sinks_ > 0; }
+  /// Whether a call of a sink still does not return: then the process must end with _exit(), since
+  /// the call uses what destructors would take away.
+  [[nodiscard]] bool any_sink_is_stuck() const;
 
  private:
   // session_host
@@ -49,13 +51,6 @@ class server final : private session_host {
   [[nodiscard]] nbd_export& export_at(std::size_t index) override { return *exports_[index]; }
   [[nodiscard]] std::optional<protocol::negotiator::refusal> gate() const override;
 
-  void accept(io::unique_fd socket);
-  void serve(std::unique_ptr<io::transport> transport);
-  void serve_standard_streams();
-  [[nodiscard]] awaitable<void> serve_connection(std::list<session>::iterator place);
-  void make_room();
-  [[nodiscard]] std::size_t negotiated() const;
-
   void start_listeners();
   void close_listeners();
   void write_pidfile() const;
@@ -63,43 +58,46 @@ class server final : private session_host {
   [[nodiscard]] std::string command_uri(const listening_socket& socket) const;
 
   [[nodiscard]] awaitable<void> handle_signals();
+  [[nodiscard]] awaitable<void> stop_streams();
   [[nodiscard]] awaitable<void> run_export(nbd_export& e);
   [[nodiscard]] awaitable<void> attend_command();
-  [[nodiscard]] awaitable<void> command_succeeded();
+  [[nodiscard]] awaitable<void> read_clients_to_their_ends();
   [[nodiscard]] awaitable<void> end_command();
+  [[nodiscard]] awaitable<void> watch_for_first_write();
   [[nodiscard]] awaitable<void> report_progress();
 
+  /// Whether every export has ended, or need not be waited for.
+  [[nodiscard]] bool exports_are_over() const;
   [[nodiscard]] bool over() const;
-  [[nodiscard]] awaitable<void> close_sessions();
   /// Whether the command runs, or its clients are still being read to their ends.
   [[nodiscard]] bool attending() const { return !config_.run.empty() && !command_status_; }
   void terminate_command(int signal);
   void stop_exports(std::string_view reason);
-  void close_negotiating();
+  [[nodiscard]] std::uint64_t aborted_streams() const;
+  [[nodiscard]] bool name_outstanding() const;
   [[nodiscard]] int exit_status();
 
   asio::any_io_executor executor_;
   const config::server_config& config_;
   const io::tls_context* tls_;
+  log::logger& log_;
+  io::condition changed_;
   std::vector<std::unique_ptr<nbd_export>> exports_;
   std::vector<protocol::export_info> infos_;
-  log::logger& log_;
   std::vector<listening_socket> sockets_;
   std::vector<std::unique_ptr<listener>> listeners_;
-  std::list<session> sessions_;
-  std::uint64_t last_session_ = 0;
+  connections connections_;
   captive_command command_;
   std::optional<int> command_status_;
   asio::signal_set signals_;
-  io::condition changed_;
   io::async_scope scope_;
-  int signal_ = 0;                 ///< the first that arrived
-  bool interrupted_ = false;       ///< it ended a stream or the command
-  bool commit_cancelled_ = false;  ///< a second one came
-  bool terminating_ = false;       ///< the command was told to end
-  bool stopping_ = false;          ///< no new clients
-  bool finished_ = false;          ///< run() is on its way out
-  std::size_t stuck_sinks_ = 0;    ///< each means an export that never ends
+  int signal_ = 0;                           ///< the first that arrived;
+  bool command_was_running_ = false;         ///< then
+  std::uint64_t aborted_before_signal_ = 0;  ///< streams
+  bool client_timed_out_ = false;            ///< --client-timeout
+  bool terminating_ = false;                 ///< the command was told to end
+  bool stopping_ = false;                    ///< no new clients
+  bool finished_ = false;                    ///< run() is on its way out
 };
 
 }  // namespace nbdstream

@@ -9,12 +9,16 @@
 
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 namespace nbdstream {
 namespace {
 
 /// How often the end of a process group is looked for: there is no event for it.
 constexpr auto group_interval = std::chrono::milliseconds(20);
+
+/// How long a signal waits for what clients that have closed sent last.
+constexpr auto last_words_time = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -24,29 +28,39 @@ awaitable<void> server::handle_signals() {
     if (error || finished_) co_return;
     log_.debug("signal {}", number);
     if (signal_ != 0) {
-      commit_cancelled_ = true;
-      for (auto& e : exports_) e->cancel_commit();
+      for (auto& e : exports_) {
+        e->cancel_commit(
+            fmt::format("ended by a second signal, {} ({})", number, ::sigdescr_np(number)));
+      }
       continue;
     }
     signal_ = number;
-    interrupted_ = attending();
+    command_was_running_ = attending();
+    aborted_before_signal_ = aborted_streams();
     close_listeners();
-    for (auto& e : exports_) {
-      e->stop(fmt::format("ended by signal {} ({})", number, ::sigdescr_np(number)));
-      interrupted_ |= e->stream_open() && !e->committing();
-    }
     terminate_command(number);
+    scope_.spawn(stop_streams());
     changed_.notify_all();
   }
 }
 
+/// A client that has said NBD_CMD_DISC and closed has done its part, though not all of what it sent
+/// was read when the signal came.
+awaitable<void> server::stop_streams() {
+  // Where a command runs, its exit status decides, and it has none yet.
+  const auto until =
+      io::clock::now() + (command_was_running_ ? io::clock::duration(0) : last_words_time);
+  while (connections_.read_last_words() && io::clock::now() < until) co_await changed_.wait(until);
+  stop_exports(fmt::format("ended by signal {} ({})", signal_, ::sigdescr_np(signal_)));
+}
+
 void server::terminate_command(int signal) {
-  terminating_ = true;
+  if (std::exchange(terminating_, true)) return;
   if (command_.group_exists()) command_.signal(signal);
   command_.wake();
 }
 
-// The command of --run: its exit status vouches for its clients, or not.
+// The command of --run: its exit status decides.
 awaitable<void> server::attend_command() {
   auto kill_at = io::clock::time_point::max();
   for (;;) {
@@ -61,26 +75,23 @@ awaitable<void> server::attend_command() {
     }
   }
   close_listeners();
-  close_negotiating();
-  if (command_.status() == 0) {
-    co_await command_succeeded();
-  } else {
-    stop_exports(fmt::format("the command of --run failed with status {}", command_.status()));
-  }
+  connections_.close_negotiating();
+  for (auto& e : exports_) e->run_exited(command_.status());
+  if (command_.status() == 0) co_await read_clients_to_their_ends();
   command_status_ = command_.status();
   changed_.notify_all();
 }
 
-awaitable<void> server::command_succeeded() {
+awaitable<void> server::read_clients_to_their_ends() {
   const auto until = io::clock::now() + config_.run_grace;
-  while (!sessions_.empty() && signal_ == 0 && io::clock::now() < until) {
+  while (!connections_.empty() && signal_ == 0 && io::clock::now() < until) {
     co_await changed_.wait(until);
   }
-  if (!sessions_.empty()) {
+  if (connections_.empty()) {
+    for (auto& e : exports_) e->no_more_clients();
+  } else {
     stop_exports(
         "the command of --run has exited, but after --run-grace a client is still connected");
-  } else {
-    for (auto& e : exports_) e->vouch();
   }
 }
 
@@ -94,23 +105,35 @@ awaitable<void> server::end_command() {
   if (command_.group_exists()) command_.signal(SIGKILL);
 }
 
-void server::give_up_on_stuck_sink() {
-  ++stuck_sinks_;
-  // The streams of the others go on to their ends; the command may wait for an answer for ever.
-  for (auto& e : exports_) e->close();
-  if (attending()) terminate_command(SIGTERM);
-  changed_.notify_all();
+std::uint64_t server::aborted_streams() const {
+  std::uint64_t count = 0;
+  for (const auto& e : exports_) count += e->aborted() + (e->is_stuck() ? 1 : 0);
+  return count;
+}
+
+/// A signal has come: which exports have not served all their streams, for the log.
+bool server::name_outstanding() const {
+  bool any = false;
+  for (const auto& e : exports_) {
+    if (e->outstanding() == 0) continue;
+    any = true;
+    log_.error("export \"{}\": ended by signal {} ({}) with {} of its streams outstanding",
+               e->info().name, signal_, ::sigdescr_np(signal_), e->outstanding());
+  }
+  return any;
 }
 
 int server::exit_status() {
+  const auto aborted = aborted_streams();
   std::uint64_t committed = 0;
-  std::uint64_t aborted = stuck_sinks_;
-  for (const auto& e : exports_) {
-    committed += e->committed();
-    aborted += e->aborted();
+  for (const auto& e : exports_) committed += e->committed();
+  if (signal_ != 0) {
+    const bool outstanding = name_outstanding();
+    const bool interrupted =
+        outstanding || command_was_running_ || aborted > aborted_before_signal_;
+    if (interrupted) return 128 + signal_;
   }
-  if (interrupted_ || (commit_cancelled_ && aborted > 0)) return 128 + signal_;
-  if (stuck()) return 1;  // whatever became of the command, which may wait for us
+  if (any_sink_is_stuck() || client_timed_out_) return 1;  // whatever became of the command
   if (command_status_.value_or(0) != 0) return *command_status_;
   if (aborted > 0) return 1;
   const bool must_write = !config_.run.empty() || config_.single;

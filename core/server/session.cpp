@@ -11,6 +11,8 @@ namespace nbdstream {
 namespace {
 
 using protocol::command;
+using stream::disconnect;
+using peer_state = io::transport::peer_state;
 
 /// Replies are sent together once so much is pending, or when there is nothing else to do.
 constexpr std::size_t reply_batch = 4096;  // bytes
@@ -18,8 +20,8 @@ constexpr std::size_t reply_batch = 4096;  // bytes
 /// After so many requests without having waited for anything, others have their turn.
 constexpr int pause_after = 64;
 
-/// How long a client may take to close after its goodbye.
-constexpr auto farewell = std::chrono::seconds(1);
+/// How long a client may take to close after its NBD_CMD_DISC.
+constexpr auto linger_time = std::chrono::seconds(1);
 
 /// A payload counts as one more request for each of these.
 constexpr std::uint64_t payload_unit = 1 << 20;  // bytes
@@ -27,51 +29,54 @@ constexpr std::uint64_t payload_unit = 1 << 20;  // bytes
 }  // namespace
 
 session::session(const asio::any_io_executor& executor, settings s,
-                 std::unique_ptr<io::transport> connection, session_host& host, log::logger& log)
+                 std::unique_ptr<io::transport> transport, session_host& host, log::logger& log)
     : settings_(s),
-      name_(fmt::format("connection {}", s.id)),
-      connection_(std::move(connection)),
       host_(host),
       log_(log),
-      input_(*connection_),
-      output_(executor, *connection_),
-      watchdog_(executor, [this] { time_out(); }),
+      on_(executor, fmt::format("connection {}", s.id), std::move(transport), s.payload_timeout,
+          log),
+      requests_(on_),
+      request_begins_(executor),
       scope_(executor, [this](std::exception_ptr) { close(); }) {}
 
-/// Nothing has come within the time for it; or not so much that this was told of it.
-void session::time_out() {
-  if (unread_ && *unread_ != connection_->unread()) {
-    unread_ = connection_->unread();
-    watchdog_.expect_within(settings_.payload_timeout);
-    return;
-  }
-  if (!leaving_) log_.info("{}: timed out, closed", name_);
-  close();
+void session::close() noexcept {
+  closed_ = true;
+  on_.transport->close();
 }
 
 awaitable<void> session::run() {
-  scope_.spawn(watchdog_.run());
-  watchdog_.expect_within(settings_.handshake_timeout);
+  scope_.spawn(watch_deadline());
+  scope_.spawn(send_replies());
+  auto how = disconnect::mid_request;
   std::exception_ptr failed;
-  departure how = departure::torn;
   try {
-    const bool agreed = co_await negotiate();
-    if (agreed) {
-      watchdog_.rest();
-      export_->attach(*this);
-      scope_.spawn(watch_for_hang_up());
-      how = co_await transmit();
-    }
+    how = co_await serve_client();
   } catch (...) {
     failed = std::current_exception();  // out of memory, or a mistake of ours
   }
-  before_wait();  // what was answered before a violation
-  if (export_) export_->detach(*this, how);
-  if (how == departure::goodbye) co_await leave();
+  if (on_.exported) on_.exported->detach(on_.me, how);
+  try {
+    co_await on_.output.send();  // what was answered before a violation
+    if (how == disconnect::clean) co_await linger();
+  } catch (...) {
+    failed = std::current_exception();
+  }
   close();
-  watchdog_.stop();
+  on_.deadline.stop();
+  on_.output.stop();
+  request_begins_.notify_all();
   co_await scope_.join();
   if (failed) std::rethrow_exception(failed);
+}
+
+awaitable<disconnect> session::serve_client() {
+  on_.deadline.expect_within(settings_.handshake_timeout);
+  const bool agreed = co_await negotiate();
+  if (!agreed) co_return disconnect::mid_request;
+  on_.deadline.rest();
+  on_.exported->attach(on_.me);
+  scope_.spawn(watch_peer());
+  co_return co_await transmit();
 }
 
 // "Handshake phase".
@@ -80,15 +85,16 @@ awaitable<bool> session::negotiate() {
   using state = protocol::negotiator::state;
   for (;;) {
     auto& output = handshake.output();
-    const auto unsent = co_await connection_->write(output);
+    const auto unsent = co_await on_.transport->write(output);
     if (unsent) co_return false;
     output.clear();
     if (handshake.current() == state::violated) {
-      log_.info("{}: closed in the handshake: {}", name_, handshake.why());
+      log_.info("{}: closed in the handshake: {}", name(), handshake.why());
     }
     if (handshake.current() == state::transmission) {
-      export_ = &host_.export_at(handshake.chosen());
-      agreed_ = handshake.agreed();
+      on_.agreed = handshake.agreed();
+      on_.replies.agree_on(on_.agreed.reply_form);
+      on_.exported = &host_.export_at(handshake.chosen());
       co_return true;
     }
     if (handshake.current() == state::starttls) {
@@ -97,11 +103,11 @@ awaitable<bool> session::negotiate() {
       handshake.secured();
     }
     if (handshake.current() != state::talking) co_return false;
-    const auto error = co_await input_.need(handshake.wants());
+    const auto error = co_await on_.input.need(handshake.wants());
     if (error) co_return false;
     handshake.set_gate(host_.gate());
-    const auto piece = input_.front(handshake.wants());
-    input_.consume(piece.size());
+    const auto piece = on_.input.front(handshake.wants());
+    on_.input.consume(piece.size());
     handshake.receive(piece);
   }
 }
@@ -109,122 +115,128 @@ awaitable<bool> session::negotiate() {
 awaitable<bool> session::start_tls() {
   // What came in the clear behind the option, by whomever, must not pass for what came encrypted. A
   // client waits for our answer; what else is on its way is no TLS, and fails the handshake.
-  if (input_.size() > 0) {
-    log_.info("{}: closed in the handshake: plaintext behind STARTTLS", name_);
+  if (on_.input.size() > 0) {
+    log_.info("{}: closed in the handshake: plaintext behind STARTTLS", name());
     co_return false;
   }
-  const auto error = co_await connection_->secure();
+  const auto error = co_await on_.transport->secure();
   if (error && !closed_) {
-    log_.info("{}: closed: the TLS handshake failed: {}", name_, error.message());
+    log_.info("{}: closed: the TLS handshake failed: {}", name(), error.message());
   }
   co_return !error;
 }
 
 // "Transmission phase".
-awaitable<departure> session::transmit() {
+awaitable<disconnect> session::transmit() {
   for (;;) {
-    request r;
+    protocol::request r;
     auto ended = co_await next_request(r);
     if (ended) co_return *ended;
-    if (gone && r.type != command::disconnect) co_return departure::torn;
+    if (r.type == command::disconnect) {
+      // It has no reply; those before it are still to be sent.
+      const bool answered = co_await answer_all();
+      co_return answered ? disconnect::clean : disconnect::mid_request;
+    }
+    if (on_.me.gone) co_return disconnect::mid_request;
     in_request_ = true;
-    payload_due_ = r.payload();
-    ended = co_await serve(r);
+    if (peer_ != peer_state::connected) request_begins_.notify_all();
+    ended = co_await requests_.serve(r);
     in_request_ = false;
-    payload_due_ = 0;
     if (ended) co_return *ended;
   }
 }
 
-awaitable<session::ending> session::next_request(request& into) {
-  if (++without_pause_ > pause_after) {
-    without_pause_ = 0;
+awaitable<ending> session::next_request(protocol::request& into) {
+  if (++on_.without_pause > pause_after) {
+    on_.without_pause = 0;
     co_await asio::post(asio::use_awaitable);
   }
-  const auto header = agreed_.header_size();
-  const bool idle = input_.size() < header;
-  if (idle || output_.queue().size() >= reply_batch) {
-    const bool sent = co_await send_replies();
-    if (!sent) co_return departure::torn;
+  const auto header = on_.agreed.header_size();
+  const bool idle = on_.input.size() < header;
+  if (idle || on_.output.queue().size() >= reply_batch) {
+    const auto unsent = co_await on_.output.send();
+    if (unsent) co_return disconnect::mid_request;
   }
   if (idle) {
     // The payload behind the header is to be spliced, like the last one: it must not be read.
-    const auto most = splicing_ ? header : io::input::capacity;
-    const auto error = co_await input_.need(header, most);
-    if (error == asio::error::eof && input_.size() == 0) {
-      const bool answered = co_await answer_all();
-      if (!answered) co_return departure::torn;
-      const auto until = io::clock::now() + settings_.payload_timeout;
-      const bool delivered = co_await connection_->all_delivered(until);
-      co_return delivered ? departure::dropped : departure::torn;
-    }
-    if (error) co_return departure::torn;
+    const auto most = requests_.incoming().splicing() ? header : io::input::capacity;
+    const auto error = co_await on_.input.need(header, most);
+    if (error == asio::error::eof && on_.input.size() == 0) co_return co_await end_of_input();
+    if (error) co_return disconnect::mid_request;
   }
-  const auto decoded = protocol::decode_request(input_.front(header), agreed_);
+  const auto decoded = protocol::decode_request(on_.input.front(header), on_.agreed);
   if (!decoded) {
-    log_.info("{}: closed: no request where one was due", name_);
-    co_return departure::torn;
+    log_.info("{}: closed: no request where one was due", name());
+    co_return disconnect::mid_request;
   }
-  input_.consume(header);
+  on_.input.consume(header);
   into = *decoded;
   const auto payload = std::min<std::uint64_t>(into.payload(), protocol::max_skipped_payload);
-  without_pause_ += static_cast<int>(payload / payload_unit);
+  on_.without_pause += static_cast<int>(payload / payload_unit);
   co_return std::nullopt;
 }
 
-awaitable<session::ending> session::serve(request r) {
-  const auto checked = protocol::check_request(r, agreed_);
-  if (checked.error != wire_error::none) co_return co_await refuse(r, checked);
-  switch (r.type) {
-    case command::read: co_return co_await read(r);
-    case command::write: co_return co_await write(r);
-    case command::trim:
-    case command::write_zeroes: co_return co_await zero(r);
-    case command::flush: co_return co_await flush(r);
-    case command::block_status: co_return co_await status(r);
-    case command::cache: reply(r.ticket(), wire_error::none); co_return std::nullopt;
-    default: break;
-  }
-  // NBD_CMD_DISC: has no reply; those before it are still to be sent.
+/// The client has closed between two requests. Whether it was killed is known by what it took.
+awaitable<ending> session::end_of_input() {
   const bool answered = co_await answer_all();
-  co_return answered ? departure::goodbye : departure::torn;
+  if (!answered) co_return disconnect::mid_request;
+  const auto until = io::clock::now() + settings_.payload_timeout;
+  const bool delivered = co_await on_.transport->all_delivered(until);
+  co_return delivered ? disconnect::eof : disconnect::mid_request;
 }
 
-void session::stream_failed() noexcept {
-  arriving_.reset();
+/// The client asks nothing more: its late replies are sent too.
+awaitable<bool> session::answer_all() {
+  if (on_.me.joined) on_.me.joined->answer_all(on_.me);
+  const auto unsent = co_await on_.output.send();
+  co_return !unsent;
 }
 
-void session::before_wait() {
-  push_replies();
-  notice_absence();
+awaitable<void> session::linger() {
+  lingering_ = true;
+  on_.deadline.expect_within(linger_time);
+  co_await on_.transport->finish();
 }
 
-awaitable<void> session::leave() try {
-  leaving_ = true;
-  watchdog_.expect_within(farewell);
-  co_await connection_->finish();
-} catch (const std::exception&) {
-  // Out of memory: then the end of the connection is an abrupt one.
+awaitable<void> session::send_replies() {
+  const auto error = co_await on_.output.run();
+  if (error) close();
 }
 
-awaitable<void> session::watch_for_hang_up() {
-  using absence = io::transport::absence;
-  const auto absent = co_await connection_->hung_up();
-  if (absent == absence::none) co_return;
-  silent_ = true;
-  gone = absent == absence::both;
-  notice_absence();
+/// Nothing has come, or gone, within the time for it.
+awaitable<void> session::watch_deadline() {
+  for (;;) {
+    const bool expired = co_await on_.deadline.expired();
+    if (!expired) co_return;
+    if (on_.makes_progress()) continue;
+    if (!lingering_) log_.info("{}: timed out, closed", name());
+    close();
+  }
 }
 
-// Between requests, reading finds out. In one, nobody reads while it waits for the sink, and with
-// nobody left to answer the stream cannot be completed any more.
-void session::notice_absence() {
-  if (!silent_ || !in_request_ || moving_unseen_) return;
-  // A client that only stopped sending may still say goodbye with what it sent before; and the
-  // exit status of --run vouches also for one that does not.
-  const bool last_request = input_.size() + connection_->unread() <= payload_due_;
-  if (last_request && !export_->vouched()) gone = true;
-  if (gone) export_->hung_up(*this);
+awaitable<void> session::watch_peer() {
+  peer_ = co_await on_.transport->wait_hangup();
+  on_.me.gone = peer_ == peer_state::hung_up;
+  while (!closed_ && peer_ != peer_state::connected) {
+    notice_hangup();
+    co_await request_begins_.wait();
+  }
+}
+
+// Between requests, reading finds out. In one, nothing is read while it waits for the sink, and
+// where no reply can arrive the stream cannot be completed any more.
+void session::notice_hangup() {
+  const auto& payload = requests_.incoming();
+  if (!in_request_ || payload.moves_unseen()) return;
+  // A client that only stopped sending may still disconnect cleanly with what it sent before; and
+  // the exit status of --run decides also for one that does not.
+  const bool last_request = on_.input.size() + on_.transport->unread() <= payload.due();
+  if (last_request && !on_.exported->decided_by_run()) on_.me.gone = true;
+  if (on_.me.gone) on_.exported->hung_up(on_.me);
+}
+
+bool session::reads_last_words() const noexcept {
+  return on_.me.joined && transmitting() && on_.transport->peer() != peer_state::connected;
 }
 
 }  // namespace nbdstream

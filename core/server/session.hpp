@@ -3,18 +3,14 @@
 #define NBDSTREAM_SERVER_SESSION_HPP
 
 #include "io/async_scope.hpp"
-#include "io/input.hpp"
-#include "io/output.hpp"
-#include "io/transport.hpp"
-#include "io/watchdog.hpp"
 #include "protocol/negotiator.hpp"
 #include "protocol/request.hpp"
-#include "server/export.hpp"
+#include "server/connection.hpp"
+#include "server/requests.hpp"
 
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace nbdstream {
 
@@ -29,8 +25,9 @@ class session_host {
   [[nodiscard]] virtual std::optional<protocol::negotiator::refusal> gate() const = 0;
 };
 
-/// One connection, from the greeting to its end. Reads as the protocol document does.
-class session final : public client {
+/// One connection, from the greeting to its end. Reads as the protocol document does: the
+/// handshake, then requests, one after another, which server/requests serves.
+class session {
  public:
   struct settings {
     std::uint64_t id = 1;
@@ -41,112 +38,49 @@ class session final : public client {
 
   /// `host` and `log` are borrowed until run() has returned.
   session(const asio::any_io_executor& executor, settings s,
-          std::unique_ptr<io::transport> connection, session_host& host, log::logger& log);
+          std::unique_ptr<io::transport> transport, session_host& host, log::logger& log);
 
   /// The whole life of the connection; its stream, if it joined one, knows how it ended.
   [[nodiscard]] awaitable<void> run();
 
   /// Hangs up on the client now.
-  void close() noexcept {
-    closed_ = true;
-    connection_->close();
-  }
+  void close() noexcept;
 
-  [[nodiscard]] bool negotiating() const noexcept { return !export_ && !closed_; }
-  [[nodiscard]] bool transmitting() const noexcept { return export_ && !closed_; }
+  [[nodiscard]] bool negotiating() const noexcept { return !on_.exported && !closed_; }
+  [[nodiscard]] bool transmitting() const noexcept { return on_.exported && !closed_; }
 
-  /// It has said goodbye, and waits for its client to close as well.
-  [[nodiscard]] bool leaving() const noexcept { return leaving_; }
+  /// Whether its client wrote to a stream, and has closed its end: what it sent last, NBD_CMD_DISC
+  /// perhaps, is still to be read.
+  [[nodiscard]] bool reads_last_words() const noexcept;
 
-  [[nodiscard]] const std::string& name() const noexcept override { return name_; }
-  void before_wait() override;
-  void answer(const protocol::ticket& of, protocol::wire_error error) override;
-  void stream_failed() noexcept override;
+  [[nodiscard]] const std::string& name() const noexcept { return on_.me.name; }
 
  private:
-  using request = protocol::request;
-  using wire_error = protocol::wire_error;
-
-  /// Payloads of this size are spliced; for less a copy costs less than the calls.
-  static constexpr std::uint64_t least_splice = 32 << 10;  // bytes
-
-  /// One of several writes that are served as one.
-  struct batched {
-    protocol::ticket of;
-    protocol::bytes payload;  ///< in input_
-  };
-
-  // Each returns how the connection ended, or nothing as long as it goes on.
-  using ending = std::optional<departure>;
-
+  [[nodiscard]] awaitable<stream::disconnect> serve_client();
   [[nodiscard]] awaitable<bool> negotiate();
   [[nodiscard]] awaitable<bool> start_tls();
-  [[nodiscard]] awaitable<departure> transmit();
-  [[nodiscard]] awaitable<ending> next_request(request& into);
-  [[nodiscard]] awaitable<ending> serve(request r);
-  void log_refusal(const request& r, std::string_view why);
-  [[nodiscard]] awaitable<ending> refuse(request r, protocol::verdict v);
-  [[nodiscard]] awaitable<ending> read(request r);
-  [[nodiscard]] awaitable<ending> read_held(request r, std::shared_ptr<transfer> stream);
-  [[nodiscard]] awaitable<ending> status(request r);
-  [[nodiscard]] awaitable<ending> write(request r);
-  [[nodiscard]] awaitable<ending> write_batch(request whole);
-  [[nodiscard]] awaitable<ending> zero(request r);
-  [[nodiscard]] awaitable<ending> flush(request r);
-
-  // Payload; false where it ends too early.
-  [[nodiscard]] awaitable<bool> deliver(transfer& to, const request& r, transfer::admitted& a,
-                                        wire_error& error);
-  [[nodiscard]] awaitable<bool> splice(transfer& to, const request& r, std::uint64_t& left,
-                                       wire_error& error);
-  [[nodiscard]] awaitable<bool> receive(stream::block_ptr into);
-  [[nodiscard]] awaitable<bool> need_payload(std::size_t count,
-                                             std::size_t most = io::input::capacity);
-  [[nodiscard]] request gather(const request& first);
-  void use_payload(std::size_t count);
-  [[nodiscard]] awaitable<bool> skip_payload(std::uint64_t count);
-  [[nodiscard]] awaitable<bool> drop_excess(std::uint64_t count, bool& all_zero);
-
-  // Replies, in the form that was agreed on.
-  void reply(const protocol::ticket& of, wire_error error, std::string_view why = {});
-  [[nodiscard]] awaitable<ending> reply_with_data(request r, std::span<const std::byte> data,
-                                                  const protocol::read_layout& layout);
-  [[nodiscard]] awaitable<error_code> send_data(std::span<const std::byte> data,
-                                                std::uint64_t length);
-  void push_replies();
-  [[nodiscard]] awaitable<bool> send_replies();
+  [[nodiscard]] awaitable<stream::disconnect> transmit();
+  [[nodiscard]] awaitable<ending> next_request(protocol::request& into);
+  [[nodiscard]] awaitable<ending> end_of_input();
   [[nodiscard]] awaitable<bool> answer_all();
-  [[nodiscard]] awaitable<void> send_late_answers();
+  [[nodiscard]] awaitable<void> linger();
 
-  [[nodiscard]] awaitable<void> leave();
-  [[nodiscard]] awaitable<void> watch_for_hang_up();
-  void notice_absence();
-  void time_out();
+  // Beside them.
+  [[nodiscard]] awaitable<void> send_replies();
+  [[nodiscard]] awaitable<void> watch_deadline();
+  [[nodiscard]] awaitable<void> watch_peer();
+  void notice_hangup();
 
   settings settings_;
-  std::string name_;
-  std::unique_ptr<io::transport> connection_;
   session_host& host_;
   log::logger& log_;
-  io::input input_;
-  io::output output_;
-  nbd_export* export_ = nullptr;  ///< once it has been chosen
-  protocol::terms agreed_;        ///< then
+  connection on_;
+  requests requests_;
   bool closed_ = false;
-  bool leaving_ = false;
-  bool refused_before_ = false;
+  bool lingering_ = false;
   bool in_request_ = false;
-  bool silent_ = false;                ///< the client will send no more
-  bool answering_late_ = false;        ///< send_late_answers() runs
-  bool splicing_ = false;              ///< the last payload was, so the next may be
-  int without_pause_ = 0;              ///< how much it has done since others had their turn
-  stream::block_ptr arriving_;         ///< what a payload is received into
-  std::uint64_t payload_due_ = 0;      ///< bytes of the current request's payload not yet used
-  bool moving_unseen_ = false;         ///< payload_due_ may count what has left the connection
-  std::optional<std::size_t> unread_;  ///< while it waits for more than that to splice
-  std::vector<batched> batch_;         ///< of gather()
-  std::vector<iovec> parts_;           ///< their payloads
-  io::watchdog watchdog_;
+  io::transport::peer_state peer_ = io::transport::peer_state::connected;
+  io::condition request_begins_;  ///< while the peer sends no more
   io::async_scope scope_;
 };
 

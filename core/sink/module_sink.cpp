@@ -6,15 +6,25 @@
 #include <algorithm>
 
 namespace nbdstream::sink {
+namespace {
+
+/// When a module that asked to be called again wants that at the latest. It may say any time.
+io::clock::time_point wake_at(const nbdstream_wait& wait) {
+  constexpr std::int64_t a_year = std::int64_t{365} * 24 * 3600 * 1'000'000'000;
+  if (wait.timeout_ns < 0) return io::clock::time_point::max();
+  return io::clock::now() + std::chrono::nanoseconds(std::min(wait.timeout_ns, a_year));
+}
+
+}  // namespace
 
 module_sink::module_sink(const asio::any_io_executor& executor, module m, settings options,
-                         io::clock::duration grace, log::logger& log,
-                         std::function<void()> on_stuck, bool copy_only)
+                         io::clock::duration grace, std::string label, log::logger& log,
+                         bool copy_only)
     : module_(std::move(m)),
       settings_(std::move(options)),
       grace_(grace),
+      label_(std::move(label)),
       log_(log),
-      on_stuck_(std::move(on_stuck)),
       ready_(executor),
       thread_(executor),
       idle_(executor),
@@ -32,7 +42,7 @@ module_sink::module_sink(const asio::any_io_executor& executor, module m, settin
 }
 
 module_sink::~module_sink() {
-  if (!stuck()) module_.table.destroy(self_);
+  module_.table.destroy(self_);
 }
 
 void module_sink::log_line(const nbdstream_host* host, int level, const char* text) {
@@ -40,7 +50,7 @@ void module_sink::log_line(const nbdstream_host* host, int level, const char* te
   const auto clamped = std::clamp(level, static_cast<int>(NBDSTREAM_LOG_ERROR),
                                   static_cast<int>(NBDSTREAM_LOG_DEBUG));
   self.log_.line(static_cast<log::level>(clamped),
-                 fmt::format("sink {}: {}", self.module_.table.name, text));
+                 fmt::format("{}sink {}: {}", self.label_, self.module_.table.name, text));
 }
 
 void module_sink::explain(const nbdstream_host* host, const char* text) {
@@ -86,35 +96,20 @@ awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, cons
       }
       return result;
     };
+    if (cancelled_ && !bounded) co_return -ECANCELED;
     std::int64_t result = 0;
     if (blocks) {
-      if (before_wait) before_wait();
-      if (cancelled_ && !bounded) co_return -ECANCELED;
       module_blocks_ = true;
-      result = co_await thread_.run(once, until);
+      result = co_await thread_.run(once);
       module_blocks_ = false;
-      if (stuck()) co_await give_up();
     } else {
       result = once();
     }
     if (result != -EAGAIN) co_return result;
     if (cancelled_ && !bounded) co_return -ECANCELED;
-    auto wake = until;
-    if (wait.timeout_ns >= 0)
-      wake = std::min(wake, io::clock::now() + std::chrono::nanoseconds(wait.timeout_ns));
-    if (before_wait) before_wait();
-    if (cancelled_ && !bounded) co_return -ECANCELED;
-    co_await ready_.wait(wait.fd, wait.events, wake);
+    co_await ready_.wait(wait.fd, wait.events, std::min(until, wake_at(wait)));
     if (io::clock::now() >= until) co_return -ETIMEDOUT;
-    if (cancelled_ && !bounded) co_return -ECANCELED;
   }
-}
-
-awaitable<void> module_sink::give_up() {
-  log_.error("sink {}: a call does not return; giving it up without abort", module_.table.name);
-  on_stuck_();
-  // The call still refers to this coroutine's variables: they stay until the process ends.
-  for (;;) co_await idle_.wait();
 }
 
 awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, const call& c) {
@@ -142,8 +137,7 @@ void module_sink::borrow_descriptor() {
   std::uint32_t flags = 0;
   const int fd = module_.table.native_fd(self_, &flags);
   if (fd >= 0)
-    lent_.emplace(fd, flags & NBDSTREAM_FD_SHARED, ready_, thread_, cancelled_, before_wait,
-                  copy_only_);
+    lent_.emplace(fd, flags & NBDSTREAM_FD_SHARED, ready_, thread_, cancelled_, copy_only_);
 }
 
 void module_sink::return_descriptor() {
@@ -169,13 +163,14 @@ awaitable<failure> module_sink::commit(std::uint64_t length) {
   return_descriptor();
   const call commit_it = [&] { return module_.table.commit(self_, length); };
   const auto result = co_await perform(NBDSTREAM_BLOCKING_FINISH, commit_it);
+  if (result >= 0) cancelled_ = false;  // that came too late
   co_return to_failure(result);
 }
 
 awaitable<void> module_sink::abort() {
   cancel();
-  while (busy_) co_await idle_.wait();
-  const operation busy(*this);
+  while (activity_ != activity::none) co_await idle_.wait();
+  const operation busy(*this, activity::aborting);
   return_descriptor();
   const call abort_it = [&] { return module_.table.abort(self_); };
   const auto until = io::clock::now() + grace_;
@@ -187,7 +182,7 @@ awaitable<void> module_sink::abort() {
 void module_sink::cancel() {
   cancelled_ = true;
   ready_.cancel();
-  thread_.interrupt_until(io::clock::now() + grace_, [this] {
+  thread_.interrupt([this] {
     // Otherwise it is our own write to a lent descriptor, which looks at cancelled_.
     if (module_blocks_ && module_.table.interrupt) module_.table.interrupt(self_);
   });

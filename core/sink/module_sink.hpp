@@ -29,12 +29,11 @@ class create_error : public std::runtime_error {
 /// without another call.
 class module_sink final : public sink {
  public:
-  /// Creates the module's sink from `options`. `grace`: how long a call that was asked to end may
-  /// take; `on_stuck` is called when one does not even then return: the coroutine that waits for it
-  /// never resumes, and the process must end with _exit(). `copy_only`: no page of a file is handed
-  /// on by reference. Throws create_error where the module refuses.
+  /// Creates the module's sink from `options`. `grace`: how long abort may say -EAGAIN. `label`
+  /// begins the module's lines in the log. `copy_only`: no page of a file is handed on by
+  /// reference. Throws create_error where the module refuses.
   module_sink(const asio::any_io_executor& executor, module m, settings options,
-              io::clock::duration grace, log::logger& log, std::function<void()> on_stuck,
+              io::clock::duration grace, std::string label, log::logger& log,
               bool copy_only = false);
   ~module_sink() override;
   module_sink(const module_sink&) = delete;
@@ -51,11 +50,12 @@ class module_sink final : public sink {
   [[nodiscard]] bool splices_unseen() const noexcept override {
     return lent_ && lent_->splices_unseen();
   }
-  [[nodiscard]] awaitable<spliced> splice(int socket, std::uint64_t count) override;
+  [[nodiscard]] awaitable<io::splice_result> splice(int socket, std::uint64_t count) override;
   [[nodiscard]] awaitable<failure> flush() override;
   [[nodiscard]] awaitable<failure> commit(std::uint64_t length) override;
   [[nodiscard]] awaitable<void> abort() override;
   void cancel() override;
+  [[nodiscard]] activity busy() const noexcept override { return activity_; }
   [[nodiscard]] bool flushes() const noexcept override { return module_.table.flush != nullptr; }
 
  private:
@@ -63,12 +63,10 @@ class module_sink final : public sink {
   class operation;
 
   /// Makes one call on the thread that is its phase's, repeats it while it says -EAGAIN, until
-  /// cancelled or (-ETIMEDOUT) `until`. Returns its result.
+  /// cancelled or, where there is one, (-ETIMEDOUT) `until`. Returns its result.
   [[nodiscard]] awaitable<std::int64_t> perform(nbdstream_sink_blocking phase, const call& c,
                                                 io::clock::time_point until);
   [[nodiscard]] awaitable<std::int64_t> perform(nbdstream_sink_blocking phase, const call& c);
-  [[nodiscard]] bool stuck() const noexcept { return thread_.abandoned(); }
-  [[nodiscard]] awaitable<void> give_up();
   /// The result of a call as a failure, with what the module explained.
   [[nodiscard]] failure to_failure(std::int64_t result);
   /// The same for a write to a lent descriptor.
@@ -85,15 +83,15 @@ class module_sink final : public sink {
   module module_;
   settings settings_;
   io::clock::duration grace_;
+  std::string label_;
   log::logger& log_;
-  std::function<void()> on_stuck_;
   nbdstream_host host_{};
   void* self_ = nullptr;
   std::string explanation_;  ///< written during a call, read after it
   io::readiness ready_;
   io::worker thread_;
   std::atomic<bool> cancelled_ = false;  ///< also read by the thread
-  bool busy_ = false;
+  activity activity_ = activity::none;
   bool module_blocks_ = false;  ///< the thread runs a call of the module
   io::condition idle_;
   bool copy_only_;
@@ -105,9 +103,11 @@ class module_sink final : public sink {
 /// Marks an operation as under way, for as long as it lives.
 class module_sink::operation {
  public:
-  explicit operation(module_sink& of) : of_(of) { of_.busy_ = true; }
+  explicit operation(module_sink& of, activity what = activity::working) : of_(of) {
+    of_.activity_ = what;
+  }
   ~operation() {
-    of_.busy_ = false;
+    of_.activity_ = activity::none;
     of_.idle_.notify_all();
   }
   operation(const operation&) = delete;

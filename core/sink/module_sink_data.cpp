@@ -14,7 +14,6 @@ awaitable<failure> module_sink::write(std::span<const std::byte> data) {
   const operation busy(*this);
   if (lent_) {
     const auto error = co_await lent_->write(data);
-    if (stuck()) co_await give_up();
     co_return write_failure(error);
   }
   while (!data.empty()) {
@@ -33,7 +32,6 @@ awaitable<failure> module_sink::write_parts(std::span<iovec> parts) {
   if (!lent_) co_return co_await sink::write_parts(parts);
   const operation busy(*this);
   const auto error = co_await lent_->write_parts(parts);
-  if (stuck()) co_await give_up();
   co_return write_failure(error);
 }
 
@@ -50,7 +48,6 @@ awaitable<failure> module_sink::write_zeroes(std::uint64_t count) {
   if (lent_) {
     const operation busy(*this);
     const auto error = co_await lent_->write_zeroes(count);
-    if (stuck()) co_await give_up();
     co_return write_failure(error);
   }
   while (count > 0) {
@@ -64,13 +61,11 @@ awaitable<failure> module_sink::write_zeroes(std::uint64_t count) {
 
 awaitable<failure> module_sink::read_file(int from, std::uint64_t offset, std::size_t count) {
   const operation busy(*this);
-  if (before_wait) before_wait();
   if (cancelled_) co_return to_failure(-ECANCELED);
   io::worker::job job = [buffer = buffer_, from, offset, count] {
     return io::read_at(from, offset, std::span(buffer.get(), count));
   };
   const auto result = co_await thread_.run(std::move(job));
-  if (stuck()) co_await give_up();
   explanation_.clear();
   co_return to_failure(result);
 }
@@ -79,7 +74,6 @@ awaitable<failure> module_sink::write_file(int from, std::uint64_t offset, std::
   if (lent_) {
     const operation busy(*this);
     const auto error = co_await lent_->send_file(from, offset, count);
-    if (stuck()) co_await give_up();
     co_return write_failure(error);
   }
   constexpr std::size_t most = 256 << 10;
@@ -96,12 +90,11 @@ awaitable<failure> module_sink::write_file(int from, std::uint64_t offset, std::
   co_return failure{};
 }
 
-awaitable<sink::spliced> module_sink::splice(int socket, std::uint64_t count) {
+awaitable<io::splice_result> module_sink::splice(int socket, std::uint64_t count) {
   const operation busy(*this);
-  const auto did = co_await lent_->splice(socket, count);
-  if (stuck()) co_await give_up();
-  const auto failed = did.error ? write_failure(did.error) : failure{};
-  co_return spliced{failed, did.moved, did.starved, did.refused};
+  auto did = co_await lent_->splice(socket, count);
+  if (did.error) did.why = write_failure(did.error).why;
+  co_return did;
 }
 
 }  // namespace nbdstream::sink

@@ -4,13 +4,12 @@
 #ifndef NBDSTREAM_SINK_SINK_HPP
 #define NBDSTREAM_SINK_SINK_HPP
 
-#include "io/error.hpp"
+#include "io/splice_result.hpp"
 
 #include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -51,20 +50,13 @@ class sink {
   /// references to the file's pages: see in_transit().
   [[nodiscard]] virtual awaitable<failure> write_file(int from, std::uint64_t offset,
                                                       std::uint64_t count) = 0;
-  /// What splice() did.
-  struct spliced {
-    failure failed{};
-    std::uint64_t moved = 0;  ///< has left the socket, also where it failed to arrive
-    bool starved = false;     ///< the socket has nothing now: wait for it, and ask again
-    bool refused = false;     ///< it does not work here: read() from the socket, and write()
-  };
   /// Whether splice() may work.
   [[nodiscard]] virtual bool splices() const noexcept = 0;
   /// Whether what splice() has moved from the socket is known only when it returns.
   [[nodiscard]] virtual bool splices_unseen() const noexcept { return false; }
   /// Appends up to `count` (1 or more) bytes that `socket` has received, by reference. As write(),
-  /// but it does not wait for the socket. No bytes, and nothing else: the end of what it sends.
-  [[nodiscard]] virtual awaitable<spliced> splice(int socket, std::uint64_t count) = 0;
+  /// but it does not wait for the socket.
+  [[nodiscard]] virtual awaitable<io::splice_result> splice(int socket, std::uint64_t count) = 0;
 
   /// How many of the last bytes that were written may still be referenced, not copied: of these,
   /// the file must not change. UINT64_MAX: nobody knows. After commit or abort began this is no
@@ -80,15 +72,16 @@ class sink {
   /// called and before commit() succeeded; afterwards open() may be called again. Never fails.
   [[nodiscard]] virtual awaitable<void> abort() = 0;
 
-  /// Makes what is under way, and all that comes until abort(), fail with operation_aborted.
+  /// Makes what is under way, and all that comes until abort(), fail with operation_aborted. A call
+  /// that does not return, whatever it is asked, keeps the sink busy().
   virtual void cancel() = 0;
+
+  /// Whether an operation is under way, and whether it is an abort.
+  enum class activity { none, working, aborting };
+  [[nodiscard]] virtual activity busy() const noexcept = 0;
 
   /// Whether flush() does anything.
   [[nodiscard]] virtual bool flushes() const noexcept = 0;
-
-  /// Called each time an operation is about to wait, so that its caller can first send what it
-  /// owes to others. May be empty.
-  std::function<void()> before_wait;
 };
 
 inline awaitable<failure> sink::write_parts(std::span<iovec> parts) {

@@ -2,17 +2,40 @@
 #ifndef NBDSTREAM_STREAM_COVERAGE_HPP
 #define NBDSTREAM_STREAM_COVERAGE_HPP
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace nbdstream::stream {
 
-/// The bytes that no request ever named. Constant memory however many holes there are: the first
-/// few are remembered for the log, the others are counted.
+/// What is known of the bytes that were named, and of those that never were.
+///
+/// A byte is named by a WRITE, or by a WRITE_ZEROES that no data overwrote later; TRIM names
+/// nothing. Data on bytes that were named as zeroes show a client that zeroes the disk first and
+/// then writes it: then that every byte was named proves nothing. The first MiB is no such proof,
+/// since qemu-img zeroes the beginning of the disk, and writes it again.
+///
+/// Constant memory however many holes there are: the first few are remembered for the log, the
+/// others are counted.
 class coverage {
  public:
+  /// Zeroes below this offset may be overwritten.
+  static constexpr std::uint64_t rewritten_by_all = 1 << 20;  // bytes
+
+  /// Data came for [begin, end), which was named as zeroes.
+  void add_overwritten(std::uint64_t begin, std::uint64_t end) noexcept {
+    begin = std::max(begin, rewritten_by_all);
+    if (begin < end && !overwritten_at_) overwritten_at_ = begin;
+  }
+  [[nodiscard]] bool zeroes_were_overwritten() const noexcept {
+    return overwritten_at_.has_value();
+  }
+  /// The first such byte that came. State: zeroes_were_overwritten().
+  [[nodiscard]] std::uint64_t first_overwritten() const noexcept { return *overwritten_at_; }
+
   /// [begin, end) was passed by and can never be named any more. Calls come in rising order.
   void add_hole(std::uint64_t begin, std::uint64_t end) noexcept;
 
@@ -30,6 +53,7 @@ class coverage {
   std::array<hole, remembered> first_{};
   std::uint64_t count_ = 0;
   std::uint64_t bytes_ = 0;
+  std::optional<std::uint64_t> overwritten_at_;
 };
 
 }  // namespace nbdstream::stream

@@ -29,6 +29,12 @@ std::optional<extent> extents::at_or_after(std::uint64_t offset) const {
   return view(*found);
 }
 
+std::optional<extent> extents::before(std::uint64_t offset) const {
+  const auto next = map_.lower_bound(offset);
+  if (next == map_.begin()) return std::nullopt;
+  return view(*std::prev(next));
+}
+
 std::uint64_t extents::spilled_bytes(std::uint64_t begin, std::uint64_t end) const {
   std::uint64_t sum = 0;
   for (auto it = find(begin); it != map_.end() && it->first < end; ++it) {

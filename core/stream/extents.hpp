@@ -58,6 +58,8 @@ class extents {
   /// The extent that ends behind `offset`: it contains it, or is the next one.
   [[nodiscard]] std::optional<extent> at_or_after(std::uint64_t offset) const;
   [[nodiscard]] std::optional<extent> first() const { return at_or_after(0); }
+  /// The last extent that begins before `offset`.
+  [[nodiscard]] std::optional<extent> before(std::uint64_t offset) const;
 
  private:
   struct value {

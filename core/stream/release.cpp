@@ -13,15 +13,17 @@ constexpr auto nowhere = std::numeric_limits<std::uint64_t>::max();
 
 }  // namespace
 
+/// The cursor passes [begin, end), which holds no data.
+void sequencer::count_unnamed(std::uint64_t begin, std::uint64_t end) {
+  for_each_unnamed(begin, end, [this](range r) { named_.add_hole(r.begin, r.end); });
+}
+
 /// Moves the cursor to `end`, over zeroes and gaps only.
-void sequencer::pass_over(std::uint64_t end) {
-  while (cursor_ < end) {
-    const auto e = held_.at_or_after(cursor_);
-    const auto named = e ? std::min(e->begin, end) : end;
-    if (named > cursor_) unnamed_.add_hole(cursor_, named);
-    cursor_ = e ? std::clamp(e->end, named, end) : end;
-  }
+void sequencer::skip_to(std::uint64_t end) {
+  count_unnamed(cursor_, end);
+  cursor_ = std::max(cursor_, end);
   held_.erase(0, end);
+  trimmed_.erase(0, end);
 }
 
 /// Where the first bytes stand that are held and are no zeroes; `limit` where that is before them.
@@ -55,7 +57,7 @@ std::optional<sequencer::range> sequencer::next_range() const {
   return range{cursor_, end};
 }
 
-bool sequencer::memory_is_next() const {
+bool sequencer::memory_at_cursor() const {
   const auto e = held_.first();
   return ready() && e && e->begin == cursor_ && e->what == content::memory;
 }
@@ -68,9 +70,11 @@ std::optional<step> sequencer::next() {
   if (e && e->begin == cursor_ && e->carries_data()) {
     s.held = {found->begin, found->end, e->what, std::move(e->block)};
   } else {
-    s.zeroes = found->end - found->begin;  // gaps among them were counted by finish()
+    s.zeroes = found->end - found->begin;
+    if (!finished_) count_unnamed(found->begin, found->end);  // finish() has counted all others
   }
   held_.erase(found->begin, found->end);
+  trimmed_.erase(found->begin, found->end);
   cursor_ = found->end;
   return s;
 }
@@ -88,22 +92,27 @@ std::uint64_t sequencer::close_gap() {
   if (!waits_for_gap()) return 0;
   const auto awaited = pending_.empty() ? nowhere : *pending_.begin();
   const auto begin = cursor_;
-  pass_over(first_data(awaited));
+  skip_to(first_data(awaited));
   given_up_to_ = cursor_;
   return cursor_ - begin;
 }
 
+/// Behind the highest byte that a request has named.
+std::uint64_t sequencer::end_of_named() const {
+  auto end = held_.end();
+  for (;;) {
+    const auto hint = trimmed_.before(end);
+    if (!hint || hint->end < end) return std::max(cursor_, end);
+    const auto named = held_.before(hint->begin);
+    end = named ? std::min(named->end, hint->begin) : 0;
+  }
+}
+
 void sequencer::finish(bool pad) {
-  const auto named = std::max(cursor_, held_.end());
+  const auto named = end_of_named();
   finished_ = true;
   length_ = limits_.size && pad ? *limits_.size : named;
-  const auto all = limits_.size.value_or(named);
-  auto at = cursor_;
-  for (auto e = held_.at_or_after(at); e; e = held_.at_or_after(at)) {
-    unnamed_.add_hole(at, e->begin);
-    at = e->end;
-  }
-  unnamed_.add_hole(at, all);
+  count_unnamed(cursor_, limits_.size.value_or(named));
 }
 
 }  // namespace nbdstream::stream

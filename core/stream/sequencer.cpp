@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 namespace nbdstream::stream {
 
@@ -35,7 +36,7 @@ bool sequencer::in_order(std::uint64_t offset) const {
          (pending_.empty() || offset <= *pending_.begin());
 }
 
-bool sequencer::is_next(std::uint64_t offset, bool payload) const {
+bool sequencer::at_cursor(std::uint64_t offset, bool payload) const {
   if (limits_.mode == order::strict) return true;
   // Zeroes wait for data to follow them, unless one more extent of them would be too many.
   if (!payload && !holds_too_many()) return false;
@@ -70,6 +71,22 @@ refusal sequencer::behind(std::uint64_t offset, std::uint64_t length) const {
                               offset, back, cursor_, hint)};
 }
 
+/// Data come for [begin, end). What of it was named as zeroes before is remembered.
+void sequencer::name_as_data(std::uint64_t begin, std::uint64_t end) {
+  for (auto at = begin; at < end;) {
+    const auto e = held_.at_or_after(at);
+    if (!e || e->begin >= end) break;
+    const auto until = std::min(e->end, end);
+    for (auto from = std::max(e->begin, at); !e->carries_data() && from < until;) {
+      const auto hint = trimmed_.at_or_after(from);
+      named_.add_overwritten(from, hint ? std::min(hint->begin, until) : until);
+      from = hint ? hint->end : until;
+    }
+    at = until;
+  }
+  trimmed_.erase(begin, end);
+}
+
 result<placement> sequencer::write(std::uint64_t offset, std::uint64_t length) {
   if (auto refused = check(offset, length)) return *std::move(refused);
   const auto [begin, end] = clip(offset, length);
@@ -77,20 +94,22 @@ result<placement> sequencer::write(std::uint64_t offset, std::uint64_t length) {
   p.begin = begin;
   p.payload = end - begin;
   p.excess = length - p.payload;
-  if (is_next(offset, true)) {
+  if (at_cursor(offset, true)) {
+    name_as_data(begin, end);
     p.zeroes = begin - cursor_;
     send_now(begin, end);
     return p;
   }
   if (p.payload > 0) return hold(std::move(p));
-  p.where = place::kept;
+  p.where = place::held_as_zeroes;
   return p;
 }
 
 /// [begin, end) is the caller's to send, with what stands before it: the cursor is behind it.
 void sequencer::send_now(std::uint64_t begin, std::uint64_t end) {
-  pass_over(begin);
+  skip_to(begin);
   held_.erase(begin, end);
+  trimmed_.erase(begin, end);
   cursor_ = end;
 }
 
@@ -130,8 +149,9 @@ result<placement> sequencer::hold(placement p) {
   return p;
 }
 
-void sequencer::keep(const placement& p) {
+void sequencer::payload_arrived(const placement& p) {
   extent e{std::max(p.begin, cursor_), p.begin + p.payload, content::spill, p.block};
+  name_as_data(e.begin, e.end);
   if (p.where == place::memory) {
     e.what = content::memory;
   } else {
@@ -141,17 +161,27 @@ void sequencer::keep(const placement& p) {
 }
 
 result<placement> sequencer::write_zeroes(std::uint64_t offset, std::uint64_t length) {
+  auto placed = place_zeroes(offset, length);
+  if (placed && placed->where == place::held_as_zeroes) {
+    const auto [begin, end] = clip(offset, length);
+    trimmed_.erase(begin, end);
+  }
+  return placed;
+}
+
+/// Zeroes, named or not.
+result<placement> sequencer::place_zeroes(std::uint64_t offset, std::uint64_t length) {
   if (auto refused = check(offset, length)) return *std::move(refused);
   const auto [begin, end] = clip(offset, length);
   placement p;
   p.begin = begin;
-  if (is_next(offset, false)) {
+  if (at_cursor(offset, false)) {
     p.zeroes = end - cursor_;
     send_now(begin, end);
     return p;
   }
   if (holds_too_many() && begin < end) return find_no_room(std::move(p));
-  p.where = place::kept;
+  p.where = place::held_as_zeroes;
   const auto spilled = held_.spilled_bytes();
   held_.assign({begin, end, content::zeroes});
   p.replaces_spill = held_.spilled_bytes() != spilled;
@@ -159,11 +189,26 @@ result<placement> sequencer::write_zeroes(std::uint64_t offset, std::uint64_t le
 }
 
 result<placement> sequencer::trim(std::uint64_t offset, std::uint64_t length) {
-  const auto begin = std::max(offset, cursor_);
-  if (offset + length > begin) return write_zeroes(begin, offset + length - begin);
-  placement nothing;
-  nothing.where = place::kept;
-  return nothing;
+  const auto from = std::max(offset, cursor_);
+  if (offset + length <= from) {
+    placement nothing;
+    nothing.where = place::held_as_zeroes;
+    return nothing;
+  }
+  const auto [begin, end] = clip(from, offset + length - from);
+  std::vector<range> unnamed;
+  for_each_unnamed(begin, end, [&](range r) { unnamed.push_back(r); });
+  auto placed = place_zeroes(from, offset + length - from);
+  if (!placed || placed->where == place::full) return placed;
+  const bool sent = placed->where == place::next;
+  for (const auto& r : unnamed) {
+    if (sent) {
+      named_.add_hole(r.begin, r.end);
+    } else {
+      trimmed_.assign({r.begin, r.end, content::zeroes});
+    }
+  }
+  return placed;
 }
 
 }  // namespace nbdstream::stream

@@ -42,11 +42,11 @@ using result = boost::system::result<T, refusal>;
 /// What the caller does with a request. All in bytes.
 struct placement {
   enum class place {
-    next,    ///< send `zeroes`, then the payload; the cursor is behind it already
-    memory,  ///< receive the payload into `block`, then keep()
-    spill,   ///< write the payload to the spill file, then keep()
-    kept,    ///< nothing: it is held by reference
-    full     ///< nothing has happened; ask again when the cursor has moved or memory is free
+    next,            ///< send `zeroes`, then the payload; the cursor is behind it already
+    memory,          ///< receive the payload into `block`, then payload_arrived()
+    spill,           ///< write the payload to the spill file, then payload_arrived()
+    held_as_zeroes,  ///< nothing: it is held by reference
+    full  ///< nothing has happened; ask again when the cursor has moved or memory is free
   };
   place where = place::next;
   std::uint64_t zeroes = 0;
@@ -55,7 +55,7 @@ struct placement {
   std::uint64_t excess = 0;     ///< the rest lies beyond the size: drop it, it must be zero
   block_ptr block{};            ///< memory
   bool answer_later = false;    ///< memory: the window is more than half full
-  bool replaces_spill = false;  ///< kept: the spill file has bytes there that are needed no more
+  bool replaces_spill = false;  ///< held_as_zeroes: the spill file has bytes there, needed no more
 };
 
 /// Something to be sent, which the cursor is behind already.
@@ -114,25 +114,25 @@ class sequencer {
 
   /// Whether a request at `offset` would be sent at once (place::next), so that who asks needs the
   /// right to feed the sink first. `payload`: it is a write, not zeroes.
-  [[nodiscard]] bool is_next(std::uint64_t offset, bool payload) const;
+  [[nodiscard]] bool at_cursor(std::uint64_t offset, bool payload) const;
 
   /// Names [offset, offset + length), which check_request() found to lie within the export, and
   /// which is not empty.
   [[nodiscard]] result<placement> write(std::uint64_t offset, std::uint64_t length);
   [[nodiscard]] result<placement> write_zeroes(std::uint64_t offset, std::uint64_t length);
-  /// Like write_zeroes for what lies ahead of the cursor; what lies behind it is a hint that comes
-  /// too late, and is ignored.
+  /// Like write_zeroes for what lies ahead of the cursor, but it names nothing; what lies behind it
+  /// is a hint that comes too late, and is ignored.
   [[nodiscard]] result<placement> trim(std::uint64_t offset, std::uint64_t length);
 
   /// The payload of a write that is held (`where` memory or spill) is there. Where the cursor has
   /// passed some of it meanwhile, another write of the same bytes came first, and counts.
-  void keep(const placement& p);
+  void payload_arrived(const placement& p);
 
   /// Takes what comes next, if it is there. State: who asks may feed the sink, and sends it.
   [[nodiscard]] std::optional<step> next();
   [[nodiscard]] bool ready() const { return next_range().has_value(); }
   /// Whether that is there, and in memory.
-  [[nodiscard]] bool memory_is_next() const;
+  [[nodiscard]] bool memory_at_cursor() const;
 
   /// Whether a gap at the cursor keeps held or awaited requests from being sent.
   [[nodiscard]] bool waits_for_gap() const;
@@ -143,8 +143,10 @@ class sequencer {
   /// now on next() gives all that is left, gaps as zeroes.
   void finish(bool pad);
 
-  /// What was never named; final once finish() was called.
-  [[nodiscard]] const coverage& unnamed() const noexcept { return unnamed_; }
+  /// What was named, and what was not; final once finish() was called.
+  [[nodiscard]] const coverage& named() const noexcept { return named_; }
+  /// The length of the stream, in bytes. State: finish() was called.
+  [[nodiscard]] std::uint64_t length() const noexcept { return length_; }
 
   [[nodiscard]] std::uint64_t cursor() const noexcept { return cursor_; }
   /// How many requests are pending.
@@ -155,7 +157,10 @@ class sequencer {
   [[nodiscard]] const stream::window& memory() const noexcept { return window_; }
 
   /// Forgets what is held: the stream is over.
-  void drop() { held_ = {}; }
+  void drop() {
+    held_ = {};
+    trimmed_ = {};
+  }
 
   /// How the writes came, for the log.
   struct record {
@@ -176,9 +181,17 @@ class sequencer {
   [[nodiscard]] result<placement> hold(placement p);
   [[nodiscard]] result<placement> find_no_room(placement p) const;
   void send_now(std::uint64_t begin, std::uint64_t end);
-  void pass_over(std::uint64_t end);
+  void skip_to(std::uint64_t end);
+  void name_as_data(std::uint64_t begin, std::uint64_t end);
+  template <class Action>
+  void for_each_unnamed(std::uint64_t begin, std::uint64_t end, Action action) const;
+  void count_unnamed(std::uint64_t begin, std::uint64_t end);
+  [[nodiscard]] result<placement> place_zeroes(std::uint64_t offset, std::uint64_t length);
+  [[nodiscard]] std::uint64_t end_of_named() const;
   [[nodiscard]] bool in_order(std::uint64_t offset) const;
-  [[nodiscard]] bool holds_too_many() const noexcept { return held_.size() + 2 > limits_.extents; }
+  [[nodiscard]] bool holds_too_many() const noexcept {
+    return held_.size() + trimmed_.size() + 2 > limits_.extents;
+  }
   [[nodiscard]] std::uint64_t first_data(std::uint64_t limit) const;
   [[nodiscard]] std::optional<range> next_range() const;
 
@@ -186,14 +199,35 @@ class sequencer {
   std::uint64_t cursor_ = 0;
   stream::window window_;  // before what refers to its blocks
   extents held_;
+  extents trimmed_;  ///< what of held_ is zeroes only by TRIM, which names nothing
   boost::container::flat_multiset<std::uint64_t> pending_;  // one or two a connection
   std::uint64_t spilling_ = 0;     ///< bytes on their way to the spill file
   std::uint64_t given_up_to_ = 0;  ///< the end of the last gap that close_gap() gave up
   bool finished_ = false;
   std::uint64_t length_ = 0;  ///< of the stream, once it is finished
-  coverage unnamed_;
+  coverage named_;
   record record_;
 };
+
+/// What of [begin, end), which holds no data that were sent, no request has named: gaps, and what
+/// was only trimmed; in rising order.
+template <class Action>
+void sequencer::for_each_unnamed(std::uint64_t begin, std::uint64_t end, Action action) const {
+  for (auto at = begin; at < end;) {
+    const auto e = held_.at_or_after(at);
+    const auto gap_end = e ? std::min(e->begin, end) : end;
+    if (at < gap_end) action(range{at, gap_end});
+    if (!e) return;
+    const auto until = std::min(e->end, end);
+    for (auto from = std::max(gap_end, at); !e->carries_data() && from < until;) {
+      const auto hint = trimmed_.at_or_after(from);
+      if (!hint || hint->begin >= until) break;
+      action(range{std::max(hint->begin, from), std::min(hint->end, until)});
+      from = hint->end;
+    }
+    at = std::max(until, at);
+  }
+}
 
 }  // namespace nbdstream::stream
 #endif

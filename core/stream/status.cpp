@@ -5,9 +5,9 @@
 
 namespace nbdstream::stream {
 
-std::vector<stretch> describe(const extents& held, std::uint64_t cursor, std::uint64_t begin,
-                              std::uint64_t end, std::size_t most) {
-  std::vector<stretch> found;
+std::vector<status_range> describe(const extents& held, std::uint64_t cursor, std::uint64_t begin,
+                                   std::uint64_t end, std::size_t most) {
+  std::vector<status_range> found;
   auto at = begin;
   const auto add = [&](std::uint64_t until, state what) {
     until = std::min(until, end);

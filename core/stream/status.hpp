@@ -10,26 +10,26 @@
 
 namespace nbdstream::stream {
 
-/// What is known of a stretch of the stream.
+/// What is known of a range of the stream.
 enum class state : std::uint8_t {
   unwritten,  ///< never named: reads as zeroes
   zeroes,     ///< named as zeroes, and held
   data        ///< held; or sent, and whatever it was
 };
 
-/// A stretch that ends before `end`.
-struct stretch {
+/// A range that ends before `end`.
+struct status_range {
   std::uint64_t end;
   state what;
-  bool operator==(const stretch&) const = default;
+  bool operator==(const status_range&) const = default;
 };
 
 /// What stands in [begin, end), which is not empty, where what lies before `cursor` was sent: from
 /// `begin` on, one behind the other, no two alike in succession. It ends early where more than
 /// `most` extents would have to be looked at.
-[[nodiscard]] std::vector<stretch> describe(const extents& held, std::uint64_t cursor,
-                                            std::uint64_t begin, std::uint64_t end,
-                                            std::size_t most);
+[[nodiscard]] std::vector<status_range> describe(const extents& held, std::uint64_t cursor,
+                                                 std::uint64_t begin, std::uint64_t end,
+                                                 std::size_t most);
 
 }  // namespace nbdstream::stream
 #endif

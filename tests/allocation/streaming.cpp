@@ -125,7 +125,7 @@ streaming::streaming(streaming_settings s) {
   reader_ = std::make_unique<draining>(std::move(pipe.first));
   pipe_ = std::move(pipe.second);
   exported_ = std::make_unique<nbd_export>(loop_.get_executor(), std::move(s.exported),
-                                           make_sink(s.copy_only), log_);
+                                           make_sink(s.copy_only), log_, changed_);
   infos_.push_back(exported_->info());
   spawn(exported_->run());
   const auto on = loop_.get_executor();
@@ -159,7 +159,7 @@ std::unique_ptr<sink::sink> streaming::make_sink(bool copy_only) {
   module.table.native_fd = fake_module_calls::native_fd;
   sink::settings none("fake", {}, {});
   return std::make_unique<sink::module_sink>(
-      loop_.get_executor(), std::move(module), std::move(none), patience, log_, [] {}, copy_only);
+      loop_.get_executor(), std::move(module), std::move(none), patience, "", log_, copy_only);
 }
 
 void streaming::spawn(awaitable<void> task) {

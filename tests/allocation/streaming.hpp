@@ -81,6 +81,7 @@ class streaming final : private session_host {
   void spawn(awaitable<void> task);
 
   asio::io_context loop_{1};
+  io::condition changed_{loop_.get_executor()};  ///< a server's
   fake_log log_;
   module_script script_;
   file_descriptor pipe_;  ///< the writing end

@@ -33,7 +33,7 @@ placement taken(result<placement> r, place where) {
 }
 
 void hold(sequencer& s, std::uint64_t offset) {
-  s.keep(taken(s.write(offset, small), place::memory));
+  s.payload_arrived(taken(s.write(offset, small), place::memory));
 }
 
 /// `count` writes far ahead, each `spacing` behind the end of the one before it.
@@ -51,7 +51,7 @@ void write_in_order(benchmark::State& state) {
   fill(s, held_by(state));
   std::uint64_t at = 0;
   for (auto _ : state) {
-    if (!s.is_next(at, true)) std::abort();
+    if (!s.at_cursor(at, true)) std::abort();
     benchmark::DoNotOptimize(taken(s.write(at, block_size), place::next));
     at += block_size;
   }
@@ -108,7 +108,7 @@ void hold_zeroes(benchmark::State& state) {
   std::mt19937_64 random(1);
   for (auto _ : state) {
     const auto at = far_ahead + (2 * (random() % count) + 1) * spacing;
-    taken(s.write_zeroes(at, spacing / 2), place::kept);
+    taken(s.write_zeroes(at, spacing / 2), place::held_as_zeroes);
   }
 }
 

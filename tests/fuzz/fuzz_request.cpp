@@ -46,7 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t leng
   terms agreed{size, flags, form::simple, (size & 1) != 0};
   auto header = settings.rest();
   const auto magic = from_big_endian(header.substr(0, 4), std::min<std::size_t>(4, header.size()));
-  if (magic == extended_magic) agreed.said = form::extended;
+  if (magic == extended_magic) agreed.reply_form = form::extended;
   header = header.substr(0, agreed.header_size());
   if (header.size() < agreed.header_size()) return 0;
   const auto decoded = decode_request(std::as_bytes(std::span(header)), agreed);

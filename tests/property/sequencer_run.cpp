@@ -108,8 +108,8 @@ class sequencer_run {
     const auto& order = host_.order();
     expect_right(script_.ops.size(), host_.check());
     expect(host_.sent() == disk_.stream(), "the stream is not the array");
-    expect(order.unnamed().missing_bytes() == disk_.missing(), "{} bytes unnamed instead of {}",
-           order.unnamed().missing_bytes(), disk_.missing());
+    expect(order.named().missing_bytes() == disk_.missing(), "{} bytes unnamed instead of {}",
+           order.named().missing_bytes(), disk_.missing());
     const auto& memory = order.memory();
     const auto least = stream::window::overhead;
     expect(memory.limit() < least || memory.fits(memory.limit() - least), "memory is still held");

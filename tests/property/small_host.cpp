@@ -52,7 +52,7 @@ void small_host::put(const stream::placement& p, const op& o, std::size_t index)
   if (p.where == where::next) {
     sent_.append(p.zeroes, '\0');
     for (auto at = p.begin; at < p.begin + p.payload; ++at) sent_ += payload_byte(index, at);
-  } else if (p.where != where::kept) {
+  } else if (p.where != where::held_as_zeroes) {
     late l{o, index, p, sequencer_.await(p.begin), o.delay};
     if (l.left == 0) return arrive(l);
     late_.push_back(std::move(l));
@@ -66,7 +66,7 @@ void small_host::arrive(const late& l) {
     if (p.where == where::memory) p.block->bytes()[i] = static_cast<std::byte>(byte);
     if (p.where == where::spill) spill_[p.begin + i] = byte;
   }
-  sequencer_.keep(p);
+  sequencer_.payload_arrived(p);
   if (p.answer_later) put_off_.push_back(l.what);
 }
 

@@ -131,9 +131,12 @@ class fake_sink final : public sink::sink {
     changed_.notify_all();
   }
   [[nodiscard]] bool splices() const noexcept override { return false; }
-  awaitable<spliced> splice(int, std::uint64_t) override {
+  awaitable<io::splice_result> splice(int, std::uint64_t) override {
     ADD_FAILURE() << "splice of a sink that does not";
-    co_return spliced{};
+    co_return io::splice_result{};
+  }
+  [[nodiscard]] activity busy() const noexcept override {
+    return busy_ ? activity::working : activity::none;
   }
   [[nodiscard]] bool flushes() const noexcept override { return tape_.flushes; }
 
@@ -152,7 +155,6 @@ class fake_sink final : public sink::sink {
     tape_.calls.push_back(what);
     while (tape_.hold == what && !cancelled_) {
       tape_.waiting = true;
-      if (before_wait) before_wait();
       co_await changed_.wait();
     }
     tape_.waiting = false;

@@ -8,12 +8,14 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 
 namespace nbdstream::test {
@@ -23,6 +25,8 @@ struct spill_tape {
   std::map<std::uint64_t, std::byte> bytes;
   std::size_t calls = 0;  ///< the opening, writes and reads
   std::optional<std::size_t> fail_at;
+  std::optional<std::size_t> hangs_at;  ///< until it is abandoned
+  bool hanging = false;                 ///< in such a call
   int fail_with = EIO;
   bool failed = false;
 
@@ -35,17 +39,21 @@ struct spill_tape {
 
 class fake_spill final : public io::spill {
  public:
-  explicit fake_spill(spill_tape& tape) : tape_(tape) {}
+  fake_spill(spill_tape& tape, const asio::any_io_executor& executor)
+      : tape_(tape), changed_(executor) {}
 
-  awaitable<error_code> write(std::uint64_t offset, std::span<const std::byte> data) override {
-    co_await asio::post(asio::use_awaitable);
-    if (tape_.fails()) co_return from_errno(tape_.fail_with);
+  awaitable<error_code> open() override { co_return co_await step(); }
+  awaitable<error_code> write(std::uint64_t offset, std::span<const std::byte> data,
+                              std::shared_ptr<const void>) override {
+    const auto error = co_await step();
+    if (error) co_return error;
     for (const auto b : data) tape_.bytes[offset++] = b;
     co_return error_code{};
   }
-  awaitable<error_code> read(std::uint64_t offset, std::span<std::byte> into) override {
-    co_await asio::post(asio::use_awaitable);
-    if (tape_.fails()) co_return from_errno(tape_.fail_with);
+  awaitable<error_code> read(std::uint64_t offset, std::span<std::byte> into,
+                             std::shared_ptr<void>) override {
+    const auto error = co_await step();
+    if (error) co_return error;
     for (auto& b : into) {
       const auto found = tape_.bytes.find(offset++);
       EXPECT_NE(found, tape_.bytes.end()) << "reads what is not there, at " << offset - 1;
@@ -57,18 +65,33 @@ class fake_spill final : public io::spill {
     co_await asio::post(asio::use_awaitable);
     tape_.bytes.erase(tape_.bytes.lower_bound(begin), tape_.bytes.lower_bound(end));
   }
+  void abandon() override {
+    abandoned_ = true;
+    changed_.notify_all();
+  }
   [[nodiscard]] int descriptor() const noexcept override { return -1; }
 
-  /// For nbd_export::settings::open_spill.
-  static std::function<io_result<std::unique_ptr<io::spill>>()> opener(spill_tape& tape) {
-    return [&tape]() -> io_result<std::unique_ptr<io::spill>> {
-      if (tape.fails()) return from_errno(tape.fail_with);
-      return std::make_unique<fake_spill>(tape);
-    };
+  /// For spill_store::settings::make.
+  static std::function<std::unique_ptr<io::spill>()> maker(spill_tape& tape,
+                                                           asio::any_io_executor executor) {
+    return [&tape, executor] { return std::make_unique<fake_spill>(tape, executor); };
   }
 
  private:
+  /// One call of the system.
+  awaitable<error_code> step() {
+    co_await asio::post(asio::use_awaitable);
+    if (tape_.hangs_at == tape_.calls) {
+      tape_.hanging = true;
+      while (!abandoned_) co_await changed_.wait();
+    }
+    if (abandoned_) co_return asio::error::operation_aborted;
+    co_return tape_.fails() ? from_errno(tape_.fail_with) : error_code{};
+  }
+
   spill_tape& tape_;
+  io::condition changed_;
+  bool abandoned_ = false;
 };
 
 }  // namespace nbdstream::test

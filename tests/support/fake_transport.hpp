@@ -39,7 +39,7 @@ struct connection_tape {
   std::size_t calls = 0;
   std::size_t sent = 0;            ///< of to_server
   bool failed = false;             ///< the fault has happened
-  bool failed_harmlessly = false;  ///< it was a short read or a short try_write
+  bool failed_harmlessly = false;  ///< it was a short read
   bool closed = false;             ///< by the server
   bool hung_up = false;            ///< by the client
   bool killed = false;             ///< the client went away without what it was sent last
@@ -115,24 +115,12 @@ class fake_transport final : public io::transport {
     co_return error_code{};
   }
 
-  std::size_t try_write(std::span<const std::byte> data) noexcept override {
-    EXPECT_FALSE(writing_) << "a try_write inside a write";
-    tape_.most_offered = std::max(tape_.most_offered, data.size());
-    if (tape_.closed || tape_.hung_up || !tape_.reads) return 0;
-    if (fails()) {
-      if (tape_.fail_how == fault::cancel) close();
-      if (tape_.fail_how != fault::one_byte || data.empty()) return 0;
-      tape_.failed_harmlessly = true;
-      data = data.first(1);
-    }
-    if (broken()) return 0;
-    take(data);
-    return data.size();
-  }
-
-  awaitable<absence> hung_up() override {
+  awaitable<peer_state> wait_hangup() override {
     while (!tape_.closed && !tape_.hung_up) co_await tape_.changed.wait();
-    co_return tape_.closed ? absence::none : absence::both;
+    co_return tape_.closed ? peer_state::connected : peer();
+  }
+  peer_state peer() noexcept override {
+    return tape_.hung_up ? peer_state::hung_up : peer_state::connected;
   }
 
   awaitable<bool> all_delivered(io::clock::time_point) override {

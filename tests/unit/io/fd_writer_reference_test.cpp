@@ -23,13 +23,12 @@ struct rig {
   io::readiness ready{l.executor()};
   io::worker thread{l.executor()};
   std::atomic<bool> stop = false;
-  int waits = 0;
-  std::function<void()> before_wait = [this] { ++waits; };
+  [[nodiscard]] bool waits() const { return ready.waiting() || thread.busy(); }
   io::fd_writer writer;
   ends socket = make_socketpair();  ///< the server's end, and the client's
 
   explicit rig(bool shared = false, bool copy_only = false)
-      : writer(pipe.write.get(), shared, ready, thread, stop, before_wait, copy_only) {
+      : writer(pipe.write.get(), shared, ready, thread, stop, copy_only) {
     ::fcntl(socket.read.get(), F_SETFL, O_NONBLOCK);
   }
   void client_sends(std::string_view text) const {
@@ -47,7 +46,7 @@ struct rig {
   }
 };
 
-using spliced = io::fd_writer::spliced;
+using spliced = io::splice_result;
 
 awaitable<void> splice(rig& r, std::uint64_t count, spliced& did) {
   did = co_await r.writer.splice(r.socket.read.get(), count);
@@ -73,9 +72,8 @@ TEST(FdWriterSplice, MovesNoMoreThanItIsAskedFor) {
 TEST(FdWriterSplice, SaysThatTheSocketHasNothing) {
   rig r;
   const auto did = splice(r, 8);
-  EXPECT_TRUE(did.starved);
+  EXPECT_TRUE(did.source_empty);
   EXPECT_FALSE(did.error);
-  EXPECT_EQ(r.waits, 0);
 }
 
 TEST(FdWriterSplice, ReturnsWhatItHasMovedBeforeTheSocketIsEmpty) {
@@ -83,7 +81,7 @@ TEST(FdWriterSplice, ReturnsWhatItHasMovedBeforeTheSocketIsEmpty) {
   r.client_sends("half");
   const auto did = splice(r, 8);
   EXPECT_EQ(did.moved, 4u);
-  EXPECT_FALSE(did.starved) << "ask again";
+  EXPECT_FALSE(did.source_empty) << "ask again";
 }
 
 TEST(FdWriterSplice, KnowsTheEndOfTheSocket) {
@@ -91,16 +89,16 @@ TEST(FdWriterSplice, KnowsTheEndOfTheSocket) {
   r.socket.write.reset();
   const auto did = splice(r, 8);
   EXPECT_EQ(did.moved, 0u);
-  EXPECT_FALSE(did.error || did.starved || did.refused);
+  EXPECT_FALSE(did.error || did.source_empty || did.unsupported);
 }
 
 awaitable<void> splice_all(rig& r, std::uint64_t count) {
   spliced did;
-  while (count > 0 && !did.error && !did.starved) {
+  while (count > 0 && !did.error && !did.source_empty) {
     did = co_await r.writer.splice(r.socket.read.get(), count);
     count -= did.moved;
   }
-  EXPECT_FALSE(did.error || did.starved);
+  EXPECT_FALSE(did.error || did.source_empty);
 }
 
 TEST(FdWriterSplice, WaitsForRoomInAFullPipeAndNotForTheSocket) {
@@ -111,7 +109,7 @@ TEST(FdWriterSplice, WaitsForRoomInAFullPipeAndNotForTheSocket) {
     const auto data = numbered(50'001);
     r.client_sends(data);
     r.l.spawn(splice_all(r, data.size()));
-    EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+    EXPECT_TRUE(r.l.until([&] { return r.waits(); }));
     EXPECT_EQ(r.l.running(), 1);
     EXPECT_TRUE(r.take(data.size()) == data);
     r.l.finish();
@@ -131,7 +129,7 @@ TEST(FdWriterSplice, FailsWithTheReaderThatGoesAway) {
   r.client_sends("lost");
   const auto did = splice(r, 4);
   EXPECT_EQ(did.error.value(), EPIPE);
-  EXPECT_FALSE(did.refused);
+  EXPECT_FALSE(did.unsupported);
 }
 
 TEST(FdWriterSplice, StopsWhereItWaitsForASlowReader) {
@@ -141,7 +139,7 @@ TEST(FdWriterSplice, StopsWhereItWaitsForASlowReader) {
   EXPECT_LT(splice(r, 50'001).moved, 50'001u);
   spliced did;
   r.l.spawn(splice(r, 4096, did));
-  EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+  EXPECT_TRUE(r.l.until([&] { return r.waits(); }));
   r.stop = true;
   r.ready.cancel();
   r.l.finish();
@@ -154,7 +152,7 @@ TEST(FdWriterSplice, IsNotForSocketsAndDevicesNorWhereCopiesAreAskedFor) {
   EXPECT_TRUE(r.writer.splices());
   const io::unique_fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   for (const int fd : {null.get(), r.socket.write.get()}) {
-    const io::fd_writer other(fd, false, r.ready, r.thread, r.stop, r.before_wait);
+    const io::fd_writer other(fd, false, r.ready, r.thread, r.stop);
     EXPECT_FALSE(other.splices());
   }
 }
@@ -168,7 +166,7 @@ struct file_rig {
 
   explicit file_rig(int flags = 0)
       : file(::open((directory / "f").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | flags, 0600)),
-        writer(file.get(), false, r.ready, r.thread, r.stop, r.before_wait) {}
+        writer(file.get(), false, r.ready, r.thread, r.stop) {}
 
   spliced splice(std::uint64_t count) {
     spliced did;
@@ -188,13 +186,13 @@ struct file_rig {
 TEST(FdWriterSplice, MovesToAFileNoMoreThanItIsAskedFor) {
   file_rig f;
   EXPECT_TRUE(f.writer.splices());
-  EXPECT_TRUE(f.splice(8).starved);
+  EXPECT_TRUE(f.splice(8).source_empty);
   const auto data = numbered(100'000);
   f.r.client_sends(data + "and the next header");
   std::uint64_t moved = 0;
   while (moved < data.size()) {
     const auto did = f.splice(data.size() - moved);
-    ASSERT_FALSE(did.error || did.starved || did.refused);
+    ASSERT_FALSE(did.error || did.source_empty || did.unsupported);
     ASSERT_GT(did.moved, 0u);
     moved += did.moved;
   }
@@ -202,7 +200,7 @@ TEST(FdWriterSplice, MovesToAFileNoMoreThanItIsAskedFor) {
   EXPECT_EQ(drain(f.r.socket.read.get()), "and the next header");
   f.r.socket.write.reset();
   const auto did = f.splice(8);
-  EXPECT_FALSE(did.moved > 0 || did.error || did.starved || did.refused);
+  EXPECT_FALSE(did.moved > 0 || did.error || did.source_empty || did.unsupported);
 }
 
 // splice(2) refuses such a file, when the bytes have left the socket already.
@@ -228,7 +226,7 @@ TEST(FdWriterSplice, FailsWithAFileThatTakesNoMore) {
   const auto did = f.splice(10'000);
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   EXPECT_EQ(did.error.value(), EFBIG);
-  EXPECT_FALSE(did.refused);
+  EXPECT_FALSE(did.unsupported);
   EXPECT_EQ(did.moved, 10'000 - drain(f.r.socket.read.get()).size())
       << "the client must be answered in step";
 }
@@ -237,12 +235,12 @@ TEST(FdWriterSplice, SaysWhereItDoesNotWorkAtAll) {
   rig r;
   const io::unique_fd directory(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   r.socket.read = io::unique_fd(::dup(directory.get()));
-  EXPECT_TRUE(splice(r, 8).refused);
+  EXPECT_TRUE(splice(r, 8).unsupported);
   EXPECT_FALSE(r.writer.splices());
 
   file_rig f;
   f.r.socket.read = io::unique_fd(::dup(directory.get()));
-  EXPECT_TRUE(f.splice(8).refused);
+  EXPECT_TRUE(f.splice(8).unsupported);
   EXPECT_FALSE(f.writer.splices());
 }
 
@@ -270,7 +268,7 @@ TEST(FdWriterZeroes, FailWithTheReaderThatGoesAway) {
   rig r;
   error_code error;
   r.l.spawn(write_zeroes(r, std::uint64_t{1} << 40, error));
-  EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+  EXPECT_TRUE(r.l.until([&] { return r.waits(); }));
   r.pipe.read.reset();
   r.l.finish();
   EXPECT_EQ(error.value(), EPIPE);
@@ -280,7 +278,7 @@ TEST(FdWriterZeroes, StopWhereTheyWaitForASlowReader) {
   rig r;
   error_code error;
   r.l.spawn(write_zeroes(r, std::uint64_t{1} << 40, error));
-  EXPECT_TRUE(r.l.until([&] { return r.waits > 0; }));
+  EXPECT_TRUE(r.l.until([&] { return r.waits(); }));
   r.stop = true;
   r.ready.cancel();
   r.l.finish();

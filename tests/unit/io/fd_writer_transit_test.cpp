@@ -20,13 +20,16 @@ constexpr std::uint64_t page = 4096;
 constexpr std::uint64_t slack = 4 << 20;
 constexpr std::array directories{"/var/tmp", "/dev/shm"};
 
+awaitable<void> open(io::spill& s, error_code& error) {
+  error = co_await s.open();
+}
+
 struct rig {
   loop l;
   ends pipe = make_pipe();
   io::readiness ready{l.executor()};
   io::worker thread{l.executor()};
   std::atomic<bool> stop = false;
-  std::function<void()> before_wait;
   std::unique_ptr<io::spill> kept;
   std::unique_ptr<io::fd_writer> writer;
   std::string data;
@@ -35,11 +38,14 @@ struct rig {
   error_code error;
 
   rig(const char* directory, std::size_t size, bool copy_only = false)
-      : kept(std::move(io::open_spill_file(l.executor(), directory).value())),
+      : kept(io::make_spill_file(l.executor(), directory, std::chrono::hours(1))),
         writer(std::make_unique<io::fd_writer>(pipe.write.get(), false, ready, thread, stop,
-                                               before_wait, copy_only)),
+                                               copy_only)),
         data(numbered(size)) {
     ::fcntl(pipe.write.get(), F_SETPIPE_SZ, 1 << 20);
+    l.spawn(open(*kept, error));
+    l.finish();
+    EXPECT_FALSE(error) << error.message();
     // In one piece, so that the page cache makes its folios as large as it can.
     EXPECT_EQ(io::write_at(kept->descriptor(), 0, std::as_bytes(std::span(data))), 0);
   }

@@ -58,22 +58,79 @@ TEST_F(output, SendsWhatWasQueuedInOrder) {
 }
 
 TEST_F(output, HasNothingToDoWhereNothingIsQueued) {
-  EXPECT_FALSE(out.waiting());
-  out.try_send();
   EXPECT_FALSE(finish(out.send()));
   EXPECT_EQ(tape.calls, 0u);
 }
 
-TEST_F(output, SendsAtOnceWhatGoesWithoutWaitingAndTheRestLater) {
-  queue("message");
-  tape.fail_at = 0;
-  tape.fail_how = fault::one_byte;
-  out.try_send();
-  EXPECT_EQ(tape.from_server, "m");
-  EXPECT_TRUE(out.waiting());
-  EXPECT_FALSE(finish(out.send()));
-  EXPECT_EQ(tape.from_server, "message");
-  EXPECT_FALSE(out.waiting());
+TEST_F(output, WriterSendsWhatIsQueuedWhenTheCoroutineThatQueuedItWaits) {
+  attempt writer;
+  begin(out.run(), writer);
+  l.poll();
+  queue("one ");
+  out.queued();
+  queue("two");
+  out.queued();
+  EXPECT_EQ(tape.from_server, "") << "they gather";
+  l.poll();
+  EXPECT_EQ(tape.from_server, "one two");
+  EXPECT_EQ(tape.calls, 1u);
+  out.stop();
+  l.finish();
+  EXPECT_TRUE(writer.done);
+}
+
+TEST_F(output, WriterSendsWhatIsQueuedWhileItSends) {
+  attempt writer;
+  begin(out.run(), writer);
+  let_read(false);
+  queue("one ");
+  out.queued();
+  l.poll();
+  queue("two");
+  out.queued();
+  let_read();
+  l.poll();
+  EXPECT_EQ(tape.from_server, "one two");
+  out.stop();
+  l.finish();
+}
+
+TEST_F(output, WriterSendsWhatIsQueuedDuringALongMessageBehindIt) {
+  attempt writer;
+  begin(out.run(), writer);
+  attempt message;
+  begin(out.begin_message(), message);
+  l.poll();
+  queue("behind");
+  out.queued();
+  l.poll();
+  EXPECT_EQ(tape.from_server, "");
+  out.end_message();
+  l.poll();
+  EXPECT_EQ(tape.from_server, "behind");
+  out.stop();
+  l.finish();
+}
+
+TEST_F(output, WriterEndsWithTheErrorOfThePeer) {
+  attempt writer;
+  begin(out.run(), writer);
+  lose_peer();
+  queue("lost");
+  out.queued();
+  l.finish();
+  EXPECT_EQ(writer.error.value(), EPIPE);
+}
+
+TEST_F(output, CountsThePiecesThatThePeerTakes) {
+  EXPECT_EQ(out.pieces_sent(), 0u);
+  const std::string much(1 << 20, 'x');
+  attempt message;
+  EXPECT_FALSE(finish(out.begin_message()));
+  begin(out.write(bytes(much)), message);
+  l.finish();
+  EXPECT_EQ(out.pieces_sent(), 16u);
+  out.end_message();
 }
 
 TEST_F(output, QueuesWhileAnotherSends) {
@@ -83,8 +140,6 @@ TEST_F(output, QueuesWhileAnotherSends) {
   begin(out.send(), first);
   l.poll();
   queue("two");
-  EXPECT_FALSE(out.waiting()) << "somebody sends already";
-  out.try_send();
   begin(out.send(), second);
   l.poll();
   EXPECT_EQ(tape.from_server, "");
@@ -113,7 +168,6 @@ TEST_F(output, PutsALongMessageBehindWhatWasQueuedAndBeforeWhatIsQueuedLater) {
   EXPECT_FALSE(finish(out.begin_message()));
   EXPECT_FALSE(finish(out.write(bytes("long "))));
   queue("after");
-  out.try_send();
   EXPECT_FALSE(finish(out.write(bytes("message "))));
   out.end_message();
   EXPECT_EQ(tape.from_server, "before long message ");
@@ -163,16 +217,6 @@ TEST_F(output, SendsNothingAfterAnError) {
   EXPECT_EQ(finish(out.send()).value(), EPIPE);
   EXPECT_EQ(finish(out.begin_message()).value(), EPIPE);
   out.end_message();
-  EXPECT_EQ(tape.from_server, "");
-}
-
-TEST_F(output, TriesNothingAfterAnError) {
-  lose_peer();
-  queue("lost");
-  EXPECT_TRUE(finish(out.send()));
-  find_peer();
-  queue("more");
-  out.try_send();
   EXPECT_EQ(tape.from_server, "");
 }
 

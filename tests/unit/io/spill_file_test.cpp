@@ -25,23 +25,34 @@ constexpr std::uint64_t slack = 4 << 20;
 constexpr std::array directories{"/var/tmp", "/dev/shm"};
 
 awaitable<void> write(io::spill& s, std::uint64_t offset, std::string data, error_code& error) {
-  error = co_await s.write(offset, std::as_bytes(std::span(data)));
+  const auto owner = std::make_shared<std::string>(std::move(data));
+  error = co_await s.write(offset, std::as_bytes(std::span(*owner)), owner);
 }
 awaitable<void> read(io::spill& s, std::uint64_t offset, std::string& into, error_code& error) {
-  error = co_await s.read(offset, std::as_writable_bytes(std::span(into)));
+  const auto owner = std::make_shared<std::string>(into);
+  error = co_await s.read(offset, std::as_writable_bytes(std::span(*owner)), owner);
+  into = *owner;
 }
 awaitable<void> give_back(io::spill& s, std::uint64_t begin, std::uint64_t end) {
   co_await s.give_back(begin, end);
 }
 
+awaitable<void> open(io::spill& s, error_code& error) {
+  error = co_await s.open();
+}
+
+constexpr std::chrono::hours no_hurry{1};
+
 struct rig {
   loop l;
   std::unique_ptr<io::spill> kept;
 
-  explicit rig(const char* directory = "/var/tmp") {
-    auto made = io::open_spill_file(l.executor(), directory);
-    if (!made) throw boost::system::system_error(made.error(), directory);
-    kept = std::move(*made);
+  explicit rig(const char* directory = "/var/tmp")
+      : kept(io::make_spill_file(l.executor(), directory, no_hurry)) {
+    error_code error;
+    l.spawn(open(*kept, error));
+    l.finish();
+    if (error) throw boost::system::system_error(error, directory);
   }
   error_code put(std::uint64_t offset, std::string data) {
     error_code error;
@@ -148,8 +159,11 @@ TEST(SpillFile, HasNoNameAndIsNobodyElses) {
 
 int error_of_opening(const std::string& directory) {
   loop l;
-  const auto made = io::open_spill_file(l.executor(), directory);
-  return made ? 0 : made.error().value();
+  const auto spill = io::make_spill_file(l.executor(), directory, no_hurry);
+  error_code error;
+  l.spawn(open(*spill, error));
+  l.finish();
+  return error.value();
 }
 
 TEST(SpillFile, ADirectoryThatCannotHoldItIsAnError) {

@@ -14,7 +14,8 @@ TEST_F(tls, MovesNothingButPlainBytesUntilItIsAskedFor) {
   EXPECT_EQ(drain(peer.get()), "plain");
   EXPECT_GE(server->socket(), 0);
   const std::string more = "more";
-  EXPECT_EQ(server->try_write(std::as_bytes(std::span(more))), 4u);
+  l.spawn(tls_write(*server, more, o));
+  l.finish();
   EXPECT_EQ(drain(peer.get()), "more");
   ASSERT_EQ(::write(peer.get(), "back", 4), 4);
   EXPECT_EQ(server->unread(), 4u);
@@ -54,26 +55,6 @@ TEST_F(tls, CarriesBytesOfAnyLengthBothWays) {
     l.finish();
     EXPECT_FALSE(reading.error);
   }
-}
-
-TEST_F(tls, TriesToWriteWithoutWaitingAndLosesNothing) {
-  tls_client client(peer.get(), {});
-  ASSERT_TRUE(shake(client));
-  const auto data = numbered(3'000'000);
-  const auto bytes = std::as_bytes(std::span(data));
-  auto sent = server->try_write(bytes);
-  EXPECT_GT(sent, 0u);
-  EXPECT_LT(sent, data.size());
-  EXPECT_EQ(server->try_write(bytes.subspan(sent)), 0u) << "it is full";
-  std::string got = client.read();
-  sent += server->try_write(bytes.subspan(sent));
-  tls_outcome writing;
-  l.spawn(tls_write(*server, data.substr(sent), writing));
-  EXPECT_TRUE(l.until([&] {
-    got += client.read();
-    return writing.done && got.size() >= data.size();
-  }));
-  EXPECT_TRUE(got == data);
 }
 
 TEST_F(tls, RefusesTls11) {

@@ -33,9 +33,9 @@ inline awaitable<void> write_from(io::transport& t, std::string data, outcome& o
 }
 
 inline awaitable<void> watch(io::transport& t, outcome& o) {
-  const auto absent = co_await t.hung_up();
-  o.answer = absent == io::transport::absence::both;
-  o.sending = absent == io::transport::absence::sending;
+  const auto peer = co_await t.wait_hangup();
+  o.answer = peer == io::transport::peer_state::hung_up;
+  o.sending = peer == io::transport::peer_state::sends_no_more;
   o.done = true;
 }
 

@@ -42,18 +42,6 @@ TEST(SocketTransport, WritesEverythingThroughBackpressure) {
   EXPECT_TRUE(got == data);
 }
 
-TEST(SocketTransport, TriesToWriteWithoutWaiting) {
-  loop l;
-  pair p(l);
-  const auto data = numbered(3'000'000);
-  const auto sent = p.transport->try_write(std::as_bytes(std::span(data)));
-  EXPECT_GT(sent, 0u);
-  EXPECT_LT(sent, data.size());
-  EXPECT_EQ(p.transport->try_write(std::as_bytes(std::span(data))), 0u) << "it is full";
-  p.peer.reset();
-  EXPECT_EQ(p.transport->try_write(std::as_bytes(std::span(data))), 0u) << "errors are left";
-}
-
 TEST(SocketTransport, ClosingEndsAReadAndAWatchAndWhatComesAfter) {
   loop l;
   pair p(l);
@@ -72,7 +60,6 @@ TEST(SocketTransport, ClosingEndsAReadAndAWatchAndWhatComesAfter) {
   l.spawn(write_from(*p.transport, "x", late));
   l.finish();
   EXPECT_EQ(late.error, asio::error::operation_aborted);
-  EXPECT_EQ(p.transport->try_write(std::as_bytes(std::span("x", 1))), 0u);
 }
 
 TEST(SocketTransport, ClosingEndsAWrite) {

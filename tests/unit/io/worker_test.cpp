@@ -100,7 +100,7 @@ TEST(Worker, InterruptsACallAgainAndAgainUntilItReturns) {
   l.spawn(run(w, blocked_on(p.read.get()), o));
   l.poll();
   int interrupts = 0;
-  w.interrupt_until(io::clock::now() + std::chrono::seconds(15), [&] {
+  w.interrupt([&] {
     if (++interrupts < 2) return;
     EXPECT_EQ(::write(p.write.get(), "x", 1), 1);
   });
@@ -122,7 +122,7 @@ TEST(Worker, InterruptsACallAgainAndAgainUntilItReturns) {
 TEST(Worker, InterruptsNothingWhereNothingRuns) {
   loop l;
   io::worker w(l.executor());
-  w.interrupt_until(io::clock::now(), [] { FAIL(); });
+  w.interrupt([] { FAIL(); });
   outcome o;
   l.spawn(run(
       w, [] { return std::int64_t{1}; }, o));
@@ -136,33 +136,56 @@ struct stubborn_call {
   std::atomic<bool> ended = false;
 };
 
-TEST(Worker, GivesUpOnACallThatDoesNotReturn) {
+TEST(Worker, CallThatDoesNotReturnIsAbandonedAtItsDeadlineOrWhenAskedTo) {
   auto call = std::make_shared<stubborn_call>();
   const auto job = [call] {
     while (!call->end) std::this_thread::yield();
     call->ended = true;
     return std::int64_t{0};
   };
-  for (const bool interrupted : {false, true}) {
+  for (const bool asked : {false, true}) {
     call->end = call->ended = false;
-    // The thread's last act is to notify its loop, which in life ends with the process alone.
-    static std::vector<loop*> for_good;
-    loop& l = *for_good.emplace_back(new loop);
+    loop l;
     outcome o;
     {
       io::worker w(l.executor());
       const auto soon = io::clock::now() + milliseconds(20);
-      l.spawn(run(w, job, o, interrupted ? io::clock::time_point::max() : soon));
+      l.spawn(run(w, job, o, asked ? io::clock::time_point::max() : soon));
       l.poll();
-      if (interrupted) w.interrupt_until(soon, [] {});
+      if (asked) w.abandon();
       l.finish();
-      EXPECT_EQ(o.result, -ETIMEDOUT);
+      EXPECT_EQ(o.result, asked ? -ECANCELED : -ETIMEDOUT);
       EXPECT_TRUE(w.abandoned());
-      call->end = true;
-      EXPECT_TRUE(l.until([&] { return call->ended.load(); }));
-      l.poll();
+      outcome next;
+      l.spawn(run(
+          w, [] { return std::int64_t{1}; }, next));
+      l.finish();
+      EXPECT_EQ(next.result, -ECANCELED) << "no other call is made";
     }
+    EXPECT_TRUE(io::worker::left_behind());
+    call->end = true;
+    EXPECT_TRUE(l.until([&] { return call->ended.load(); }));
   }
+}
+
+TEST(Worker, LastCallIsMadeOnTheThreadAndWaitedForByNothing) {
+  auto call = std::make_shared<stubborn_call>();
+  loop l;
+  {
+    io::worker w(l.executor());
+    outcome o;
+    l.spawn(run(
+        w, [] { return std::int64_t{1}; }, o));
+    l.finish();
+    w.at_end([call] {
+      while (!call->end) std::this_thread::yield();
+      call->ended = true;
+      return std::int64_t{0};
+    });
+  }
+  EXPECT_FALSE(call->ended);
+  call->end = true;
+  EXPECT_TRUE(l.until([&] { return call->ended.load(); }));
 }
 
 }  // namespace

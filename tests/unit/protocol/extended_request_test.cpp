@@ -124,7 +124,8 @@ TEST(ExtendedRequest, ForStatusIsNarrowedToWhatItsPayloadSays) {
   using nbdstream::test::big_endian;
   const auto r = extended(command::block_status, 7, 12, payload_len | command_flag::req_one);
   auto asked = r;
-  EXPECT_TRUE(narrow(asked, as_bytes(big_endian(0x1122334455667788, 8) + big_endian(1, 4))));
+  EXPECT_TRUE(
+      apply_status_payload(asked, as_bytes(big_endian(0x1122334455667788, 8) + big_endian(1, 4))));
   EXPECT_EQ(asked.offset, 7u);
   EXPECT_EQ(asked.length, 0x1122334455667788u);
   EXPECT_EQ(asked.flags, command_flag::req_one);
@@ -132,7 +133,7 @@ TEST(ExtendedRequest, ForStatusIsNarrowedToWhatItsPayloadSays) {
   EXPECT_EQ(asked.cookie, r.cookie);
   const auto refused = [&](const std::string& payload) {
     asked = r;
-    const bool taken = narrow(asked, as_bytes(payload));
+    const bool taken = apply_status_payload(asked, as_bytes(payload));
     EXPECT_EQ(asked.payload(), 0u) << "it was received";
     return !taken;
   };

@@ -43,7 +43,7 @@ using answers = std::vector<std::uint32_t>;
 
 TEST(NegotiatorForms, AreSimpleUnlessTheClientAsks) {
   const auto t = outcome(flags());
-  EXPECT_EQ(t.said, form::simple);
+  EXPECT_EQ(t.reply_form, form::simple);
   EXPECT_EQ(t.size, 5000u);
   EXPECT_EQ(t.flags, 0x0d);
   EXPECT_FALSE(t.allocation);
@@ -51,7 +51,7 @@ TEST(NegotiatorForms, AreSimpleUnlessTheClientAsks) {
 
 TEST(NegotiatorForms, AreStructuredWithDf) {
   const auto t = outcome(with_structured);
-  EXPECT_EQ(t.said, form::structured);
+  EXPECT_EQ(t.reply_form, form::structured);
   EXPECT_EQ(t.flags, 0x0d | df);
   EXPECT_EQ(types(with_structured + option_message(structured)),
             (answers{acknowledged, acknowledged}));
@@ -62,7 +62,7 @@ TEST(NegotiatorForms, AreExtendedWithDf) {
   for (const auto& script : {with_extended, with_structured + option_message(extended),
                              with_extended + option_message(extended)}) {
     const auto t = outcome(script);
-    EXPECT_EQ(t.said, form::extended);
+    EXPECT_EQ(t.reply_form, form::extended);
     EXPECT_EQ(t.flags, 0x0d | df);
   }
 }
@@ -70,13 +70,13 @@ TEST(NegotiatorForms, AreExtendedWithDf) {
 TEST(NegotiatorForms, ThatAreExtendedCannotBecomeStructured) {
   const auto script = with_extended + option_message(structured);
   EXPECT_EQ(types(script), (answers{acknowledged, err_ext_header_reqd}));
-  EXPECT_EQ(outcome(script).said, form::extended);
+  EXPECT_EQ(outcome(script).reply_form, form::extended);
 }
 
 TEST(NegotiatorForms, AreAskedForWithoutData) {
   for (const auto o : {structured, extended}) {
     expect_refused(option_message(o, "x"), err_invalid);
-    EXPECT_EQ(outcome(flags() + option_message(o, "x")).said, form::simple);
+    EXPECT_EQ(outcome(flags() + option_message(o, "x")).reply_form, form::simple);
   }
 }
 
@@ -86,7 +86,7 @@ TEST(NegotiatorForms, ShowInTheFlagsOfInfoAndOfExportName) {
             big_endian(0, 2) + big_endian(5000, 8) + big_endian(0x0d | df, 2));
   handshake named(with_structured + option_message(1, "a"));
   EXPECT_EQ(named.machine.current(), state::transmission);
-  EXPECT_EQ(named.machine.agreed().said, form::structured);
+  EXPECT_EQ(named.machine.agreed().reply_form, form::structured);
   EXPECT_EQ(named.output.substr(named.output.size() - 10),
             big_endian(5000, 8) + big_endian(0x0d | df, 2));
 }

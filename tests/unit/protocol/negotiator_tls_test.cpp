@@ -124,7 +124,7 @@ TEST(NegotiatorTls, ForgetsWhatWasAgreedOnInTheClear) {
     m.secured();
     handshake h(m, option_message(go, info_data("a")));
     ASSERT_EQ(m.current(), state::transmission);
-    EXPECT_EQ(m.agreed().said, form::simple);
+    EXPECT_EQ(m.agreed().reply_form, form::simple);
   }
 }
 

@@ -14,7 +14,7 @@ std::string text(const std::vector<std::byte>& in) {
 
 using namespace std::string_literals;
 
-constexpr ticket asked{0x0102030405060708, 0x1112131415161718};
+constexpr cookie asked{0x0102030405060708, 0x1112131415161718};
 const auto cookie = "\1\2\3\4\5\6\7\x08"s;
 const auto offset = "\x11\x12\x13\x14\x15\x16\x17\x18"s;
 const auto simple_magic = "\x67\x44\x66\x98"s;

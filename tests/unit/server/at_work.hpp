@@ -43,7 +43,7 @@ class clients_at_work : public ::testing::Test {
     return s;
   }
   static nbd_export::settings vouched(nbd_export::settings s) {
-    s.vouched = true;
+    s.decided_by_run = true;
     return s;
   }
   static nbd_export::settings refusing_gaps(nbd_export::settings s) {

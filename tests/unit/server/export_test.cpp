@@ -16,7 +16,7 @@ nbd_export::settings streams(std::uint64_t count) {
 
 nbd_export::settings vouched() {
   auto s = rig::plain();
-  s.vouched = true;
+  s.decided_by_run = true;
   return s;
 }
 
@@ -39,7 +39,7 @@ TEST(Export, TellsTheSinkAboutTheStream) {
   for (int i = 0; i < 2; ++i) {
     writer_client c(r, "c");
     c.write(0, "x");
-    c.leave(departure::goodbye);
+    c.leave(stream::disconnect::clean);
   }
   ASSERT_EQ(r.tape.streams.size(), 2u);
   EXPECT_EQ(r.tape.streams[1].info.id, 2u);
@@ -54,7 +54,7 @@ TEST(Export, EndsAfterAsManyStreamsAsItWasTold) {
     EXPECT_FALSE(r.export_done);
     writer_client c(r, "c");
     EXPECT_EQ(c.write(0, "abc").error, wire_error::none);
-    c.leave(i == 1 ? departure::dropped : departure::goodbye);
+    c.leave(i == 1 ? stream::disconnect::eof : stream::disconnect::clean);
   }
   EXPECT_TRUE(r.export_done);
   EXPECT_EQ(r.exported.committed(), 2u);
@@ -68,7 +68,7 @@ TEST(Export, ServesForEverIfToldSo) {
   for (int i = 0; i < 50; ++i) {
     writer_client c(r, "c");
     c.write(0, "abc");
-    c.leave(departure::goodbye);
+    c.leave(stream::disconnect::clean);
   }
   EXPECT_EQ(r.exported.committed(), 50u);
   EXPECT_FALSE(r.export_done);
@@ -81,12 +81,13 @@ TEST(Export, LetsOneWhoWroteNothingComeAndGo) {
   rig r;
   writer_client writer(r, "writer");
   writer.write(0, "abc");
-  for (const auto how : {departure::goodbye, departure::dropped, departure::torn}) {
+  for (const auto how :
+       {stream::disconnect::clean, stream::disconnect::eof, stream::disconnect::mid_request}) {
     writer_client probe(r, "probe");
     probe.leave(how);
   }
   EXPECT_TRUE(r.exported.stream_open());
-  writer.leave(departure::goodbye);
+  writer.leave(stream::disconnect::clean);
   EXPECT_EQ(r.exported.committed(), 1u);
 }
 
@@ -97,7 +98,7 @@ TEST(Export, AbortsAStreamWithHolesWhereGapsAreRefused) {
     rig r(s);
     writer_client c(r, "c");
     c.write(50, "abc");
-    c.leave(departure::goodbye);
+    c.leave(stream::disconnect::clean);
     EXPECT_EQ(r.exported.aborted(), 1u);
     EXPECT_TRUE(r.tape.all_ended_once());
     EXPECT_TRUE(r.log.says("97 bytes were never named"));
@@ -107,7 +108,7 @@ TEST(Export, AbortsAStreamWithHolesWhereGapsAreRefused) {
   writer_client c(whole, "c");
   c.write(0, "abc");
   c.zero(3, 97);
-  c.leave(departure::goodbye);
+  c.leave(stream::disconnect::clean);
   EXPECT_EQ(whole.exported.committed(), 1u);
 }
 
@@ -118,7 +119,7 @@ TEST(Export, PadsOrNotAsItIsTold) {
     rig r(s);
     writer_client c(r, "c");
     c.write(0, "abc");
-    c.leave(departure::goodbye);
+    c.leave(stream::disconnect::clean);
     EXPECT_EQ(r.exported.committed(), 1u);
     EXPECT_EQ(r.tape.data(), "abc" + std::string(pad ? 97 : 0, '\0'));
   }
@@ -128,9 +129,10 @@ TEST(Export, WithACommandCommitsWhenItVouches) {
   rig r(vouched());
   writer_client c(r, "c");
   c.write(0, "abc");
-  c.leave(departure::dropped);
+  c.leave(stream::disconnect::eof);
   EXPECT_EQ(r.exported.committed(), 0u);
-  r.exported.vouch();
+  r.exported.run_exited(0);
+  r.exported.no_more_clients();
   r.settle();
   EXPECT_EQ(r.exported.committed(), 1u);
   EXPECT_TRUE(r.export_done);
@@ -140,8 +142,9 @@ TEST(Export, WithACommandATornClientCannotBeVouchedFor) {
   rig r(vouched());
   writer_client c(r, "c");
   c.write(0, "abc");
-  c.leave(departure::torn);
-  r.exported.vouch();
+  c.leave(stream::disconnect::mid_request);
+  r.exported.run_exited(0);
+  r.exported.no_more_clients();
   r.settle();
   EXPECT_EQ(r.exported.committed(), 0u);
   EXPECT_EQ(r.exported.aborted(), 1u);
@@ -153,14 +156,15 @@ TEST(Export, AClientThatSkippedEveryZeroIsAStreamOnlyWithSizeAndGaps) {
     for (const bool refuse : {true, false}) {
       for (const bool came : {true, false}) {
         auto s = size ? rig::sized(1000) : rig::plain();
-        s.vouched = true;
+        s.decided_by_run = true;
         s.refuse_gaps = refuse;
         rig r(s);
         if (came) {
           writer_client c(r, "c");
-          c.leave(departure::goodbye);
+          c.leave(stream::disconnect::clean);
         }
-        r.exported.vouch();
+        r.exported.run_exited(0);
+        r.exported.no_more_clients();
         r.settle();
         EXPECT_TRUE(r.export_done);
         const bool stream = size && !refuse && came;
@@ -179,7 +183,7 @@ TEST(Export, WithoutFurtherClientsDecidesByHowTheyLeft) {
   r.exported.no_more_clients();
   r.settle();
   EXPECT_FALSE(r.export_done) << "it is still connected";
-  c.leave(departure::goodbye);
+  c.leave(stream::disconnect::clean);
   EXPECT_TRUE(r.export_done);
   EXPECT_EQ(r.exported.committed(), 1u);
 }
@@ -188,11 +192,11 @@ TEST(Export, ReadsZeroesAheadAndErrorsBehind) {
   rig r;
   writer_client writer(r, "w");
   writer_client probe(r, "p");
-  using readable = transfer::readable;
+  using readable = held_data::readable;
   EXPECT_EQ(r.exported.stream_of(probe.who()), nullptr) << "nothing but zeroes";
   writer.write(0, "abc");
-  EXPECT_EQ(r.exported.stream_of(probe.who())->look(2, 1), readable::sent);
-  EXPECT_EQ(r.exported.stream_of(writer.who())->look(3, 1), readable::zeroes);
+  EXPECT_EQ(r.exported.stream_of(probe.who())->held().look(2, 1), readable::sent);
+  EXPECT_EQ(r.exported.stream_of(writer.who())->held().look(3, 1), readable::zeroes);
   EXPECT_EQ(r.exported.position(), 3u);
 }
 

@@ -50,19 +50,23 @@ inline void spawn(asio::io_context& loop, awaitable<void> task, bool* done = nul
   });
 }
 
-/// A connection without one.
-class fake_client final : public client {
+/// A client without a session; its late replies stay in its output.
+class fake_client {
  public:
-  explicit fake_client(std::string name) : name_(std::move(name)) {}
-  [[nodiscard]] const std::string& name() const noexcept override { return name_; }
-  void before_wait() override { ++waits; }
-  void stream_failed() noexcept override {}
-  void answer(const protocol::ticket&, protocol::wire_error) override { ++late_answers; }
-  int waits = 0;
-  int late_answers = 0;
+  fake_client(const asio::any_io_executor& executor, std::string name)
+      : tape_(executor), output_(executor, transport_), me{std::move(name), replies_} {}
+  [[nodiscard]] std::size_t late_replies() {
+    return output_.queue().size() / protocol::simple_reply_size;
+  }
 
  private:
-  std::string name_;
+  connection_tape tape_;
+  fake_transport transport_{tape_};
+  io::output output_;
+  reply_queue replies_{output_};
+
+ public:
+  client me;
 };
 
 class rig : private session_host {
@@ -70,10 +74,11 @@ class rig : private session_host {
   /// settle is 0 unless the settings say otherwise.
   explicit rig(nbd_export::settings s = plain())
       : sink(new fake_sink(loop.get_executor(), tape)),
-        exported(loop.get_executor(), with_spill(std::move(s), spill),
-                 std::unique_ptr<sink::sink>(sink), log),
+        exported(loop.get_executor(), with_spill(std::move(s), spill, loop.get_executor()),
+                 std::unique_ptr<sink::sink>(sink), log, changed),
         infos_{exported.info()} {
     spawn(loop, exported.run(), &export_done);
+    spawn(loop, exported.watch_sink());
   }
   ~rig() override {
     // What a failed test has left must not outlive what it refers to.
@@ -83,7 +88,7 @@ class rig : private session_host {
       c.tape.changed.notify_all();
     }
     exported.stop("the test is over");
-    exported.cancel_commit();
+    exported.cancel_commit("the test is over");
     sink->release();
     run_dry(loop);
   }
@@ -137,6 +142,7 @@ class rig : private session_host {
   void settle() { run_dry(loop); }
 
   asio::io_context loop{1};
+  io::condition changed{loop.get_executor()};  ///< the server's
   fake_log log;
   sink_tape tape;
   spill_tape spill;
@@ -156,8 +162,9 @@ class rig : private session_host {
     return closed_gate;
   }
 
-  static nbd_export::settings with_spill(nbd_export::settings s, spill_tape& tape) {
-    s.open_spill = fake_spill::opener(tape);
+  static nbd_export::settings with_spill(nbd_export::settings s, spill_tape& tape,
+                                         const asio::any_io_executor& executor) {
+    s.spill = {"a directory", fake_spill::maker(tape, executor)};
     return s;
   }
 

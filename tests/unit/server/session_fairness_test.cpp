@@ -22,17 +22,14 @@ class eager_transport final : public io::transport {
     co_return count;
   }
   awaitable<error_code> write(std::span<const std::byte> data) override {
-    (void)try_write(data);
+    tape_.from_server.append(reinterpret_cast<const char*>(data.data()), data.size());
     co_return error_code{};
   }
-  std::size_t try_write(std::span<const std::byte> data) noexcept override {
-    tape_.from_server.append(reinterpret_cast<const char*>(data.data()), data.size());
-    return data.size();
-  }
-  awaitable<absence> hung_up() override {
+  awaitable<peer_state> wait_hangup() override {
     while (!tape_.closed) co_await tape_.changed.wait();
-    co_return absence::none;
+    co_return peer_state::connected;
   }
+  peer_state peer() noexcept override { return peer_state::connected; }
   awaitable<bool> all_delivered(io::clock::time_point) override { co_return true; }
   std::size_t unread() noexcept override { return tape_.to_server.size() - tape_.sent; }
   void close() noexcept override {

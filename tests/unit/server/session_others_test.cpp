@@ -136,7 +136,9 @@ TEST(SessionOthers, AWriteThatIsGivenUpIsNeverMadeGoodByAGoodbye) {
   lost.tape.stays = true;
   r.go(lost);
   r.settle();
-  lost.served->gone = true;
+  lost.tape.hung_up = true;
+  lost.tape.changed.notify_all();
+  r.settle();
   lost.tape.send(script.substr(script.size() - 30));
   r.settle();
   EXPECT_TRUE(lost.done);
@@ -219,7 +221,7 @@ TEST(SessionOthers, AClientThatHangsUpWhileItWaitsForItsTurnAbortsTheStream) {
 TEST(SessionOthers, AVouchedClientThatWasKilledWithAnAnswerUnreadAbortsTheStream) {
   for (const bool killed : {false, true}) {
     auto s = rig::plain();
-    s.vouched = true;
+    s.decided_by_run = true;
     rig r(s);
     client c;
     c.flags().go().write(0, "abc");
@@ -228,7 +230,8 @@ TEST(SessionOthers, AVouchedClientThatWasKilledWithAnAnswerUnreadAbortsTheStream
     r.go(connection);
     r.settle();
     EXPECT_TRUE(connection.done);
-    r.exported.vouch();
+    r.exported.run_exited(0);
+    r.exported.no_more_clients();
     r.settle();
     EXPECT_TRUE(r.export_done);
     EXPECT_EQ(r.exported.committed(), killed ? 0u : 1u);

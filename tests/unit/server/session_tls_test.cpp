@@ -20,14 +20,12 @@ class securable final : public io::transport {
   awaitable<error_code> write(std::span<const std::byte> data) override {
     return plain_.write(data);
   }
-  std::size_t try_write(std::span<const std::byte> data) noexcept override {
-    return plain_.try_write(data);
-  }
   awaitable<error_code> secure() override {
     ++asked_;
     co_return answer_;
   }
-  awaitable<absence> hung_up() override { return plain_.hung_up(); }
+  awaitable<peer_state> wait_hangup() override { return plain_.wait_hangup(); }
+  peer_state peer() noexcept override { return plain_.peer(); }
   awaitable<bool> all_delivered(io::clock::time_point until) override {
     return plain_.all_delivered(until);
   }

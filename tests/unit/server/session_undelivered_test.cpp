@@ -68,7 +68,8 @@ TEST_F(session_undelivered_vouched, FailsTheStreamOfAGoodbyeWhoseClientIsGone) {
   auto& c = one_that_waits();
   say(c, [](scripted_client& s) { s.disc(); });
   hang_up(c);
-  r.exported.vouch();
+  r.exported.run_exited(0);
+  r.exported.no_more_clients();
   r.settle();
   expect_torn(c);
 }
@@ -76,7 +77,8 @@ TEST_F(session_undelivered_vouched, FailsTheStreamOfAGoodbyeWhoseClientIsGone) {
 TEST_F(session_undelivered_vouched, FailsTheStreamOfAClientThatEndsAndIsGone) {
   auto& c = one_that_waits();
   hang_up(c);
-  r.exported.vouch();
+  r.exported.run_exited(0);
+  r.exported.no_more_clients();
   r.settle();
   expect_torn(c);
 }
@@ -87,7 +89,8 @@ TEST_F(session_undelivered_vouched, CommitsWhereTheAnswerIsTakenBeforeTheEnd) {
   c.connection->tape.changed.notify_all();
   r.settle();
   EXPECT_EQ(answers(c), "1 2");
-  r.exported.vouch();
+  r.exported.run_exited(0);
+  r.exported.no_more_clients();
   r.settle();
   EXPECT_EQ(r.exported.committed(), 1u) << r.log.all();
 }
@@ -135,10 +138,11 @@ TEST_F(session_undelivered_on_a_socket, FailsTheStreamOfAGoodbyeWhoseClientIsGon
 
 TEST_F(session_undelivered_on_a_socket, FailsItAlsoWhereACommandVouches) {
   auto settings = rig::windowed(1200);
-  settings.vouched = true;
+  settings.decided_by_run = true;
   rig r(std::move(settings));
   come_and_go(r, one_that_waits());
-  r.exported.vouch();
+  r.exported.run_exited(0);
+  r.exported.no_more_clients();
   r.settle();
   EXPECT_EQ(r.exported.aborted(), 1u) << r.log.all();
 }

@@ -36,7 +36,7 @@ inline awaitable<void> write_to(nbd_export& e, client& who, std::uint64_t offset
     result.error = co_await stream->send(who, r, payload);
   }
   if (result.error == protocol::wire_error::none) {
-    result.error = stream->done(who, r, std::move(admitted)).value();
+    result.error = stream->payload_arrived(who, r, std::move(admitted)).value();
   }
   result.done = true;
 }
@@ -53,7 +53,7 @@ inline awaitable<void> zero_to(nbd_export& e, client& who, std::uint64_t offset,
     auto admitted = co_await stream->admit(who, r);
     result.error = admitted.error;
     if (result.error == protocol::wire_error::none) {
-      result.error = stream->done(who, r, std::move(admitted)).value();
+      result.error = stream->payload_arrived(who, r, std::move(admitted)).value();
     }
   }
   result.done = true;
@@ -62,18 +62,19 @@ inline awaitable<void> zero_to(nbd_export& e, client& who, std::uint64_t offset,
 /// A connection to the export of a rig. Its verbs begin; settle() of the rig lets them go on.
 class writer_client {
  public:
-  writer_client(rig& r, std::string name) : rig_(r), client_(std::move(name)) {
-    rig_.exported.attach(client_);
+  writer_client(rig& r, std::string name)
+      : rig_(r), client_(r.loop.get_executor(), std::move(name)) {
+    rig_.exported.attach(client_.me);
   }
   ~writer_client() {
-    if (!left_) rig_.exported.detach(client_, departure::torn);
+    if (!left_) rig_.exported.detach(client_.me, stream::disconnect::mid_request);
   }
   writer_client(const writer_client&) = delete;
   writer_client& operator=(const writer_client&) = delete;
 
   void begin_write(std::uint64_t offset, std::string data) {
     last = {};
-    spawn(rig_.loop, write_to(rig_.exported, client_, offset, std::move(data), last));
+    spawn(rig_.loop, write_to(rig_.exported, client_.me, offset, std::move(data), last));
   }
   attempt write(std::uint64_t offset, std::string data) {
     begin_write(offset, std::move(data));
@@ -83,17 +84,18 @@ class writer_client {
   }
   attempt zero(std::uint64_t offset, std::uint64_t length) {
     last = {};
-    spawn(rig_.loop, zero_to(rig_.exported, client_, offset, length, last));
+    spawn(rig_.loop, zero_to(rig_.exported, client_.me, offset, length, last));
     rig_.settle();
     EXPECT_TRUE(last.done);
     return last;
   }
-  void leave(departure how) {
+  void leave(stream::disconnect how) {
     left_ = true;
-    rig_.exported.detach(client_, how);
+    rig_.exported.detach(client_.me, how);
     rig_.settle();
   }
-  fake_client& who() { return client_; }
+  client& who() { return client_.me; }
+  [[nodiscard]] std::size_t late_replies() { return client_.late_replies(); }
 
   attempt last;
 

@@ -8,7 +8,7 @@ namespace {
 
 TEST(SequencerZeroes, AreNotSentBeforeDataFollow) {
   sequencer s(in_order(order::window));
-  expect_place(s.write_zeroes(0, 100), place::kept);
+  expect_place(s.write_zeroes(0, 100), place::held_as_zeroes);
   EXPECT_FALSE(s.ready());
   expect_sent(s.write(100, 10), 100, 10);
   EXPECT_EQ(s.cursor(), 110u);
@@ -16,7 +16,7 @@ TEST(SequencerZeroes, AreNotSentBeforeDataFollow) {
 
 TEST(SequencerZeroes, NotYetSentMayBeWrittenOver) {
   sequencer s(in_order(order::window));
-  expect_place(s.write_zeroes(0, 100 * tib / 2), place::kept);
+  expect_place(s.write_zeroes(0, 100 * tib / 2), place::held_as_zeroes);
   expect_sent(s.write(0, 10), 0, 10);
   expect_sent(s.write(10, 10), 0, 10);
   expect_sent(s.write(30, 10), 10, 10);
@@ -27,7 +27,7 @@ TEST(SequencerZeroes, NotYetSentMayBeWrittenOver) {
 TEST(SequencerZeroes, AreSentInOneStepWithTheDataThatFollow) {
   sequencer s(in_order(order::window));
   hold(s, 50 * tib, 3, 'a');
-  expect_place(s.write_zeroes(0, 50 * tib), place::kept);
+  expect_place(s.write_zeroes(0, 50 * tib), place::held_as_zeroes);
   const auto zeroes = s.next();
   ASSERT_TRUE(zeroes);
   EXPECT_EQ(zeroes->zeroes, 50 * tib);
@@ -36,7 +36,7 @@ TEST(SequencerZeroes, AreSentInOneStepWithTheDataThatFollow) {
 
 TEST(SequencerZeroes, DoNotReachOverAGap) {
   sequencer s(in_order(order::window));
-  expect_place(s.write_zeroes(0, 10), place::kept);
+  expect_place(s.write_zeroes(0, 10), place::held_as_zeroes);
   hold(s, 11, 3, 'a');
   EXPECT_FALSE(s.ready());
   EXPECT_TRUE(s.waits_for_gap());
@@ -44,34 +44,34 @@ TEST(SequencerZeroes, DoNotReachOverAGap) {
 
 TEST(SequencerZeroes, ThatAWriteReachesThroughAGapAreNotItsPrefix) {
   sequencer s(in_order(order::window));
-  expect_place(s.write_zeroes(0, 10), place::kept);
-  EXPECT_TRUE(s.is_next(10, true));
-  EXPECT_FALSE(s.is_next(11, true));
+  expect_place(s.write_zeroes(0, 10), place::held_as_zeroes);
+  EXPECT_TRUE(s.at_cursor(10, true));
+  EXPECT_FALSE(s.at_cursor(11, true));
 }
 
 TEST(SequencerZeroes, CostOneExtentForAWholeDisk) {
   sequencer s(in_order(order::spill, 64 * tib));
-  expect_place(s.write_zeroes(0, 64 * tib), place::kept);
+  expect_place(s.write_zeroes(0, 64 * tib), place::held_as_zeroes);
   for (std::uint64_t at = 0; at < 1000; ++at) expect_sent(s.write(at * kib, kib), 0, kib);
   EXPECT_EQ(s.held().size(), 1u);
   s.finish(true);
   const auto rest = s.next();
   ASSERT_TRUE(rest);
   EXPECT_EQ(rest->zeroes, 64 * tib - 1000 * kib);
-  EXPECT_TRUE(s.unnamed().complete());
+  EXPECT_TRUE(s.named().complete());
 }
 
 TEST(SequencerTrim, BehindTheCursorIsIgnored) {
   sequencer s(in_order(order::window));
   expect_sent(s.write(0, 100), 0, 100);
-  expect_place(s.trim(0, 100), place::kept);
+  expect_place(s.trim(0, 100), place::held_as_zeroes);
   EXPECT_TRUE(s.held().empty());
 }
 
 TEST(SequencerTrim, AcrossTheCursorIsZeroesAheadOfIt) {
   sequencer s(in_order(order::window));
   expect_sent(s.write(0, 100), 0, 100);
-  expect_place(s.trim(50, 100), place::kept);
+  expect_place(s.trim(50, 100), place::held_as_zeroes);
   ASSERT_TRUE(s.held().first());
   EXPECT_EQ(s.held().first()->begin, 100u);
   EXPECT_EQ(s.held().end(), 150u);
@@ -118,10 +118,10 @@ TEST(SequencerPending, EndsWithItsLifeOrWhenItIsReplaced) {
 
 TEST(SequencerPending, KeepsZeroesBeforeItFromBeingPassedOver) {
   sequencer s(in_order(order::window));
-  expect_place(s.write_zeroes(0, 100), place::kept);
+  expect_place(s.write_zeroes(0, 100), place::held_as_zeroes);
   const auto coming = s.await(50);
-  EXPECT_TRUE(s.is_next(50, true));
-  EXPECT_FALSE(s.is_next(60, true));
+  EXPECT_TRUE(s.at_cursor(50, true));
+  EXPECT_FALSE(s.at_cursor(60, true));
 }
 
 TEST(SequencerPending, DoesNotBringBackWhatAnotherWriteHasPassed) {
@@ -130,7 +130,7 @@ TEST(SequencerPending, DoesNotBringBackWhatAnotherWriteHasPassed) {
   expect_place(coming, place::memory);
   expect_sent(s.write(0, 15), 0, 15);
   for (auto& b : coming->block->bytes()) b = std::byte{'b'};
-  s.keep(*coming);
+  s.payload_arrived(*coming);
   EXPECT_EQ(take_all(s), "bbbbb");
 }
 
@@ -140,16 +140,16 @@ TEST(SequencerGap, IsGivenUpAsZeroesThatNobodyNamed) {
   hold(s, 12, 3, 'a');
   EXPECT_TRUE(s.waits_for_gap());
   EXPECT_EQ(s.close_gap(), 7u);
-  EXPECT_EQ(s.unnamed().missing_bytes(), 7u);
+  EXPECT_EQ(s.named().missing_bytes(), 7u);
   EXPECT_EQ(take_all(s), "aaa");
 }
 
 TEST(SequencerGap, GivenUpWithZeroesInItIsUnnamedOnlyWhereItIs) {
   sequencer s(in_order(order::window));
-  expect_place(s.write_zeroes(5, 10), place::kept);
+  expect_place(s.write_zeroes(5, 10), place::held_as_zeroes);
   hold(s, 20, 3, 'a');
   EXPECT_EQ(s.close_gap(), 20u);
-  EXPECT_EQ(s.unnamed().describe(), "5 bytes at 0 and 5 bytes at 15");
+  EXPECT_EQ(s.named().describe(), "5 bytes at 0 and 5 bytes at 15");
 }
 
 TEST(SequencerGap, IsGivenUpAsFarAsARequestThatWaits) {
@@ -158,14 +158,14 @@ TEST(SequencerGap, IsGivenUpAsFarAsARequestThatWaits) {
   const auto waiting = s.await(10);
   EXPECT_TRUE(s.waits_for_gap());
   EXPECT_EQ(s.close_gap(), 10u);
-  EXPECT_TRUE(s.is_next(10, true));
+  EXPECT_TRUE(s.at_cursor(10, true));
 }
 
 TEST(SequencerGap, IsNoneWhereNothingWaitsForIt) {
   sequencer s(in_order(order::window));
   EXPECT_FALSE(s.waits_for_gap());
   EXPECT_EQ(s.close_gap(), 0u);
-  expect_place(s.write_zeroes(10, 10), place::kept);
+  expect_place(s.write_zeroes(10, 10), place::held_as_zeroes);
   EXPECT_FALSE(s.waits_for_gap()) << "zeroes need not be sent";
   expect_sent(s.write(0, 1), 0, 1);
   EXPECT_EQ(s.close_gap(), 0u);
@@ -183,10 +183,10 @@ TEST(SequencerGap, GivenUpIsNamedWhenItsWriteComesTooLate) {
 TEST(SequencerEnd, SendsWhatIsLeftWithGapsAsZeroes) {
   sequencer s(in_order(order::window));
   hold(s, 3, 2, 'a');
-  expect_place(s.write_zeroes(7, 2), place::kept);
+  expect_place(s.write_zeroes(7, 2), place::held_as_zeroes);
   s.finish(true);
   EXPECT_EQ(take_all(s), "000aa0000");
-  EXPECT_EQ(s.unnamed().describe(), "3 bytes at 0 and 2 bytes at 5");
+  EXPECT_EQ(s.named().describe(), "3 bytes at 0 and 2 bytes at 5");
 }
 
 TEST(SequencerEnd, PadsToTheSizeOrNot) {
@@ -195,17 +195,17 @@ TEST(SequencerEnd, PadsToTheSizeOrNot) {
     hold(s, 3, 2, 'a');
     s.finish(pad);
     EXPECT_EQ(take_all(s), pad ? "000aa" + std::string(15, '0') : "000aa");
-    EXPECT_EQ(s.unnamed().missing_bytes(), 3u + 15);
+    EXPECT_EQ(s.named().missing_bytes(), 3u + 15);
   }
 }
 
 TEST(SequencerEnd, MayBeNoMultipleOfASector) {
   sequencer s(in_order(order::spill, 1000));
-  expect_place(s.write_zeroes(512, 512), place::kept);
+  expect_place(s.write_zeroes(512, 512), place::held_as_zeroes);
   expect_sent(s.write(0, 512), 0, 512);
   s.finish(true);
   EXPECT_EQ(take_all(s).size(), 488u);
-  EXPECT_TRUE(s.unnamed().complete());
+  EXPECT_TRUE(s.named().complete());
 }
 
 TEST(SequencerEnd, ForgetsWhatIsHeldWhenItIsDropped) {

@@ -70,7 +70,7 @@ TEST(SequencerSpill, CountsBytesOnTheirWayToTheFile) {
   const auto coming = s.write(10, 60);
   expect_place(coming, place::spill);
   expect_refused(s.write(page, page + 1), ENOSPC);
-  s.keep(*coming);
+  s.payload_arrived(*coming);
   expect_refused(s.write(page, page + 1), ENOSPC);
   expect_place(s.write(page, page), place::spill);
 }
@@ -96,7 +96,7 @@ TEST(SequencerSpill, HasSpaceAgainOnceBytesWereReplacedByZeroes) {
   hold(s, page, 2 * page);
   expect_refused(s.write(9 * page, 1), ENOSPC);
   const auto zeroes = s.write_zeroes(page, page);
-  expect_place(zeroes, place::kept);
+  expect_place(zeroes, place::held_as_zeroes);
   EXPECT_TRUE(zeroes->replaces_spill);
   expect_place(s.write(9 * page, 1), place::spill);
 }
@@ -105,7 +105,7 @@ TEST(SequencerSpill, KnowsThatZeroesElsewhereReplaceNothing) {
   sequencer s(spilling(0));
   hold(s, 10, 100);
   const auto zeroes = s.write_zeroes(110, 30);
-  expect_place(zeroes, place::kept);
+  expect_place(zeroes, place::held_as_zeroes);
   EXPECT_FALSE(zeroes->replaces_spill);
 }
 
@@ -127,9 +127,9 @@ TEST(SequencerSpill, NeverWaitsForASmallWindow) {
 
 TEST(SequencerSpool, SendsNothingBeforeTheEnd) {
   sequencer s(spooling());
-  EXPECT_FALSE(s.is_next(0, true));
+  EXPECT_FALSE(s.at_cursor(0, true));
   hold(s, 0, 10);
-  expect_place(s.write_zeroes(10, 10), place::kept);
+  expect_place(s.write_zeroes(10, 10), place::held_as_zeroes);
   hold(s, 20, 10);
   EXPECT_FALSE(s.ready());
   EXPECT_FALSE(s.waits_for_gap());
@@ -142,7 +142,7 @@ TEST(SequencerSpool, TakesRewritesOfAnything) {
   hold(s, 0, 100);
   hold(s, 0, 100);
   hold(s, 50, 10);
-  expect_place(s.write_zeroes(0, 20), place::kept);
+  expect_place(s.write_zeroes(0, 20), place::held_as_zeroes);
   hold(s, 5, 10);
   s.finish(true);
   EXPECT_EQ(take_all(s), "00000" + std::string(10, 's') + "00000" + std::string(80, 's'));

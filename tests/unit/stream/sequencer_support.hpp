@@ -62,7 +62,7 @@ inline void hold(sequencer& s, std::uint64_t offset, std::uint64_t length, char 
   if (r->where == place::memory) {
     for (auto& b : r->block->bytes()) b = static_cast<std::byte>(fill);
   }
-  s.keep(*r);
+  s.payload_arrived(*r);
 }
 
 /// All that comes next: zeroes as '0', spilled bytes as 's', what is in memory as it is.

@@ -8,9 +8,9 @@ namespace {
 
 TEST(SequencerWindow, SendsWhatIsInOrderAtOnce) {
   sequencer s(in_order(order::window));
-  EXPECT_TRUE(s.is_next(0, true));
+  EXPECT_TRUE(s.at_cursor(0, true));
   expect_sent(s.write(0, 10), 0, 10);
-  EXPECT_FALSE(s.is_next(11, true));
+  EXPECT_FALSE(s.at_cursor(11, true));
   expect_sent(s.write(10, 10), 0, 10);
   EXPECT_EQ(s.history().ahead, 0u);
 }
@@ -55,15 +55,15 @@ TEST(SequencerWindow, LetsTheLastOfOverlappingWritesWin) {
 TEST(SequencerWindow, LetsZeroesWinOverHeldData) {
   sequencer s(in_order(order::window));
   hold(s, 2, 6, 'a');
-  expect_place(s.write_zeroes(3, 2), place::kept);
-  expect_place(s.trim(6, 1), place::kept);
+  expect_place(s.write_zeroes(3, 2), place::held_as_zeroes);
+  expect_place(s.trim(6, 1), place::held_as_zeroes);
   expect_sent(s.write(0, 2), 0, 2);
   EXPECT_EQ(take_all(s), "a00a0a");
 }
 
 TEST(SequencerWindow, LetsDataWinOverHeldZeroes) {
   sequencer s(in_order(order::window));
-  expect_place(s.write_zeroes(2, 6), place::kept);
+  expect_place(s.write_zeroes(2, 6), place::held_as_zeroes);
   hold(s, 4, 2, 'a');
   expect_sent(s.write(0, 2), 0, 2);
   EXPECT_EQ(take_all(s), "00aa") << "no data follow the last zeroes yet";
@@ -112,8 +112,8 @@ TEST(SequencerWindow, DoesNothingToAWriteThatFindsItFull) {
 TEST(SequencerWindow, TakesZeroesHoweverFullItIs) {
   sequencer s(with_window(0));
   expect_place(s.write(10, 1), place::full);
-  expect_place(s.write_zeroes(20, 64 * kib), place::kept);
-  expect_place(s.trim(tib, tib), place::kept);
+  expect_place(s.write_zeroes(20, 64 * kib), place::held_as_zeroes);
+  expect_place(s.trim(tib, tib), place::held_as_zeroes);
   EXPECT_EQ(s.held().size(), 2u);
 }
 
@@ -129,7 +129,7 @@ TEST(SequencerWindow, HasRoomAgainOnceHeldDataWereSent) {
 TEST(SequencerWindow, HasRoomAgainOnceHeldDataWereReplacedByZeroes) {
   sequencer s(with_window(500));
   hold(s, 10, 300);
-  expect_place(s.write_zeroes(0, 400), place::kept);
+  expect_place(s.write_zeroes(0, 400), place::held_as_zeroes);
   expect_place(s.write(1000, 300), place::memory);
 }
 
@@ -152,7 +152,7 @@ TEST(SequencerWindow, CutsOffWhatLiesBeyondTheSize) {
 TEST(SequencerWindow, KeepsNothingOfAWriteBeyondTheSize) {
   sequencer s(in_order(order::window, 1000));
   const auto beyond = s.write(1010, 14);
-  expect_place(beyond, place::kept);
+  expect_place(beyond, place::held_as_zeroes);
   EXPECT_EQ(beyond->payload, 0u);
   EXPECT_EQ(beyond->excess, 14u);
   EXPECT_TRUE(s.held().empty());
@@ -160,8 +160,8 @@ TEST(SequencerWindow, KeepsNothingOfAWriteBeyondTheSize) {
 
 TEST(SequencerWindow, KeepsZeroesLazyWhenAWriteBeyondTheSizeFollowsThem) {
   sequencer s(in_order(order::window, 1000));
-  expect_place(s.write_zeroes(0, 1000), place::kept);
-  expect_place(s.write(1000, 24), place::kept);
+  expect_place(s.write_zeroes(0, 1000), place::held_as_zeroes);
+  expect_place(s.write(1000, 24), place::held_as_zeroes);
   EXPECT_EQ(s.cursor(), 0u);
   expect_sent(s.write(0, 10), 0, 10);
 }
@@ -201,7 +201,7 @@ sequencer::limits with_few_extents(order mode) {
 void fill(sequencer& s) {
   for (std::uint64_t i = 0; i < crowd - 1; ++i) {
     const auto kept = s.write_zeroes(100 + i * 2, 1);
-    ASSERT_TRUE(kept && kept->where == place::kept);
+    ASSERT_TRUE(kept && kept->where == place::held_as_zeroes);
   }
 }
 constexpr std::uint64_t far_away = 10'000;
@@ -216,7 +216,7 @@ TEST(SequencerWindow, IsFullWhereItHoldsTooManyExtents) {
 TEST(SequencerWindow, SendsZeroesAtOnceThatAreNextWhereItHoldsTooManyExtents) {
   sequencer s(with_few_extents(order::window));
   fill(s);
-  EXPECT_TRUE(s.is_next(0, false));
+  EXPECT_TRUE(s.at_cursor(0, false));
   expect_sent(s.write_zeroes(0, 1), 1, 0);
   EXPECT_EQ(s.cursor(), 1u);
 }

@@ -6,7 +6,7 @@
 namespace nbdstream::stream {
 namespace {
 
-using stretches = std::vector<stretch>;
+using stretches = std::vector<status_range>;
 
 constexpr auto all = std::uint64_t{1} << 63;
 constexpr std::size_t many = 1000;

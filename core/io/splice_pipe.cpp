@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "io/middle_pipe.hpp"
+#include "io/splice_pipe.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -10,9 +10,9 @@
 
 namespace nbdstream::io {
 
-middle_pipe::middle_pipe() : ends_(make_pipe(0)) {}
+splice_pipe::splice_pipe() : ends_(make_pipe(0)) {}
 
-std::int64_t middle_pipe::move(int socket, int file, std::uint64_t count,
+std::int64_t splice_pipe::move(int socket, int file, std::uint64_t count,
                                const std::atomic<bool>& stop) {
   std::uint64_t moved = 0;
   taken_ = 0;
@@ -23,8 +23,8 @@ std::int64_t middle_pipe::move(int socket, int file, std::uint64_t count,
                             SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && moved == 0) {
-      refused_ = cannot_splice(errno);
-      return refused_ ? 0 : -errno;
+      unsupported_ = cannot_splice(errno);
+      return unsupported_ ? 0 : -errno;
     }
     if (n <= 0) break;  // the next call finds it again
     taken_ += static_cast<std::uint64_t>(n);
@@ -36,13 +36,13 @@ std::int64_t middle_pipe::move(int socket, int file, std::uint64_t count,
   return static_cast<std::int64_t>(moved);
 }
 
-std::int64_t middle_pipe::empty(int file, std::uint64_t count) {
+std::int64_t splice_pipe::empty(int file, std::uint64_t count) {
   while (count > 0) {
     const auto n = ::splice(ends_.out.get(), nullptr, file, nullptr, count, SPLICE_F_MOVE);
     if (n > 0) {
       count -= static_cast<std::uint64_t>(n);
     } else if (n < 0 && cannot_splice(errno)) {
-      refused_ = true;  // a file that is appended to, a file system that cannot
+      unsupported_ = true;  // a file that is appended to, a file system that cannot
       return copy_out(file, count);
     } else if (n == 0 || errno != EINTR) {
       return n == 0 ? -EIO : -errno;
@@ -51,7 +51,7 @@ std::int64_t middle_pipe::empty(int file, std::uint64_t count) {
   return 0;
 }
 
-std::int64_t middle_pipe::copy_out(int file, std::uint64_t count) {
+std::int64_t splice_pipe::copy_out(int file, std::uint64_t count) {
   std::array<std::byte, 4096> buffer;
   while (count > 0) {
     auto left =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#ifndef NBDSTREAM_IO_QUIET_THREAD_HPP
-#define NBDSTREAM_IO_QUIET_THREAD_HPP
+#ifndef NBDSTREAM_IO_THREAD_WITH_SIGNALS_BLOCKED_HPP
+#define NBDSTREAM_IO_THREAD_WITH_SIGNALS_BLOCKED_HPP
 
 #include <pthread.h>
 
@@ -15,7 +15,7 @@ namespace nbdstream::io {
 /// inherits a mask that blocks them all, so there is no moment at its beginning. Throws
 /// std::system_error.
 template <class Body>
-[[nodiscard]] std::thread quiet_thread(Body&& body) {
+[[nodiscard]] std::thread thread_with_signals_blocked(Body&& body) {
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SERVER_CONNECTION_HPP
+#define NBDSTREAM_SERVER_CONNECTION_HPP
+
+#include "io/input.hpp"
+#include "io/output.hpp"
+#include "io/transport.hpp"
+#include "io/watchdog.hpp"
+#include "log/log.hpp"
+#include "protocol/terms.hpp"
+#include "server/client.hpp"
+#include "server/export.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace nbdstream {
+
+/// What the parts of a session share.
+struct connection {
+  connection(const asio::any_io_executor& executor, std::string name,
+             std::unique_ptr<io::transport> over, io::clock::duration patience, log::logger& to)
+      : transport(std::move(over)),
+        input(*transport),
+        output(executor, *transport),
+        replies(output),
+        deadline(executor),
+        payload_timeout(patience),
+        me{std::move(name), replies},
+        log(to) {}
+
+  std::unique_ptr<io::transport> transport;
+  io::input input;
+  io::output output;
+  reply_queue replies;
+  io::watchdog deadline;
+  io::clock::duration payload_timeout;  ///< how long a payload, or a reply, may make no progress
+  client me;
+  log::logger& log;
+
+  /// A payload that is not looked at, or a long reply, must make some progress within the deadline,
+  /// not arrive or leave as a whole.
+  void expect_progress() noexcept {
+    progress_ = progress();
+    deadline.expect_within(payload_timeout);
+  }
+  void rest() noexcept {
+    progress_.reset();
+    deadline.rest();
+  }
+  /// The deadline has passed: whether there was progress. Then it is set anew.
+  [[nodiscard]] bool makes_progress() noexcept {
+    if (!progress_ || progress_ == progress()) return false;
+    expect_progress();
+    return true;
+  }
+
+  nbd_export* exported = nullptr;  ///< once it has been chosen;
+  protocol::terms agreed;          ///< then
+
+  /// How many requests were served since others had their turn.
+  int without_pause = 0;
+
+ private:
+  [[nodiscard]] std::uint64_t progress() const noexcept {
+    return output.pieces_sent() + transport->unread();
+  }
+  std::optional<std::uint64_t> progress_;
+};
+
+/// How a connection ended, or nothing as long as it goes on.
+using ending = std::optional<stream::disconnect>;
+
+}  // namespace nbdstream
+#endif

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SERVER_CONNECTIONS_HPP
+#define NBDSTREAM_SERVER_CONNECTIONS_HPP
+
+#include "config/config.hpp"
+#include "io/async_scope.hpp"
+#include "io/tls.hpp"
+#include "log/log.hpp"
+#include "server/session.hpp"
+
+#include <list>
+#include <memory>
+
+namespace nbdstream {
+
+/// The sessions of the server: as many as are allowed, from their beginning to their end.
+class connections {
+ public:
+  /// All but the executor is borrowed; `tls` may be null. `changed` is notified when one has ended.
+  connections(asio::any_io_executor executor, const config::server_config& config,
+              const io::tls_context* tls, session_host& host, log::logger& log,
+              io::condition& changed);
+
+  /// Serves the client at the other end of `socket`.
+  void accept(io::unique_fd socket);
+  /// Serves the client at the other end of our standard input and output (--single).
+  void accept_standard_streams();
+
+  [[nodiscard]] bool empty() const noexcept { return sessions_.empty(); }
+  /// Whether no more clients may begin to transmit.
+  [[nodiscard]] bool full() const;
+  /// Whether any client that wrote has closed its end, and what it sent last is still to be read.
+  [[nodiscard]] bool read_last_words() const;
+
+  void close_negotiating();
+  /// Closes all: clients that transmit have a second to disconnect by themselves. Waits for every
+  /// session to end, unless `all_can_end` says that a stuck sink keeps one.
+  [[nodiscard]] awaitable<void> close_all(bool all_can_end);
+
+  /// Until every session has ended.
+  [[nodiscard]] awaitable<void> join() { return scope_.join(); }
+
+ private:
+  void serve(std::unique_ptr<io::transport> transport);
+  [[nodiscard]] awaitable<void> serve_one(std::list<session>::iterator place);
+  void make_room();
+
+  asio::any_io_executor executor_;
+  const config::server_config& config_;
+  const io::tls_context* tls_;
+  session_host& host_;
+  log::logger& log_;
+  io::condition& changed_;
+  std::list<session> sessions_;
+  std::uint64_t last_id_ = 0;
+  io::async_scope scope_;
+};
+
+}  // namespace nbdstream
+#endif

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The life of a stream. How requests get into it is in stream_requests.cpp.
+#include "server/open_stream.hpp"
+
+#include "protocol/error.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace nbdstream {
+
+using protocol::wire_error;
+using state_of = stream::verdict::state;
+using time_point = io::clock::time_point;
+
+open_stream::open_stream(const asio::any_io_executor& executor, settings s, sink::sink& sink,
+                         log::logger& log, io::condition& changed)
+    : settings_(std::move(s)),
+      sink_(sink),
+      log_(log),
+      changed_(changed),
+      order_(settings_.limits),
+      verdict_(settings_.complete_when, io::clock::now()),
+      stall_(settings_.stall, io::clock::now()),
+      spill_(executor, settings_.spill),
+      held_(order_, spill_, sink_),
+      turns_(executor),
+      room_(executor) {}
+
+void open_stream::join(client& who) {
+  log_.debug("{}: joined by {}", settings_.label, who.name);
+  writers_.push_back(&who);
+  verdict_.joined();
+  changed_.notify_all();
+}
+
+void open_stream::leave(client& who, stream::disconnect how) {
+  std::erase(writers_, &who);
+  late_.forget(who);
+  if (over()) return;
+  verdict_.left(how, who.name, io::clock::now());
+  verdict_changed();
+}
+
+void open_stream::bystanders(std::size_t count) {
+  verdict_.bystanders(count, io::clock::now());
+  changed_.notify_all();
+}
+
+void open_stream::run_exited(int status) {
+  verdict_.run_exited(status, io::clock::now());
+  verdict_changed();
+}
+
+void open_stream::no_more_clients() {
+  verdict_.no_more_clients();
+  verdict_changed();
+}
+
+void open_stream::stop(std::string_view reason) {
+  verdict_.stop(reason);
+  verdict_changed();
+}
+
+void open_stream::fail(std::string_view reason, stream::verdict::cause why) {
+  verdict_.fail(reason, why);
+  verdict_changed();
+}
+
+/// No coroutine waits any longer for a stream that has failed.
+void open_stream::verdict_changed() {
+  changed_.notify_all();
+  if (state() != state_of::failed || std::exchange(waiters_aborted_, true)) return;
+  cancelled_at_ = io::clock::now();
+  if (opened_) sink_.cancel();
+  spill_.abandon();
+  held_.drop();
+  late_.answer_all(wire_error::io);
+  for (auto* const who : writers_) who->arriving.reset();
+  room_.notify_all();
+}
+
+void open_stream::cancel_commit(std::string_view reason) {
+  if (state() == state_of::complete) fail(reason);
+}
+
+awaitable<sink::failure> open_stream::open_sink() {
+  opened_ = true;
+  log_.debug("{}: opening the sink", settings_.label);
+  // A named object: GCC 12 destroys a braced temporary beside co_await at the wrong address.
+  const sink::stream_info info{settings_.id, settings_.limits.size, settings_.export_name};
+  auto failed = co_await sink_.open(info);
+  if (failed) failed.why = "the sink cannot be opened: " + failed.why;
+  co_return failed;
+}
+
+wire_error open_stream::refuse(const client& who, const protocol::request& r, int error_number,
+                               std::string_view why) {
+  fail(fmt::format("{}: {} refused: {}", who.name, protocol::name_of(r.type), why));
+  return protocol::to_wire_error(error_number);
+}
+
+wire_error open_stream::failed_in_sink(const client& who, const protocol::request& r,
+                                       error_code error, std::string_view why) {
+  // What was cancelled was cancelled because the stream has failed already: the reason stands.
+  fail(fmt::format("{}: {} of {} bytes at {}: {}", who.name, protocol::name_of(r.type), r.length,
+                   r.offset, why));
+  return protocol::to_wire_error(error.value());
+}
+
+/// When there is something to send, or a gap to skip, for the coroutine that has the turn.
+time_point open_stream::send_at() const {
+  if (!accepts_writers()) return time_point::max();
+  if (order_.ready()) return time_point::min();
+  if (!clients_wait() || !order_.waits_for_gap()) return time_point::max();
+  // While there is room, what is arriving may have the missing bytes behind it.
+  if (waiting_for_room_ == 0 && order_.awaited() > 0) return time_point::max();
+  return stall_.skip_at();
+}
+
+time_point open_stream::next_action_at() const {
+  return std::min(turns_.free() ? send_at() : time_point::max(), verdict_.next_at());
+}
+
+awaitable<void> open_stream::act() {
+  verdict_.tick(io::clock::now());
+  verdict_changed();
+  if (!turns_.free()) co_return;
+  const auto turn = turns_.enter();
+  while (send_at() <= io::clock::now()) {
+    sink::failure failed;
+    if (order_.ready()) {
+      failed = co_await held_.send_next();
+      moved();
+    } else {
+      failed = co_await skip_gap();
+    }
+    if (failed) fail(failed.why);
+  }
+}
+
+/// The cursor may have moved, or memory may be free.
+void open_stream::moved() {
+  stall_.cursor_is_at(order_.cursor(), io::clock::now());
+  late_.answer_before(order_.cursor());
+  if (!order_.memory().more_than_half()) late_.answer_all(wire_error::none);
+  if (waiting_for_room_ > 0) room_.notify_all();
+  if (next_action_at() != time_point::max()) changed_.notify_all();
+}
+
+/// A full window has waited for --stall.
+awaitable<sink::failure> open_stream::skip_gap() {
+  const bool window = settings_.limits.mode == stream::order::window;
+  const auto what = fmt::format(
+      "{}, and nothing has come for the bytes from {} on within {}",
+      window ? fmt::format("{} bytes are held of a window of {}, a client waits",
+                           order_.memory().used(), settings_.limits.window)
+             : fmt::format("{} separate extents are held, a client waits", order_.held().size()),
+      order_.cursor(), std::chrono::duration_cast<std::chrono::milliseconds>(settings_.stall));
+  if (settings_.complete_when.every_byte()) {
+    co_return sink::failure{from_errno(ENODATA),
+                            what + (window ? "; --order spill keeps what a window cannot hold"
+                                           : "; it takes fewer and larger pieces")};
+  }
+  const auto count = order_.close_gap();
+  if (stall_.gap_was_skipped()) {
+    log_.info(
+        "{}: {}: sent as {} zeroes, and later gaps will not wait; --order spill waits for them",
+        settings_.label, what, count);
+  }
+  const auto failed = co_await sink_.write_zeroes(count);
+  moved();
+  co_return failed;
+}
+
+/// Sends all that is held, and commits. State: complete.
+awaitable<sink::failure> open_stream::complete() {
+  sink::failure failed;
+  if (!opened_) failed = co_await open_sink();
+  while (!failed && state() == state_of::complete && order_.ready()) {
+    failed = co_await held_.send_next();
+  }
+  if (failed) co_return failed;
+  if (state() != state_of::complete) co_return sink::failure{from_errno(ECANCELED), {}};
+  failed = co_await sink_.commit(order_.cursor());
+  if (failed) failed.why = "the sink's commit failed: " + failed.why;
+  co_return failed;
+}
+
+awaitable<bool> open_stream::finish() {
+  bool committed = false;
+  if (state() == state_of::written) {
+    try {
+      order_.finish(settings_.pad);
+      verdict_.cover(order_.named(), order_.length());
+      verdict_changed();
+      if (state() == state_of::complete) {
+        const auto failed = co_await complete();
+        committed = !failed;
+        if (failed) fail(failed.why);
+      }
+    } catch (const std::exception& e) {
+      fail(e.what());
+    }
+  }
+  if (committed) {
+    verdict_.committed();
+    log_committed();
+  } else {
+    if (opened_) co_await sink_.abort();
+    log_.error("{}: aborted at offset {}: {}", settings_.label, order_.cursor(), verdict_.reason());
+    verdict_.aborted();
+  }
+  // Its clients may keep it for long: they need no memory and no disk for that.
+  held_.drop();
+  spill_.close();
+  co_return committed;
+}
+
+void open_stream::log_committed() {
+  const auto bytes = order_.cursor();
+  const auto payload = sent_bytes_ + held_.sent_bytes();
+  const auto& history = order_.history();
+  std::string order = "in order";
+  if (history.ahead > 0) {
+    order = fmt::format(
+        "{} writes came ahead of the stream, by up to {} bytes; most held at once: {} bytes in "
+        "memory, {} bytes spilled",
+        history.ahead, history.distance, order_.memory().peak(), history.spilled);
+  }
+  const std::chrono::duration<double> took = io::clock::now() - began_;
+  log_.info("{}: committed, {} bytes, {} of them zeroes that no payload carried, in {:.2f} s; {}",
+            settings_.label, bytes, bytes - payload, took.count(), order);
+  log_.debug(
+      "{}: of its payload {} bytes were spliced from sockets, {} came from the spill "
+      "file, {} were copied",
+      settings_.label, spliced_bytes_, held_.spilled_bytes(),
+      payload - spliced_bytes_ - held_.spilled_bytes());
+}
+
+}  // namespace nbdstream

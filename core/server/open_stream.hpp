@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SERVER_OPEN_STREAM_HPP
+#define NBDSTREAM_SERVER_OPEN_STREAM_HPP
+
+#include "io/condition.hpp"
+#include "log/log.hpp"
+#include "protocol/request.hpp"
+#include "server/client.hpp"
+#include "server/held_data.hpp"
+#include "server/late_replies.hpp"
+#include "server/spill_store.hpp"
+#include "sink/sink.hpp"
+#include "stream/sequencer.hpp"
+#include "stream/stall.hpp"
+#include "stream/verdict.hpp"
+
+#include <optional>
+#include <vector>
+
+namespace nbdstream {
+
+/// One stream, from its first write to its end: the requests of all connections that write it, in
+/// the order that the sequencer gives them, into the sink; then exactly one of commit and abort, as
+/// the verdict says.
+///
+/// Shared by the connections that joined it, which may outlive it: once it has failed or ended,
+/// whatever they still ask is answered with an error and touches the sink no more.
+///
+/// What is at the cursor goes from its connection to the sink, by the connection that has the turn.
+/// What is ahead is held, and sent by send_ready() when the cursor reaches it.
+class open_stream {
+ public:
+  struct settings {
+    std::uint64_t id = 1;
+    std::string label;  ///< begins its log lines
+    std::string export_name;
+    stream::sequencer::limits limits;
+    io::clock::duration stall = std::chrono::seconds(2);  ///< how long a full window waits
+    stream::completeness complete_when;
+    bool pad = true;
+    spill_store::settings spill;
+  };
+
+  /// `sink` and `log` are borrowed until finish() has returned, `changed` for good: it is notified
+  /// when what the owner must act on may have changed, the verdict or next_action_at().
+  open_stream(const asio::any_io_executor& executor, settings s, sink::sink& sink, log::logger& log,
+              io::condition& changed);
+
+  // What connections do.
+
+  void join(client& who);
+  void leave(client& who, stream::disconnect how);
+
+  /// What became of a request that writes.
+  struct admitted {
+    protocol::wire_error error = protocol::wire_error::none;
+    stream::placement where;
+    /// place::next: the right to feed the stream; then `where.zeroes` were sent already.
+    io::fair_mutex::turn turn;
+    /// place::memory and spill: keeps the place until payload_arrived().
+    stream::sequencer::pending arriving;
+  };
+
+  /// Gives a request that writes (1 byte or more) its place; opens the sink if it is the first.
+  /// Waits as long as there is no room for it. A payload of `where.payload` bytes, then of
+  /// `where.excess` that must be zero, is due where there is no error: to send(), into
+  /// `who.arriving` or to spill(), as `where.where` says.
+  [[nodiscard]] awaitable<admitted> admit(client& who, protocol::request r);
+
+  /// Whether admit() would give a write of these bytes place::next without waiting and refuse none
+  /// of them: then writes that follow one another may be admitted as one.
+  [[nodiscard]] bool takes_at_once(std::uint64_t offset, std::uint64_t length) const;
+
+  /// place::next: sends some of the payload. State: the caller has the turn.
+  [[nodiscard]] awaitable<protocol::wire_error> send(client& who, const protocol::request& r,
+                                                     protocol::bytes payload);
+  /// The same with a payload of `r.length` bytes that is in several pieces, which it spoils.
+  [[nodiscard]] awaitable<protocol::wire_error> send_parts(client& who, const protocol::request& r,
+                                                           std::span<iovec> parts);
+  [[nodiscard]] bool splices() const noexcept { return sink_.splices(); }
+  [[nodiscard]] bool splices_unseen() const noexcept { return sink_.splices_unseen(); }
+  /// place::next: moves some of the payload, up to `count` bytes, from the client's socket; `error`
+  /// is what the client is told. State: the caller has the turn, and splices().
+  [[nodiscard]] awaitable<io::splice_result> splice(client& who, const protocol::request& r,
+                                                    int socket, std::uint64_t count,
+                                                    protocol::wire_error& error);
+  /// place::spill: some of the payload, which is memory of `owner`, for `offset` in the stream.
+  [[nodiscard]] awaitable<protocol::wire_error> spill(client& who, const protocol::request& r,
+                                                      std::uint64_t offset, protocol::bytes payload,
+                                                      std::shared_ptr<const void> owner);
+  /// All of the payload went where it was due. Returns the answer; where there is none, a late
+  /// reply will be sent.
+  [[nodiscard]] std::optional<protocol::wire_error> payload_arrived(client& who,
+                                                                    const protocol::request& r,
+                                                                    admitted a);
+
+  /// Sends now the late replies of `who`, which asks nothing more.
+  void answer_all(const client& who) { late_.answer_all(who); }
+
+  /// FLUSH and FUA: reports that the stream has failed, and flushes what was sent.
+  [[nodiscard]] awaitable<protocol::wire_error> flush(client& who);
+
+  /// What can be read of it.
+  [[nodiscard]] held_data& held() noexcept { return held_; }
+
+  /// A write of `who` cannot be done: the stream fails. Returns the error for the client.
+  protocol::wire_error refuse(const client& who, const protocol::request& r, int error_number,
+                              std::string_view why);
+
+  /// The stream fails, and what is under way in the sink is cancelled. Without effect once it has
+  /// ended.
+  void fail(std::string_view reason, stream::verdict::cause why = stream::verdict::cause::other);
+
+  // What the export does.
+
+  [[nodiscard]] stream::verdict::state state() const noexcept { return verdict_.current(); }
+  [[nodiscard]] bool accepts_writers() const noexcept { return verdict_.accepts_writers(); }
+  [[nodiscard]] bool client_vanished() const noexcept {
+    return verdict_.why() == stream::verdict::cause::vanished_client;
+  }
+  [[nodiscard]] std::uint64_t position() const noexcept { return order_.cursor(); }
+
+  // Events for the verdict.
+  void bystanders(std::size_t count);
+  void run_exited(int status);
+  void no_more_clients();
+  void stop(std::string_view reason);
+  /// Ends even a stream that is complete.
+  void cancel_commit(std::string_view reason);
+
+  /// When next_action() has something to do: in the past for now.
+  [[nodiscard]] io::clock::time_point next_action_at() const;
+  /// Sends what is held and at the cursor; skips a gap for which a full window has waited --stall;
+  /// lets the verdict know the time. Returns when there is nothing more to do now.
+  [[nodiscard]] awaitable<void> act();
+
+  /// Commits, or aborts. Returns whether it was committed. State: written or failed; once.
+  /// Afterwards the sink is free for the next stream.
+  [[nodiscard]] awaitable<bool> finish();
+
+  /// When what is under way in the sink was asked to end; max: it was not.
+  [[nodiscard]] io::clock::time_point cancelled_at() const noexcept { return cancelled_at_; }
+
+ private:
+  [[nodiscard]] bool over() const noexcept { return verdict_.is_finished(); }
+
+  // Requests in.
+  [[nodiscard]] stream::result<stream::placement> place_request(const protocol::request& r);
+  [[nodiscard]] awaitable<io::fair_mutex::turn> take_turn();
+  [[nodiscard]] awaitable<protocol::wire_error> ensure_open(client& who, const protocol::request& r,
+                                                            bool has_turn);
+  [[nodiscard]] awaitable<protocol::wire_error> prepare_place(client& who,
+                                                              const protocol::request& r,
+                                                              const stream::placement& where);
+  class waiter;
+
+  // What is held, out.
+  [[nodiscard]] awaitable<sink::failure> skip_gap();
+  [[nodiscard]] bool clients_wait() const noexcept {
+    return waiting_for_room_ > 0 || !late_.empty();
+  }
+  [[nodiscard]] io::clock::time_point send_at() const;
+  void moved();
+
+  // Its life.
+  [[nodiscard]] awaitable<sink::failure> open_sink();
+  [[nodiscard]] awaitable<sink::failure> complete();
+  [[nodiscard]] protocol::wire_error failed_in_sink(const client& who, const protocol::request& r,
+                                                    error_code error, std::string_view why);
+  void verdict_changed();
+  void log_committed();
+
+  settings settings_;
+  sink::sink& sink_;
+  log::logger& log_;
+  io::condition& changed_;
+  stream::sequencer order_;
+  stream::verdict verdict_;
+  stream::stall stall_;
+  spill_store spill_;
+  held_data held_;
+  late_replies late_;
+  io::fair_mutex turns_;
+  io::condition room_;            ///< the cursor has moved, memory was freed, or all is over
+  std::vector<client*> writers_;  ///< who joined and has not left
+  std::size_t waiting_for_room_ = 0;
+  bool opened_ = false;
+  bool waiters_aborted_ = false;
+  io::clock::time_point cancelled_at_ = io::clock::time_point::max();
+  std::uint64_t sent_bytes_ = 0;     ///< of payload, by connections; of these
+  std::uint64_t spliced_bytes_ = 0;  ///< from sockets
+  io::clock::time_point began_ = io::clock::now();
+};
+
+}  // namespace nbdstream
+#endif

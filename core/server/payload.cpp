@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "server/payload.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace nbdstream {
+
+using protocol::wire_error;
+
+namespace {
+
+/// Payload goes to the spill file in pieces of this size, each a call of its own thread.
+constexpr std::uint64_t spill_piece = 128 << 10;  // bytes
+
+bool is_zero(std::span<const std::byte> data) {
+  return std::ranges::all_of(data, [](std::byte b) { return b == std::byte{0}; });
+}
+
+}  // namespace
+
+awaitable<payload::result> payload::need(std::size_t count, std::size_t most) {
+  auto& input = on_.input;
+  if (input.size() >= count) co_return result::arrived;
+  // Progress pushes the deadline: each piece has the whole time.
+  while (input.size() < count) {
+    on_.deadline.expect_within(on_.payload_timeout);
+    const auto error = co_await input.need(input.size() + 1, most);
+    if (error) co_return result::connection_ended;
+  }
+  on_.deadline.rest();
+  co_return result::arrived;
+}
+
+void payload::use(std::size_t count) noexcept {
+  on_.input.consume(count);
+  due_ -= count;
+}
+
+awaitable<payload::result> payload::deliver(open_stream& to, const protocol::request& r,
+                                            open_stream::admitted& a, wire_error& error) {
+  using place = stream::placement::place;
+  const auto& where = a.where;
+  splicing_ = where.where == place::next && r.length >= least_splice && to.splices() &&
+              on_.transport->socket() >= 0;
+  if (where.where == place::memory) {
+    const auto received = co_await receive();
+    if (!on_.me.arriving) error = wire_error::io;
+    co_return received;
+  }
+  const bool spills = where.where == place::spill;
+  auto offset = where.begin;
+  for (auto left = where.payload; error == wire_error::none && left > 0;) {
+    if (splicing_ && on_.input.size() == 0) {
+      const auto spliced = co_await splice(to, r, left, error);
+      if (spliced == result::connection_ended) co_return spliced;
+      continue;
+    }
+    const auto read = co_await need(spills ? std::min(left, spill_piece) : 1);
+    if (read == result::connection_ended) co_return read;
+    const auto piece = on_.input.front(left);
+    if (spills) {
+      error = co_await to.spill(on_.me, r, offset, piece, on_.input.owner());
+    } else {
+      error = co_await to.send(on_.me, r, piece);
+    }
+    use(piece.size());
+    offset += piece.size();
+    left -= piece.size();
+  }
+  co_return result::arrived;
+}
+
+/// Moves some of a payload without looking at it.
+awaitable<payload::result> payload::splice(open_stream& to, const protocol::request& r,
+                                           std::uint64_t& left, wire_error& error) {
+  moves_unseen_ = to.splices_unseen();
+  const auto did = co_await to.splice(on_.me, r, on_.transport->socket(), left, error);
+  moves_unseen_ = false;
+  left -= did.moved;
+  due_ -= did.moved;
+  if (did.unsupported) splicing_ = false;
+  if (did.source_empty) {
+    on_.expect_progress();
+    const auto failed = co_await on_.transport->readable(left);
+    on_.rest();
+    co_return failed ? result::connection_ended : result::arrived;
+  }
+  const bool goes_on = error != wire_error::none || did.moved > 0 || did.unsupported;
+  co_return goes_on ? result::arrived : result::connection_ended;
+}
+
+/// Reads payload into memory, which goes where the stream fails meanwhile: nothing refers to it
+/// while this waits.
+awaitable<payload::result> payload::receive() {
+  auto& into = on_.me.arriving;
+  for (std::size_t done = 0; into && done < into->bytes().size();) {
+    const auto read = co_await need(1);
+    if (read == result::connection_ended) co_return read;
+    if (!into) break;
+    const auto left = into->bytes().subspan(done);
+    const auto piece = on_.input.front(left.size());
+    std::memcpy(left.data(), piece.data(), piece.size());
+    use(piece.size());
+    done += piece.size();
+  }
+  co_return result::arrived;
+}
+
+awaitable<payload::result> payload::drop_rest() {
+  bool ignored = true;
+  co_return co_await drop_rest(ignored);
+}
+
+awaitable<payload::result> payload::drop_rest(bool& all_zero) {
+  while (due_ > 0) {
+    const auto read = co_await need(1);
+    if (read == result::connection_ended) co_return read;
+    const auto piece = on_.input.front(due_);
+    if (all_zero) all_zero = is_zero(piece);
+    use(piece.size());
+  }
+  co_return result::arrived;
+}
+
+}  // namespace nbdstream

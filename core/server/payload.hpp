@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SERVER_PAYLOAD_HPP
+#define NBDSTREAM_SERVER_PAYLOAD_HPP
+
+#include "server/connection.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace nbdstream {
+
+/// The payload of the request that is being served, on its way from the connection to its place.
+class payload {
+ public:
+  enum class result { arrived, connection_ended };
+
+  /// Payloads of this size are spliced; for less a copy costs less than the calls.
+  static constexpr std::uint64_t least_splice = 32 << 10;  // bytes
+  /// So much of a payload must be there before its request may hold up others.
+  static constexpr std::size_t head = 64 << 10;  // bytes
+
+  /// `on` is borrowed.
+  explicit payload(connection& on) noexcept : on_(on) {}
+
+  /// A request with so many bytes of payload is served from now on.
+  void expect(std::uint64_t bytes) noexcept { due_ = bytes; }
+  /// Bytes of it that were not yet used.
+  [[nodiscard]] std::uint64_t due() const noexcept { return due_; }
+
+  /// Reads until at least `count` bytes are in the connection's input, and no more than `most`.
+  [[nodiscard]] awaitable<result> need(std::size_t count, std::size_t most = io::input::capacity);
+  void use(std::size_t count) noexcept;
+
+  /// Moves the payload to where the stream wants it; `error` is what the client is told.
+  [[nodiscard]] awaitable<result> deliver(open_stream& to, const protocol::request& r,
+                                          open_stream::admitted& a, protocol::wire_error& error);
+  /// Drops the rest; `all_zero` becomes false where any byte of it is not zero.
+  [[nodiscard]] awaitable<result> drop_rest(bool& all_zero);
+  [[nodiscard]] awaitable<result> drop_rest();
+
+  /// The last payload was spliced, so the next may be: what stands behind a header is not read.
+  [[nodiscard]] bool splicing() const noexcept { return splicing_; }
+  /// due() may count what has left the connection.
+  [[nodiscard]] bool moves_unseen() const noexcept { return moves_unseen_; }
+
+ private:
+  [[nodiscard]] awaitable<result> receive();
+  [[nodiscard]] awaitable<result> splice(open_stream& to, const protocol::request& r,
+                                         std::uint64_t& left, protocol::wire_error& error);
+
+  connection& on_;
+  std::uint64_t due_ = 0;
+  bool splicing_ = false;
+  bool moves_unseen_ = false;
+};
+
+}  // namespace nbdstream
+#endif

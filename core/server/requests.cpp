@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "server/requests.hpp"
+
+#include "io/parts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace nbdstream {
+
+using protocol::command;
+namespace command_flag = protocol::command_flag;
+constexpr auto disconnected = stream::disconnect::mid_request;
+
+namespace {
+
+/// So many writes are served as one at most, before others have their turn.
+constexpr std::size_t largest_batch = 64;
+
+}  // namespace
+
+awaitable<ending> requests::serve(request r) {
+  payload_.expect(r.payload());
+  const auto checked = protocol::check_request(r, on_.agreed);
+  if (checked.error != wire_error::none) co_return co_await refuse(r, checked);
+  switch (r.type) {
+    case command::read: co_return co_await read(r);
+    case command::write: co_return co_await write(r);
+    case command::trim:
+    case command::write_zeroes: co_return co_await zero(r);
+    case command::flush: co_return co_await flush(r);
+    case command::block_status: co_return co_await status(r);
+    default: break;
+  }
+  on_.replies.add(r.reply_to(), wire_error::none);  // NBD_CMD_CACHE, a hint
+  co_return std::nullopt;
+}
+
+/// One line a connection: a peer must not be able to flood the log.
+void requests::log_refusal(const request& r, std::string_view why) {
+  const auto level = std::exchange(refused_before_, true) ? log::level::debug : log::level::info;
+  on_.log.line(level, fmt::format("{}: {} of {} bytes at {} refused: {}", on_.me.name,
+                                  protocol::name_of(r.type), r.length, r.offset, why));
+}
+
+awaitable<ending> requests::refuse(request r, protocol::verdict v) {
+  log_refusal(r, v.why);
+  // A hint that is refused loses nothing; a write does, whatever its client makes of the error.
+  if (r.type == command::write || r.type == command::write_zeroes) {
+    const auto stream = co_await on_.exported->join(on_.me);
+    if (stream) stream->refuse(on_.me, r, 0, v.why);
+  }
+  if (v.disconnect) co_return disconnected;
+  const auto dropped = co_await payload_.drop_rest();
+  if (dropped == payload::result::connection_ended) co_return disconnected;
+  on_.replies.add(r.reply_to(), v.error, v.why);
+  co_return std::nullopt;
+}
+
+awaitable<ending> requests::read(request r) {
+  const auto stream = on_.exported->stream_of(on_.me);
+  using readable = held_data::readable;
+  auto found = readable::zeroes;
+  if (stream && r.length > 0) found = stream->held().look(r.offset, r.length);
+  if (found == readable::data) co_return co_await reads_.held(r, stream);
+  if (found == readable::zeroes) co_return co_await reads_.zeroes(r);
+  const auto* why = "these bytes were sent, and are not kept";
+  log_refusal(r, fmt::format("{}; --order spool keeps them", why));
+  on_.replies.add(r.reply_to(), wire_error::io, why);
+  co_return std::nullopt;
+}
+
+awaitable<ending> requests::status(request r) {
+  if (payload_.due() > 0) {
+    const auto count = payload_.due();
+    const auto arrived = co_await payload_.need(count);
+    if (arrived == payload::result::connection_ended) co_return disconnected;
+    protocol::verdict v{wire_error::inval, false, "not a metadata context"};
+    if (protocol::apply_status_payload(r, on_.input.front(count))) {
+      v = protocol::check_request(r, on_.agreed);
+    }
+    payload_.use(count);
+    if (v.error != wire_error::none) co_return co_await refuse(r, v);
+  }
+  reads_.status(r, on_.exported->stream_of(on_.me).get());
+  co_return std::nullopt;
+}
+
+awaitable<ending> requests::write(request r) {
+  if (r.length == 0) {
+    on_.replies.add(r.reply_to(), wire_error::none);
+    co_return std::nullopt;
+  }
+  const auto whole = gather(r);
+  if (batch_.size() > 1) co_return co_await write_batch(whole);
+  // A connection that is alone holds up no other.
+  const bool others = !payload_.splicing() || !on_.exported->alone();
+  const auto first = others ? std::min<std::uint64_t>(r.length, payload::head) : 0;
+  // What stands behind the head may be spliced, if it is not read.
+  const auto most = payload_.splicing() ? payload::head : io::input::capacity;
+  const auto arrived = co_await payload_.need(first, most);
+  if (arrived == payload::result::connection_ended) co_return disconnected;
+  const auto stream = co_await on_.exported->join(on_.me);
+  if (stream) co_return co_await write_to(*stream, r);
+  const auto dropped = co_await payload_.drop_rest();
+  if (dropped == payload::result::connection_ended) co_return disconnected;
+  on_.replies.add(r.reply_to(), wire_error::shutdown);
+  co_return std::nullopt;
+}
+
+awaitable<ending> requests::write_to(open_stream& to, request r) {
+  auto admitted = co_await to.admit(on_.me, r);
+  auto error = admitted.error;
+  if (error == wire_error::none) {
+    const auto delivered = co_await payload_.deliver(to, r, admitted, error);
+    if (delivered == payload::result::connection_ended) co_return disconnected;
+  }
+  if (error != wire_error::none) admitted = {};  // others need not wait for the rest
+  bool zero = true;
+  const auto dropped = co_await payload_.drop_rest(zero);
+  if (dropped == payload::result::connection_ended) co_return disconnected;
+  if (error == wire_error::none && !zero) {
+    error = to.refuse(on_.me, r, ENOSPC, "data other than zeroes beyond the size");
+  }
+  std::optional<wire_error> answer = error;
+  if (error == wire_error::none) answer = to.payload_arrived(on_.me, r, std::move(admitted));
+  if (answer == wire_error::none && r.has(command_flag::fua)) answer = co_await to.flush(on_.me);
+  if (answer) on_.replies.add(r.reply_to(), *answer);
+  co_return std::nullopt;
+}
+
+/// Collects in batch_ `first` and the writes behind it that were read as a whole already, as far as
+/// the stream takes them at once: what one small write costs is its calls. Each begins where the
+/// one before it ended. Nothing is consumed. Returns all of them as one request.
+protocol::request requests::gather(const request& first) {
+  batch_.clear();
+  request whole = first;
+  whole.length = 0;
+  if (!on_.me.joined) return whole;
+  auto next = first;
+  auto rest = on_.input.front(io::input::capacity);
+  const auto header = on_.agreed.header_size();
+  // In the extended form a write may have this flag; what is wrong with one is not for a batch.
+  const unsigned plain = first.extended ? command_flag::payload_len : 0;
+  while (next.type == command::write && (next.flags | plain) == plain && next.length > 0 &&
+         next.length < payload::least_splice && next.length <= rest.size() &&
+         batch_.size() < largest_batch &&
+         on_.me.joined->takes_at_once(first.offset, whole.length + next.length)) {
+    batch_.push_back({next.reply_to(), rest.first(next.length)});
+    whole.length += next.length;
+    rest = rest.subspan(next.length);
+    if (rest.size() < header) break;
+    const auto decoded = protocol::decode_request(rest.first(header), on_.agreed);
+    rest = rest.subspan(header);
+    // What is wrong with it is said when its turn comes.
+    if (!decoded || decoded->offset != whole.offset + whole.length) break;
+    next = *decoded;
+  }
+  return whole;
+}
+
+awaitable<ending> requests::write_batch(request whole) {
+  auto& to = *on_.me.joined;
+  payload_.expect(whole.length + (batch_.size() - 1) * on_.agreed.header_size());
+  auto admitted = co_await to.admit(on_.me, whole);
+  auto error = admitted.error;
+  if (error == wire_error::none) {
+    parts_.clear();
+    for (const auto& b : batch_) parts_.push_back(io::part_of(b.payload));
+    const std::span<iovec> parts(parts_);
+    error = co_await to.send_parts(on_.me, whole, parts);
+  }
+  if (error == wire_error::none) {
+    const auto answer = to.payload_arrived(on_.me, whole, std::move(admitted));
+    error = answer.value_or(wire_error::none);
+  }
+  payload_.use(payload_.due());
+  for (const auto& b : batch_) on_.replies.add(b.of, error);
+  on_.without_pause += static_cast<int>(batch_.size());
+  co_return std::nullopt;
+}
+
+awaitable<ending> requests::zero(request r) {
+  if (r.has(command_flag::fast_zero) && !on_.exported->zeroes_are_fast()) {
+    on_.replies.add(r.reply_to(), wire_error::notsup,
+                    "zeroes are sent as such, no faster than data");
+    co_return std::nullopt;
+  }
+  auto error = wire_error::none;
+  if (r.length > 0) {
+    const auto stream = co_await on_.exported->join(on_.me);
+    error = wire_error::shutdown;
+    if (stream) {
+      auto admitted = co_await stream->admit(on_.me, r);
+      error = admitted.error;
+      if (error == wire_error::none) {
+        error = *stream->payload_arrived(on_.me, r, std::move(admitted));
+      }
+      if (error == wire_error::none && r.has(command_flag::fua)) {
+        error = co_await stream->flush(on_.me);
+      }
+    }
+  }
+  on_.replies.add(r.reply_to(), error);
+  co_return std::nullopt;
+}
+
+awaitable<ending> requests::flush(request r) {
+  auto error = wire_error::none;
+  if (on_.me.joined) error = co_await on_.me.joined->flush(on_.me);
+  on_.replies.add(r.reply_to(), error);
+  co_return std::nullopt;
+}
+
+}  // namespace nbdstream

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// How the requests of connections get into a stream.
+#include "protocol/error.hpp"
+#include "server/open_stream.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace nbdstream {
+
+using protocol::command;
+using protocol::wire_error;
+using place = stream::placement::place;
+
+awaitable<io::fair_mutex::turn> open_stream::take_turn() {
+  if (turns_.free()) co_return turns_.enter();
+  co_return co_await turns_.wait_and_enter();
+}
+
+/// A stream's first request opens the sink, whatever it is.
+awaitable<wire_error> open_stream::ensure_open(client& who, const protocol::request& r,
+                                               bool has_turn) {
+  if (opened_) co_return wire_error::none;
+  io::fair_mutex::turn turn;
+  if (!has_turn) turn = co_await take_turn();
+  if (over()) co_return wire_error::io;
+  if (opened_) co_return wire_error::none;
+  const auto failed = co_await open_sink();
+  if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
+  turn.release();
+  moved();
+  co_return wire_error::none;
+}
+
+stream::result<stream::placement> open_stream::place_request(const protocol::request& r) {
+  switch (r.type) {
+    case command::write: return order_.write(r.offset, r.length);
+    case command::trim: return order_.trim(r.offset, r.length);
+    default: return order_.write_zeroes(r.offset, r.length);
+  }
+}
+
+/// A request for which there is no room, until it is admitted. Nothing behind it is sent meanwhile.
+class open_stream::waiter {
+ public:
+  waiter(open_stream& of, std::uint64_t offset)
+      : of_(of), place_(of.order_.await(std::max(offset, of.position()))) {
+    if (!of_.clients_wait()) of_.stall_.wait_begins(io::clock::now());
+    ++of_.waiting_for_room_;
+  }
+  ~waiter() { --of_.waiting_for_room_; }
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
+
+  /// Until the cursor has moved, memory is free, or all is over; then ask again.
+  awaitable<void> wait(const client& who) {
+    of_.changed_.notify_all();
+    if (!who.gone && !of_.over()) co_await of_.room_.wait();
+  }
+
+ private:
+  open_stream& of_;
+  stream::sequencer::pending place_;
+};
+
+awaitable<open_stream::admitted> open_stream::admit(client& who, protocol::request r) {
+  admitted a;
+  std::optional<waiter> waiting;
+  const bool payload = r.type == command::write;
+  for (;;) {
+    a.error = wire_error::io;
+    // Its bytes are lost, whatever it says when it disconnects.
+    if (who.gone) {
+      fail(fmt::format("{} disconnected inside a request", who.name),
+           stream::verdict::cause::vanished_client);
+    }
+    if (over() || who.gone) co_return a;
+    // Of a trim only what lies ahead counts.
+    const auto begin = r.type == command::trim ? std::max(r.offset, position()) : r.offset;
+    if (!a.turn && order_.at_cursor(begin, payload)) {
+      a.turn = co_await take_turn();
+      continue;  // others may have been there first
+    }
+    const auto placed = place_request(r);
+    if (!placed) {
+      a.error = refuse(who, r, placed.error().error_number, placed.error().why);
+      co_return a;
+    }
+    a.where = *placed;
+    if (a.where.where != place::full) break;
+    a.error = co_await ensure_open(who, r, static_cast<bool>(a.turn));
+    if (a.error != wire_error::none) co_return a;
+    a.turn.release();
+    if (!waiting) waiting.emplace(*this, r.offset);
+    co_await waiting->wait(who);
+  }
+  if (a.where.where != place::next) a.turn.release();
+  if (payload && a.where.payload > 0) verdict_.data_came();
+  if (a.where.where == place::memory || a.where.where == place::spill) {
+    a.arriving = order_.await(a.where.begin);
+  }
+  who.arriving = std::exchange(a.where.block, nullptr);
+  a.error = co_await ensure_open(who, r, static_cast<bool>(a.turn));
+  if (a.error == wire_error::none) a.error = co_await prepare_place(who, r, a.where);
+  co_return a;
+}
+
+/// What must happen before the payload can go to its place.
+awaitable<wire_error> open_stream::prepare_place(client& who, const protocol::request& r,
+                                                 const stream::placement& where) {
+  sink::failure failed;
+  if (where.where == place::next && where.zeroes > 0) {
+    failed = co_await sink_.write_zeroes(where.zeroes);
+  } else if (where.where == place::spill) {
+    failed = co_await spill_.open();
+  } else if (where.where == place::held_as_zeroes) {
+    // What a write has put into the file that is not all there yet must stay.
+    const bool useless = where.replaces_spill && !order_.spilling();
+    if (useless) co_await spill_.give_back(where.begin, r.offset + r.length);
+    moved();
+  }
+  if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
+  co_return wire_error::none;
+}
+
+awaitable<wire_error> open_stream::send(client& who, const protocol::request& r,
+                                        protocol::bytes payload) {
+  if (over()) co_return wire_error::io;
+  sent_bytes_ += payload.size();
+  const auto failed = co_await sink_.write(payload);
+  if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
+  co_return wire_error::none;
+}
+
+bool open_stream::takes_at_once(std::uint64_t offset, std::uint64_t length) const {
+  const auto& limits = settings_.limits;
+  return accepts_writers() && opened_ && turns_.free() && offset >= position() &&
+         order_.at_cursor(offset, true) &&
+         offset + length <= limits.size.value_or(limits.max_stream);
+}
+
+awaitable<wire_error> open_stream::send_parts(client& who, const protocol::request& r,
+                                              std::span<iovec> parts) {
+  if (over()) co_return wire_error::io;
+  sent_bytes_ += r.length;
+  const auto failed = co_await sink_.write_parts(parts);
+  if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
+  co_return wire_error::none;
+}
+
+awaitable<io::splice_result> open_stream::splice(client& who, const protocol::request& r,
+                                                 int socket, std::uint64_t count,
+                                                 wire_error& error) {
+  io::splice_result did;
+  error = wire_error::io;
+  if (over()) co_return did;
+  did = co_await sink_.splice(socket, count);
+  sent_bytes_ += did.moved;
+  spliced_bytes_ += did.moved;
+  error = did.error ? failed_in_sink(who, r, did.error, did.why) : wire_error::none;
+  co_return did;
+}
+
+awaitable<wire_error> open_stream::spill(client& who, const protocol::request& r,
+                                         std::uint64_t offset, protocol::bytes payload,
+                                         std::shared_ptr<const void> owner) {
+  if (over()) co_return wire_error::io;
+  const auto error = co_await spill_.write(offset, payload, std::move(owner));
+  if (!error) co_return wire_error::none;
+  co_return refuse(who, r, error.value(),
+                   fmt::format("{} bytes at {} cannot be kept in the spill file in {}: {}",
+                               r.length, r.offset, settings_.spill.directory, error.message()));
+}
+
+std::optional<wire_error> open_stream::payload_arrived(client& who, const protocol::request& r,
+                                                       admitted a) {
+  a.where.block = std::exchange(who.arriving, nullptr);
+  if (over()) return wire_error::io;
+  const auto& where = a.where;
+  const bool held = where.where == place::memory || where.where == place::spill;
+  if (held) order_.payload_arrived(where);
+  a.arriving.end();
+  a.turn.release();
+  // FUA does not wait for a gap.
+  const bool later = where.answer_later && !(r.flags & protocol::command_flag::fua);
+  if (held && waiting_for_room_ == 0) stall_.held_is(order_.memory().used(), io::clock::now());
+  if (later) late_.add(where.begin + where.payload, who, r.reply_to());
+  moved();
+  if (later) return std::nullopt;
+  return wire_error::none;
+}
+
+awaitable<wire_error> open_stream::flush(client& who) {
+  if (over()) co_return wire_error::io;
+  if (!opened_ || !sink_.flushes()) co_return wire_error::none;
+  auto turn = co_await take_turn();
+  if (over()) co_return wire_error::io;
+  const auto failed = co_await sink_.flush();
+  const protocol::request r{.type = command::flush};
+  if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
+  turn.release();
+  moved();
+  co_return wire_error::none;
+}
+
+}  // namespace nbdstream

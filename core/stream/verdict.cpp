@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "stream/verdict.hpp"
+
+#include <fmt/format.h>
+
+namespace nbdstream::stream {
+namespace {
+
+/// A stream of nothing but zeroes waits so many times as long while a connection is there that has
+/// not written yet: it may be slow, or never write.
+constexpr int bystander_patience = 10;
+
+}  // namespace
+
+void verdict::joined() noexcept {
+  ++writers_;
+  if (state_ == state::settling) state_ = state::open;
+}
+
+void verdict::left(disconnect how, std::string_view who, time_point now) {
+  --writers_;
+  last_change_ = now;
+  if (how == disconnect::mid_request) {
+    fail(fmt::format("{} disconnected inside a request", who), cause::vanished_client);
+  } else if (how == disconnect::eof && decided_by_disconnects()) {
+    fail(fmt::format("{} wrote and disconnected without NBD_CMD_DISC; a client that never sends "
+                     "it needs --run, whose exit status then tells",
+                     who),
+         cause::vanished_client);
+  } else if (writers_ == 0 && state_ == state::open &&
+             (decided_by_disconnects() || commit_is_wanted_)) {
+    writers_are_gone();
+  }
+}
+
+/// State: open, and what decides says that the stream is complete.
+void verdict::writers_are_gone() noexcept {
+  const bool more_may_come = decided_by_disconnects() && !any_data_ && !no_more_clients_;
+  state_ = more_may_come ? state::settling : state::written;
+}
+
+void verdict::bystanders(std::size_t count, time_point now) noexcept {
+  bystanders_ = count;
+  last_change_ = now;
+}
+
+void verdict::run_exited(int status, time_point now) {
+  if (status != 0) {
+    fail(fmt::format("the command of --run failed with status {}", status));
+  } else if (rules_.decided_by_run) {
+    run_succeeded_ = true;
+    run_until_ = now + rules_.run_grace;
+    if (no_more_clients_) no_more_clients();
+  }
+}
+
+void verdict::no_more_clients() noexcept {
+  no_more_clients_ = true;
+  if (state_ == state::settling || (state_ == state::open && run_succeeded_)) {
+    state_ = state::written;
+  }
+}
+
+void verdict::told_to_commit() noexcept {
+  if (!rules_.told || !accepts_writers()) return;
+  commit_is_wanted_ = true;
+  if (writers_ == 0) state_ = state::written;
+}
+
+void verdict::stop(std::string_view reason) {
+  if (state_ == state::settling) state_ = state::written;
+  if (state_ == state::open) fail(reason);
+}
+
+void verdict::fail(std::string_view reason, cause why) {
+  if (state_ >= state::committed) return;
+  state_ = state::failed;
+  cause_ = why;
+  reason_ = reason;
+}
+
+void verdict::tick(time_point now) {
+  if (now < next_at()) return;
+  if (state_ == state::settling) {
+    state_ = state::written;
+  } else {
+    fail("the command of --run has exited, but after --run-grace a client is still connected");
+  }
+}
+
+verdict::time_point verdict::next_at() const noexcept {
+  if (state_ == state::settling) {
+    return last_change_ + (bystanders_ > 0 ? bystander_patience : 1) * rules_.settle;
+  }
+  return state_ == state::open ? run_until_ : time_point::max();
+}
+
+void verdict::cover(const coverage& named, std::uint64_t length) {
+  state_ = state::complete;
+  if (length == 0 && !rules_.size_is_known) {
+    fail("nothing was written: only TRIM came, which names no bytes");
+  }
+  if (!rules_.every_byte() || state_ == state::failed) return;
+  std::string why;
+  if (!named.complete()) {
+    why = fmt::format("{} bytes were never named by any request ({})", named.missing_bytes(),
+                      named.describe());
+  } else if (named.zeroes_were_overwritten()) {
+    why = fmt::format(
+        "bytes that were named as zeroes were written again (first at {}), so that it cannot be "
+        "known whether all data came: a client that zeroes the disk first and then writes it needs "
+        "--run, whose exit status tells",
+        named.first_overwritten());
+  }
+  if (why.empty()) return;
+  if (rules_.refuse_gaps) {
+    why += named.complete() ? ", or --gaps allow, which believes its NBD_CMD_DISC"
+                            : "; --gaps allow is for clients that skip zeroes";
+  } else {
+    why +=
+        "; the client of the stream before this one vanished, and this may be the same client, "
+        "which goes on in the middle: begin again with a new stream of the whole disk";
+  }
+  fail(why);
+}
+
+}  // namespace nbdstream::stream

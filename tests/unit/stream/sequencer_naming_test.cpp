@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Which requests name a byte: a WRITE, or a WRITE_ZEROES that no data overwrote later.
+#include "sequencer_support.hpp"
+
+namespace nbdstream::stream {
+namespace {
+
+constexpr std::uint64_t size = 8 * mib;
+
+sequencer spooling() {
+  return sequencer(in_order(order::spool, size));
+}
+
+TEST(Naming, WriteAndWriteZeroesNameEveryByte) {
+  auto s = spooling();
+  hold(s, 0, 3 * mib);
+  ASSERT_TRUE(s.write_zeroes(3 * mib, 5 * mib));
+  s.finish(true);
+  EXPECT_TRUE(s.named().complete());
+  EXPECT_FALSE(s.named().zeroes_were_overwritten());
+}
+
+TEST(Naming, TrimNamesNothing) {
+  for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
+    sequencer s(in_order(mode, size));
+    ASSERT_TRUE(s.trim(0, size));
+    s.finish(true);
+    while (s.next()) {
+    }
+    EXPECT_EQ(s.named().missing_bytes(), size) << static_cast<int>(mode);
+  }
+}
+
+TEST(Naming, TrimOfWhatWasNamedLeavesItNamed) {
+  auto s = spooling();
+  hold(s, 0, mib);
+  ASSERT_TRUE(s.write_zeroes(mib, mib));
+  ASSERT_TRUE(s.trim(0, 4 * mib));
+  s.finish(true);
+  EXPECT_EQ(s.named().missing_bytes(), 6 * mib);
+  EXPECT_EQ(s.named().describe(), "6291456 bytes at 2097152");
+}
+
+TEST(Naming, WriteOrWriteZeroesAfterTrimNameTheBytes) {
+  auto s = spooling();
+  ASSERT_TRUE(s.trim(0, size));
+  hold(s, 2 * mib, mib);
+  ASSERT_TRUE(s.write_zeroes(4 * mib, mib));
+  s.finish(true);
+  EXPECT_EQ(s.named().missing_bytes(), 6 * mib);
+  EXPECT_FALSE(s.named().zeroes_were_overwritten()) << "they were not named before";
+}
+
+TEST(Naming, TrimmedZeroesThatTheCursorPassesAreMissing) {
+  sequencer s(in_order(order::window, size));
+  ASSERT_TRUE(s.trim(0, 2 * mib));
+  expect_sent(s.write(2 * mib, mib), 2 * mib, mib);
+  EXPECT_EQ(s.named().missing_bytes(), 2 * mib);
+}
+
+TEST(Naming, DataOnNamedZeroesAreRemembered) {
+  auto s = spooling();
+  ASSERT_TRUE(s.write_zeroes(0, size));
+  hold(s, 5 * mib, kib);
+  s.finish(true);
+  EXPECT_TRUE(s.named().complete());
+  ASSERT_TRUE(s.named().zeroes_were_overwritten());
+  EXPECT_EQ(s.named().first_overwritten(), 5 * mib);
+}
+
+TEST(Naming, DataOnNamedZeroesAreRememberedAlsoAtTheCursor) {
+  sequencer s(in_order(order::spill, size));
+  ASSERT_TRUE(s.write_zeroes(0, size));
+  expect_sent(s.write(2 * mib, mib), 2 * mib, mib);
+  ASSERT_TRUE(s.named().zeroes_were_overwritten());
+  EXPECT_EQ(s.named().first_overwritten(), 2 * mib);
+}
+
+TEST(Naming, DataOnNamedZeroesOfTheFirstMiBProveNothing) {
+  auto s = spooling();
+  ASSERT_TRUE(s.write_zeroes(0, mib));
+  hold(s, 0, mib);
+  EXPECT_FALSE(s.named().zeroes_were_overwritten());
+  ASSERT_TRUE(s.write_zeroes(mib, 1));
+  hold(s, mib - 1, 2);
+  EXPECT_TRUE(s.named().zeroes_were_overwritten());
+}
+
+TEST(Naming, DataOnDataProveNothing) {
+  auto s = spooling();
+  hold(s, 2 * mib, mib);
+  hold(s, 2 * mib, mib);
+  EXPECT_FALSE(s.named().zeroes_were_overwritten());
+}
+
+TEST(Naming, ZeroesBetweenAdmissionAndArrivalOfDataAreOverwrittenToo) {
+  auto s = spooling();
+  const auto data = s.write(2 * mib, mib);
+  ASSERT_TRUE(data);
+  ASSERT_TRUE(s.write_zeroes(2 * mib, mib));
+  s.payload_arrived(*data);
+  EXPECT_TRUE(s.named().zeroes_were_overwritten());
+}
+
+TEST(Naming, StreamOfUnknownLengthEndsAtTheHighestByteNamed) {
+  sequencer s(in_order(order::spool));
+  hold(s, 0, 10);
+  ASSERT_TRUE(s.trim(10, 10));
+  ASSERT_TRUE(s.trim(100, 10));
+  s.finish(true);
+  EXPECT_EQ(s.length(), 10u);
+  EXPECT_TRUE(s.named().complete());
+
+  sequencer gap(in_order(order::spool));
+  ASSERT_TRUE(gap.trim(0, 100));
+  ASSERT_TRUE(gap.write_zeroes(50, 10));
+  gap.finish(true);
+  EXPECT_EQ(gap.length(), 60u);
+  EXPECT_EQ(gap.named().missing_bytes(), 50u);
+
+  sequencer nothing(in_order(order::spool));
+  ASSERT_TRUE(nothing.trim(0, 100));
+  nothing.finish(true);
+  EXPECT_EQ(nothing.length(), 0u);
+}
+
+TEST(Naming, TrimmedPiecesCountAsExtents) {
+  auto limits = in_order(order::window, size);
+  limits.extents = 100;
+  sequencer s(limits);
+  ASSERT_TRUE(s.trim(mib, 6 * mib));
+  bool full = false;
+  for (std::uint64_t at = mib; at < 7 * mib && !full; at += 8 * kib) {
+    const auto r = s.write_zeroes(at, 4 * kib);
+    ASSERT_TRUE(r);
+    full = r->where == place::full;
+  }
+  EXPECT_TRUE(full);
+}
+
+}  // namespace
+}  // namespace nbdstream::stream
