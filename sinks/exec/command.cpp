@@ -3,7 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -42,11 +42,10 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
 
 /// In the child. Returns only where it fails.
 void become(char* const* arguments, char* const* environment, int input) noexcept {
-  ::setsid();
   for (int number = 1; number < NSIG; ++number) (void)::signal(number, SIG_DFL);
   if (::dup2(input, STDIN_FILENO) < 0 || ::dup2(STDERR_FILENO, STDOUT_FILENO) < 0) return;
   // Ours are close-on-exec anyway; those that we inherited may not be.
-  (void)::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+  close_from(STDERR_FILENO + 1, CLOSE_RANGE_CLOEXEC);
   sigset_t none;
   ::sigemptyset(&none);
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
@@ -82,31 +81,46 @@ bool has_living_members(pid_t group) noexcept {
 
 }  // namespace
 
-void command::start(const std::string& line, const variables& changes, int input) {
+void command::prepare(const std::string& line, const variables& changes, int input) {
   std::vector<std::string> words{"/bin/sh", "-c", line};
   std::vector<std::string> environment = environment_with(changes);
   const auto arguments = pointers_to(words);
   const auto entries = pointers_to(environment);
-  // Closed by exec, or an errno comes out of it. Before that the group may not exist yet, and a
-  // signal to it would be lost.
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) < 0) fail_to_start(errno);
-  const medium::descriptor news(ends[0]);
-  medium::descriptor teller(ends[1]);
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) < 0) fail_to_start(errno);
+  medium::descriptor its_end(ends[0]);
+  control_ = medium::descriptor(ends[1]);
   how_ = how::running;
   group_ = fork_to([&] {
+    // With this one it would wait for itself, when we are gone.
+    (void)::close(control_.get());
+    ::setsid();
+    if (!send_byte(its_end.get()) || !receive_byte(its_end.get())) return;
     become(arguments.data(), entries.data(), input);
     const int error = errno;
-    (void)!::write(teller.get(), &error, sizeof error);
+    (void)::send(its_end.get(), &error, sizeof error, MSG_NOSIGNAL);
   });
-  teller.reset();
-  int error = 0;
-  if (::read(news.get(), &error, sizeof error) != sizeof error) {
-    pidfd_ = medium::descriptor(static_cast<int>(::syscall(SYS_pidfd_open, group_, 0)));
-    if (pidfd_) return;
-    error = errno;
-    signal(SIGKILL);
+  its_end.reset();
+  // Before that there is no group, and a signal to it would be lost.
+  if (!receive_byte(control_.get())) fail_to_run(ECHILD);
+  // Without it (an old kernel, or a filter of system calls) we look now and then.
+  pidfd_ = medium::descriptor(static_cast<int>(::syscall(SYS_pidfd_open, group_, 0)));
+}
+
+void command::run() {
+  // Its end is closed by exec, or an errno comes out of it.
+  int error = ECHILD;
+  ssize_t length = sizeof error;
+  if (send_byte(control_.get())) {
+    do length = ::recv(control_.get(), &error, sizeof error, 0);
+    while (length < 0 && errno == EINTR);
   }
+  control_.reset();
+  if (length > 0) fail_to_run(error);
+}
+
+void command::fail_to_run(int error) {
+  signal(SIGKILL);
   (void)::waitpid(group_, nullptr, 0);
   group_ = -1;
   fail_to_start(error, "cannot run /bin/sh");
@@ -124,7 +138,7 @@ bool command::has_exited() noexcept {
   return true;
 }
 
-std::string command::fate() const {
+std::string command::exit_text() const {
   if (how_ == how::killed) {
     const char* name = ::sigdescr_np(code_);
     return "was ended by signal " + std::to_string(code_) +
@@ -151,6 +165,7 @@ void command::forget() noexcept {
   if (group_ > 0) reap();
   group_ = -1;
   pidfd_.reset();
+  control_.reset();
 }
 
 /// Orphans of the group are our children as well where we are a subreaper.

@@ -12,7 +12,7 @@
 
 #include "../medium/write_end.hpp"
 #include "command.hpp"
-#include "keeper.hpp"
+#include "guardian.hpp"
 
 namespace nbdstream::exec {
 namespace {
@@ -24,6 +24,8 @@ using clock = std::chrono::steady_clock;
 constexpr auto moment = 200ms;
 /// What SIGKILL has been sent to is gone soon, or not at all.
 constexpr auto after_kill = 500ms;
+/// Looking whether a command has exited, where nothing announces that.
+constexpr clock::duration longest_pause = 20ms;
 /// Looking who is left costs a walk through /proc.
 constexpr auto longest_interval = 250ms;
 
@@ -65,7 +67,7 @@ class exec_sink {
 
   int open(const nbdstream_stream& stream) {
     // The host may have lost its patience with the abort of the last stream.
-    hurry();
+    kill_now();
     if (const int status = abort(); status != 0) return status;
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) < 0)
@@ -74,11 +76,13 @@ class exec_sink {
     end_ = medium::write_end(medium::descriptor(ends[1]));
     if (::fcntl(end_.get(), F_SETFL, O_NONBLOCK) < 0) return -errno;
     medium::raise_pipe_size(end_.get(), host_);
-    command_.start(line_, environment_of(stream), input.get());
-    input.reset();  // whoever waits for the readers to leave does not mean us
     try {
-      keeper_.start(end_.get(), command_.group(),
-                    std::chrono::ceil<std::chrono::milliseconds>(grace_));
+      command_.prepare(line_, environment_of(stream), input.get());
+      input.reset();  // whoever waits for the readers to leave does not mean us
+      // From here on somebody keeps the pipe open, whenever we are killed: now the command may run.
+      guardian_.start(end_.get(), command_.group(),
+                      std::chrono::ceil<std::chrono::milliseconds>(grace_));
+      command_.run();
     } catch (...) {
       abort_now();
       throw;
@@ -99,10 +103,10 @@ class exec_sink {
       // While bytes are in the pipe the command must not see their end: it may still be aborted,
       // and once the pipe is closed nobody knows whether all were read.
       if (const int status = hand_over(); status != 0) return status;
-      keeper_.release();
+      guardian_.release();
       end_.abandon();
     }
-    if (!command_.has_exited()) return wait_.when(command_.handle(), POLLIN);
+    if (!command_.has_exited()) return when_exited();
     if (!command_.succeeded()) fail();
     forget_stream();
     return 0;
@@ -114,7 +118,7 @@ class exec_sink {
       forget_stream();
       return 0;
     }
-    if (!deadline_ && !ask()) return -EAGAIN;
+    if (!deadline_ && !terminate()) return -EAGAIN;
     if (clock::now() >= *deadline_ && !killed_) kill();
     const bool out_of_time = clock::now() >= *deadline_;
     if (!out_of_time && !is_gone()) return -EAGAIN;
@@ -136,39 +140,45 @@ class exec_sink {
     try {
       return end_.finish(wait_);
     } catch (const sink_error& left) {
-      if (wait_for_fate()) return -EAGAIN;
+      if (exit_is_near()) return -EAGAIN;
       if (command_.has_exited() && !command_.succeeded()) fail();
-      const std::string how = command_.has_exited() ? command_.fate() : "closed its input";
-      fate_told_ = true;
+      const std::string how = command_.has_exited() ? command_.exit_text() : "closed its input";
+      exit_told_ = true;
       throw sink_error(left.error_number(), name_ + " " + how + ", but " + left.what());
     }
   }
 
+  /// Returns -EAGAIN, to be repeated once the command has exited, or after `longest`.
+  int when_exited(clock::duration longest = -1ns) noexcept {
+    if (command_.handle() >= 0) return wait_.when(command_.handle(), POLLIN, longest);
+    return wait_.later(longest < 0ns ? longest_pause : std::min(longest, longest_pause));
+  }
+
   /// After the readers have left: whether the exit status is about to come; asks to be called again
   /// then.
-  bool wait_for_fate() noexcept {
+  bool exit_is_near() noexcept {
     if (command_.has_exited()) return false;
-    if (!fate_until_) fate_until_ = clock::now() + moment;
-    const auto left = *fate_until_ - clock::now();
+    if (!exit_until_) exit_until_ = clock::now() + moment;
+    const auto left = *exit_until_ - clock::now();
     if (left <= 0ns) return false;
-    (void)wait_.when(command_.handle(), POLLIN, left);
+    (void)when_exited(left);
     return true;
   }
 
   [[noreturn]] void fail() {
-    fate_told_ = true;
-    throw sink_error(EIO, name_ + " " + command_.fate());
+    exit_told_ = true;
+    throw sink_error(EIO, name_ + " " + command_.exit_text());
   }
 
   /// Asks the command to end; false: it is about to end by itself, and abort is to be repeated. A
   /// stopped one hears of it when it is continued.
-  bool ask() noexcept {
-    if (end_ && medium::without_reader(end_.get()) && wait_for_fate()) return false;
-    if (end_ && command_.has_exited() && !fate_told_)
-      tell(NBDSTREAM_LOG_ERROR, command_.fate() + " before the end of the stream");
+  bool terminate() noexcept {
+    if (end_ && medium::without_reader(end_.get()) && exit_is_near()) return false;
+    if (end_ && command_.has_exited() && !exit_told_)
+      tell(NBDSTREAM_LOG_ERROR, command_.exit_text() + " before the end of the stream");
     command_.signal(SIGTERM);
     command_.signal(SIGCONT);
-    keeper_.tell_of_abort();
+    guardian_.tell_of_abort();
     deadline_ = clock::now() + grace_;
     wait_.start_over();
     return true;
@@ -183,7 +193,7 @@ class exec_sink {
 
   /// Without SIGTERM, and without leaving the wait to the host.
   void abort_now() noexcept {
-    hurry();
+    kill_now();
     nbdstream_wait wait{};
     while (abort() == -EAGAIN) {
       wait_.describe(wait);
@@ -193,7 +203,7 @@ class exec_sink {
   }
 
   /// No abort that is under way takes any longer than it must.
-  void hurry() noexcept {
+  void kill_now() noexcept {
     if (command_.started() && !killed_) kill();
   }
 
@@ -201,7 +211,7 @@ class exec_sink {
   bool is_gone() noexcept {
     const auto left = std::max<clock::duration>(*deadline_ - clock::now(), 1ms);
     if (!command_.has_exited()) {
-      (void)wait_.when(command_.handle(), POLLIN, left);
+      (void)when_exited(left);
     } else if (command_.leaves_others()) {
       (void)wait_.later(std::min<clock::duration>(left, longest_interval));
     } else if (end_ && !medium::without_reader(end_.get())) {
@@ -230,13 +240,13 @@ class exec_sink {
   }
 
   void forget_stream() noexcept {
-    keeper_.release();
+    guardian_.release();
     end_.abandon();
     command_.forget();
     wait_.start_over();
-    fate_until_.reset();
+    exit_until_.reset();
     deadline_.reset();
-    killed_ = fate_told_ = false;
+    killed_ = exit_told_ = false;
   }
 
   sink_host host_;
@@ -245,12 +255,12 @@ class exec_sink {
   clock::duration grace_;
   medium::write_end end_;
   command command_;
-  keeper keeper_;
+  guardian guardian_;
   medium::retry wait_;
-  std::optional<clock::time_point> fate_until_;
+  std::optional<clock::time_point> exit_until_;
   std::optional<clock::time_point> deadline_;  // of what the abort waits for
   bool killed_ = false;
-  bool fate_told_ = false;
+  bool exit_told_ = false;
 };
 
 }  // namespace

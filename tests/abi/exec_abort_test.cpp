@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include "exec_fixture.hpp"
+#include "stepping.hpp"
 
 namespace sink_tests {
 namespace {
@@ -146,7 +147,28 @@ TEST_F(Exec, does_not_let_the_death_of_the_host_pass_for_the_end_of_the_stream) 
   EXPECT_FALSE(exists("complete"));
 }
 
-/// Its keeper is gone as soon as the command may see the end.
+/// Whichever call the host has come to: before the command runs, and before it is watched over.
+struct ExecOfAKilledHost : Exec, ::testing::WithParamInterface<victim> {};
+
+TEST_P(ExecOfAKilledHost, NeverCompletesAtAnySystemCallOfOpen) {
+  process scene([this] {
+    sink exec(exec_module, running("cat > out && touch complete"));
+    constexpr int too_many = 500;
+    for (int calls = 0; calls < too_many; ++calls) {
+      const stepped how = kill_after(calls, GetParam(), [&] { (void)exec.open(); });
+      if (how == stepped::failed) return 1;
+      if (exists("complete")) return 2;
+      if (how == stepped::ended) return exec.stream("hello") == 0 && exists("complete") ? 0 : 3;
+    }
+    return 4;
+  });
+  EXPECT_EQ(scene.wait(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Victims, ExecOfAKilledHost,
+                         ::testing::Values(victim::process, victim::process_group));
+
+/// Its guardian is gone as soon as the command may see the end.
 TEST_F(Exec, leaves_a_command_that_has_the_whole_stream_to_itself_when_the_host_dies) {
   process host([this] {
     sink exec(exec_module, running("cat > out; touch read; until [ -e go ]; do sleep 0.01; done; "

@@ -2,8 +2,6 @@
 //
 // The sink `exec` where the system, or who runs it, denies it something.
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,9 +10,9 @@
 
 #include <array>
 #include <csignal>
-#include <cstddef>
 
 #include "exec_fixture.hpp"
+#include "system_calls.hpp"
 
 namespace sink_tests {
 namespace {
@@ -46,18 +44,6 @@ bool give_up_signals_to_others() {
   sets[0].effective &= ~(1U << CAP_KILL);
   sets[0].permitted &= ~(1U << CAP_KILL);
   return ::syscall(SYS_capset, &header, sets.data()) == 0;
-}
-
-/// As a filter does that is older than the call.
-bool deny_close_range() {
-  std::array<sock_filter, 4> program{
-      {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
-       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
-  const sock_fprog filter{program.size(), program.data()};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 TEST_F(ExecInTrouble, fails_to_open_for_good_where_no_process_can_be_started) {
@@ -104,7 +90,7 @@ TEST_F(ExecInTrouble, shows_no_end_to_a_command_that_takes_no_signals_when_the_h
 TEST_F(ExecInTrouble, ends_the_command_when_the_host_dies_without_close_range_too) {
   process host([this] {
     sink exec(exec_module, running("echo $$ > begun; cat > out && touch complete"));
-    if (!deny_close_range()) return 1;
+    if (!disable_call(SYS_close_range, EPERM)) return 1;
     if (exec.open() != 0 || exec.send("hello") != 0 || !gets_line("begun")) return 2;
     return ::raise(SIGKILL);
   });
@@ -112,6 +98,41 @@ TEST_F(ExecInTrouble, ends_the_command_when_the_host_dies_without_close_range_to
   EXPECT_TRUE(ends("begun"));
   EXPECT_FALSE(exists("complete"));
 }
+
+/// As filters of system calls do that are older than the call.
+TEST_F(Exec, GivesTheCommandNoDescriptorsOfOursWithoutCloseRangeEither) {
+  process host([this] {
+    sink exec(exec_module, running("cat > out; ls /proc/self/fd > descriptors"));
+    if (::open("/dev/null", O_RDONLY) < 0) return 1;  // not close-on-exec
+    return disable_call(SYS_close_range, EPERM) && exec.stream("hello") == 0 ? 0 : 2;
+  });
+  EXPECT_EQ(host.wait(), 0);
+  EXPECT_EQ(contents_of(here / "descriptors"), "0\n1\n2\n3\n");  // the last is the directory
+}
+
+struct ExecWithoutPidfd : GatedExec, ::testing::WithParamInterface<int> {};
+
+TEST_P(ExecWithoutPidfd, CommitsAndFailsAndAbortsAsWithIt) {
+  process host([this] {
+    sink good(exec_module, running("cat > out; touch read; exec cat gate"));
+    sink bad(exec_module, running("cat > out; exit 3"));
+    sink broken(exec_module, running("cat > part && touch complete"));
+    if (!disable_call(SYS_pidfd_open, GetParam())) return 1;
+    if (good.open() != 0 || good.send("hello") != 0) return 2;
+    if (!eventually([&] { return good.commit() == -EAGAIN && exists("read"); })) return 2;
+    open_gate();
+    if (good.commit_patiently(5) != 0) return 3;
+    if (bad.stream("hello") != -EIO) return 4;
+    if (broken.open() != 0 || broken.send("hello") != 0) return 5;
+    abort_patiently(broken);
+    return 0;
+  });
+  EXPECT_EQ(host.wait(), 0);
+  EXPECT_EQ(contents_of(here / "out"), "hello");
+  EXPECT_FALSE(exists("complete"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Errors, ExecWithoutPidfd, ::testing::Values(EPERM, ENOSYS));
 
 }  // namespace
 }  // namespace sink_tests

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "keeper.hpp"
+#include "guardian.hpp"
 
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -39,36 +37,18 @@ void hold_while_read(int write_end) noexcept {
   while (::poll(&entry, 1, -1) <= 0) continue;
 }
 
-/// Waits for something to do; false: the parent is gone.
-bool is_told_of_abort(int lifeline) noexcept {
-  char word = 0;
-  ssize_t length = 0;
-  do length = ::recv(lifeline, &word, 1, 0);
-  while (length < 0 && errno == EINTR);
-  return length == 1;
-}
-
-/// All descriptors from `first` on. The kernel, or a filter of system calls, may be older than
-/// close_range; then as many as programs have.
-void close_from(unsigned first) noexcept {
-  if (::close_range(first, ~0U, 0) == 0) return;
-  constexpr rlim_t most = 1 << 20;
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) limit.rlim_cur = most;
-  for (unsigned fd = first; fd < std::min(limit.rlim_cur, most); ++fd)
-    (void)::close(static_cast<int>(fd));
-}
-
 /// In the child, with all signals blocked for good. `our_end` is the parent's of the lifeline.
-void keep(int write_end, int lifeline, int our_end, pid_t group,
-          std::chrono::milliseconds grace) noexcept {
+void guard(int write_end, int lifeline, int our_end, pid_t group,
+           std::chrono::milliseconds grace) noexcept {
   ::setsid();
   (void)::prctl(PR_SET_NAME, "nbdstream-exec");
   // Whatever else stays open: with this one we would wait for ourselves.
   (void)::close(our_end);
   if (::dup2(lifeline, 0) < 0 || ::dup2(write_end, 1) < 0) return;
-  close_from(2);
-  if (!is_told_of_abort(0)) {
+  close_from(2, 0);
+  (void)send_byte(0);
+  const bool told_of_abort = receive_byte(0);
+  if (!told_of_abort) {  // the parent is gone
     (void)::kill(-group, SIGTERM);
     (void)::kill(-group, SIGCONT);
   }
@@ -78,19 +58,21 @@ void keep(int write_end, int lifeline, int our_end, pid_t group,
 
 }  // namespace
 
-void keeper::start(int write_end, pid_t group, std::chrono::milliseconds grace) {
+void guardian::start(int write_end, pid_t group, std::chrono::milliseconds grace) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) < 0) fail_to_start(errno);
-  const medium::descriptor its_end(ends[0]);
+  medium::descriptor its_end(ends[0]);
   lifeline_ = medium::descriptor(ends[1]);
-  pid_ = fork_to([&] { keep(write_end, its_end.get(), lifeline_.get(), group, grace); });
+  pid_ = fork_to([&] { guard(write_end, its_end.get(), lifeline_.get(), group, grace); });
+  its_end.reset();
+  if (!receive_byte(lifeline_.get())) fail_to_start(ECHILD, "cannot watch over the command");
 }
 
-void keeper::tell_of_abort() noexcept {
+void guardian::tell_of_abort() noexcept {
   (void)::send(lifeline_.get(), "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void keeper::release() noexcept {
+void guardian::release() noexcept {
   if (pid_ > 0) {
     (void)::kill(pid_, SIGKILL);
     (void)::waitpid(pid_, nullptr, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#ifndef NBDSTREAM_SINKS_EXEC_KEEPER_HPP
-#define NBDSTREAM_SINKS_EXEC_KEEPER_HPP
+#ifndef NBDSTREAM_SINKS_EXEC_GUARDIAN_HPP
+#define NBDSTREAM_SINKS_EXEC_GUARDIAN_HPP
 
 #include <sys/types.h>
 
@@ -19,15 +19,16 @@ namespace nbdstream::exec {
 /// It is a fork that runs on, not a program of its own: a module does not know where such a program
 /// would be installed, and a child from before exec needs none of what may be missing then. The
 /// price: pages that we change while it is there are copied, and it keeps the old ones.
-class keeper {
+class guardian {
  public:
-  keeper() = default;
-  keeper(const keeper&) = delete;
-  keeper& operator=(const keeper&) = delete;
-  ~keeper() { release(); }
+  guardian() = default;
+  guardian(const guardian&) = delete;
+  guardian& operator=(const guardian&) = delete;
+  ~guardian() { release(); }
 
   /// For the pipe `write_end` and the process group that reads it, which gets SIGTERM, and SIGKILL
-  /// after `grace`. Throws sink_error.
+  /// after `grace`. Returns once it is on guard, and no signal to our process group can end it with
+  /// us: before that the command must not run. Throws sink_error.
   void start(int write_end, pid_t group, std::chrono::milliseconds grace);
 
   /// SIGTERM has been sent: it sends SIGKILL after `grace` even if its parent, though alive, does
