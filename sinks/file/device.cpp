@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <nbdstream/sink.hpp>
 
+#include "../medium/uninterrupted.hpp"
+
 namespace nbdstream::file {
 namespace {
 
@@ -34,7 +36,7 @@ std::uint64_t alignment_of(int fd) {
 }  // namespace
 
 void device::check(const std::string& path) {
-  if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) < 0)
+  if (::eaccess(path.c_str(), W_OK) < 0)
     throw std::system_error(errno, std::system_category(), path + " cannot be written to");
   (void)open_alone(path, O_RDONLY);
 }
@@ -55,7 +57,8 @@ std::int64_t device::zero(std::uint64_t length) {
 }
 
 int device::finish(bool sync) noexcept {
-  const int synced = sync && ::fsync(fd_.get()) < 0 ? -errno : 0;
+  const auto push = [&] { return ::fsync(fd_.get()); };
+  const int synced = sync && medium::uninterrupted(push) < 0 ? -errno : 0;
   const int closed = fd_.close();
   return synced != 0 ? synced : closed;
 }

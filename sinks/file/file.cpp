@@ -9,6 +9,8 @@
 #include <charconv>
 #include <nbdstream/sink.hpp>
 
+#include "../medium/new_file.hpp"
+#include "../medium/uninterrupted.hpp"
 #include "device.hpp"
 #include "permissions.hpp"
 #include "target.hpp"
@@ -64,7 +66,7 @@ class file_sink {
                                          : " exists now, and is not replaced"));
     if (exists) check_replaceable(path_, found);
     const permissions wanted(mode_, exists ? &found.status : nullptr, found.where.path());
-    file_ = new_file(found.where, wanted.first_mode());
+    file_.emplace(found.where, wanted.first_mode());
     wanted.give_to(fd(), path_);
     return 0;
   }
@@ -81,13 +83,15 @@ class file_sink {
   }
 
   int commit(std::uint64_t length) {
-    if (::lseek(fd(), 0, SEEK_CUR) != static_cast<off64_t>(length))
+    const auto end = static_cast<off64_t>(length);
+    if (!has_length(end))
       throw sink_error(EIO, path_ + ": what was written has another length than the stream");
     if (device_) return finish_device(length);
-    if (::ftruncate(fd(), static_cast<off64_t>(length)) < 0) fail("its length cannot be set");
+    if (medium::uninterrupted([&] { return ::ftruncate(fd(), end); }) < 0)
+      fail("its length cannot be set");
     if (sync_) push_out(length);
     using existing = new_file::existing;
-    if (!file_.publish(overwrite_ ? existing::replaced : existing::kept, sync_))
+    if (!file_->publish(overwrite_ ? existing::replaced : existing::kept, sync_))
       host_.log(NBDSTREAM_LOG_WARNING,
                 path_ + ": this file system cannot promise that a file which appears in the very " +
                     "moment of the commit is kept; nothing was there just before");
@@ -95,9 +99,9 @@ class file_sink {
   }
 
   int abort() noexcept {
-    if (device_) spoilt();
+    if (device_) warn_partial();
     device_.reset();
-    file_.discard();
+    file_.reset();
     return 0;
   }
 
@@ -114,7 +118,16 @@ class file_sink {
     return mode;
   }
 
-  [[nodiscard]] int fd() const noexcept { return device_ ? device_->get() : file_.get(); }
+  [[nodiscard]] int fd() const noexcept {
+    if (device_) return device_->get();
+    return file_ ? file_->get() : -1;
+  }
+
+  /// As far as can be asked: not every file system knows positions.
+  [[nodiscard]] bool has_length(off64_t length) const noexcept {
+    const auto at = ::lseek(fd(), 0, SEEK_CUR);
+    return at == length || (at < 0 && errno == ESPIPE);
+  }
 
   [[noreturn]] void fail(const char* what) const {
     throw std::system_error(errno, std::system_category(), path_ + ": " + what);
@@ -150,7 +163,7 @@ class file_sink {
     return 0;
   }
 
-  void spoilt() noexcept try {
+  void warn_partial() noexcept try {
     if (device_->get() < 0 || ::lseek(fd(), 0, SEEK_CUR) > 0)
       host_.log(NBDSTREAM_LOG_WARNING, path_ + " holds a part of a stream that was aborted");
   } catch (...) {  // no memory for a line
@@ -161,7 +174,7 @@ class file_sink {
   bool overwrite_;
   bool sync_;
   std::optional<mode_t> mode_;
-  new_file file_;
+  std::optional<new_file> file_;
   std::optional<device> device_;
   std::atomic<bool> stop_ = false;
 };

@@ -68,7 +68,7 @@ target look_at(const std::string& path) {
     found.where = is_link ? behind_links(path, found.status) : medium::place_for_file(path);
     return found;
   }
-  if (errno != ENOENT)
+  if (errno != ENOENT && errno != ENAMETOOLONG)
     throw std::system_error(errno, std::system_category(), path + ": cannot be looked at");
   if (is_link)
     throw sink_error(ENOENT, path + " is a symbolic link to nothing: name the file itself");
@@ -77,6 +77,7 @@ target look_at(const std::string& path) {
 }
 
 void check_replaceable(const std::string& path, const target& found) {
+  medium::check_replaceable(found.where);
   struct stat directory {};
   if (::stat(found.where.directory.c_str(), &directory) < 0)
     throw std::system_error(errno, std::system_category(), path + ": cannot be looked at");

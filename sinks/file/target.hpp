@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "../medium/new_file.hpp"
+#include "../medium/place.hpp"
 
 namespace nbdstream::file {
 

@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "../medium/uninterrupted.hpp"
+
 namespace nbdstream::file {
 
 int write_back(int fd, std::uint64_t length, const std::atomic<bool>& stop) {
@@ -20,7 +22,7 @@ int write_back(int fd, std::uint64_t length, const std::atomic<bool>& stop) {
     (void)::sync_file_range(fd, at + piece, piece, SYNC_FILE_RANGE_WRITE);
     const unsigned all =
         SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-    if (::sync_file_range(fd, at, piece, all) == 0) continue;
+    if (medium::uninterrupted([&] { return ::sync_file_range(fd, at, piece, all); }) == 0) continue;
     // What it reports, fsync() may not report again.
     const bool unsupported = errno == EINVAL || errno == ENOSYS || errno == ESPIPE ||
                              errno == EOPNOTSUPP || errno == EPERM;

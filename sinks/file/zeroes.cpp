@@ -44,8 +44,8 @@ int zeroes::put_aligned(int fd, std::int64_t offset, std::int64_t length) {
     const int kind = way_ == way::discarded ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
     if (::fallocate(fd, kind | FALLOC_FL_KEEP_SIZE, offset, length) == 0) return 0;
     if (errno == EINTR) continue;
-    // EINVAL: a device whose sectors are larger than it says.
-    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL) return -errno;
+    // EINVAL: a device whose sectors are larger than it says. EPERM: a filter of system calls.
+    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL && errno != EPERM) return -errno;
     way_ = way_ == way::discarded ? way::in_kernel : way::none;
   }
   return -ENOTSUP;

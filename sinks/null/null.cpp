@@ -87,9 +87,12 @@ class null_sink {
 
   [[nodiscard]] medium::place place_of_digest() const {
     struct stat there {};
-    if (::lstat(file_.c_str(), &there) == 0 && !S_ISREG(there.st_mode))
+    const bool exists = ::lstat(file_.c_str(), &there) == 0;
+    if (exists && !S_ISREG(there.st_mode))
       throw sink_error(EINVAL, "digest-file: " + file_ + " is not a regular file");
-    return medium::place_for_file(file_);
+    medium::place where = medium::place_for_file(file_);
+    if (exists) medium::check_replaceable(where);
+    return where;
   }
 
   void save(const std::string& value) const {

@@ -2,8 +2,13 @@
 //
 // What the sink `file` makes of the path that it is given.
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -11,6 +16,7 @@
 #include <cstring>
 
 #include "file_fixture.hpp"
+#include "system_calls.hpp"
 
 namespace sink_tests {
 namespace {
@@ -118,6 +124,89 @@ TEST_F(FilePath, may_have_the_longest_name) {
   sink file(module, {{"path", here / name}});
   EXPECT_EQ(file.stream("hello"), 0) << file.explanation();
   EXPECT_EQ(here.names(), names{name});
+}
+
+TEST_F(FilePath, RefusesANameThatIsTooLong) {
+  const std::string name(256, 'n');
+  for (const char* overwrite : {"false", "true"})
+    expect_refused({{"path", here / name}, {"overwrite", overwrite}},
+                   {"256 bytes", "takes 255", "shorter"});
+}
+
+/// As chattr(1) sets it, until this object goes.
+class protection {
+ public:
+  protection(const std::string& path, int flag) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    set_ = ::ioctl(fd_.get(), FS_IOC_GETFLAGS, &before_) == 0 && change(before_ | flag);
+  }
+  protection(const protection&) = delete;
+  protection& operator=(const protection&) = delete;
+  ~protection() {
+    if (set_) change(before_);
+  }
+  [[nodiscard]] bool is_set() const { return set_; }
+
+ private:
+  bool change(int flags) { return ::ioctl(fd_.get(), FS_IOC_SETFLAGS, &flags) == 0; }
+
+  descriptor fd_;
+  int before_ = 0;
+  bool set_ = false;
+};
+
+struct flag {
+  int value;
+  const char* word;
+  const char* remedy;
+};
+constexpr flag immutable{FS_IMMUTABLE_FL, "immutable", "chattr -i"};
+constexpr flag append_only{FS_APPEND_FL, "append-only", "chattr -a"};
+
+/// The second time without statx, as on old kernels and in old containers.
+struct FilePathUnderProtection : FilePath, ::testing::WithParamInterface<flag> {
+  void expect_refused_with_and_without_statx(const std::string& what) const {
+    const settings replacing = with({{"overwrite", "true"}});
+    expect_refused(replacing, {path, what, GetParam().word, GetParam().remedy});
+    process child([&] {
+      if (!disable_call(SYS_statx, EPERM)) return 255;
+      const sink refused(module, replacing);
+      return refused.explanation().find(GetParam().word) != std::string::npos ? 0 : 1;
+    });
+    EXPECT_EQ(child.wait(), 0);
+  }
+};
+
+TEST_P(FilePathUnderProtection, IsRefusedAtOnceWhereTheOldFileCannotBeReplaced) {
+  create_file(path, "precious");
+  const protection set(path, GetParam().value);
+  if (!set.is_set()) GTEST_SKIP() << "only root can protect files, and not on every file system";
+  expect_refused_with_and_without_statx("disk.raw is ");
+}
+
+TEST_P(FilePathUnderProtection, IsRefusedAtOnceWhereTheDirectoryTakesNoFile) {
+  const protection set(here.path(), GetParam().value);
+  if (!set.is_set()) GTEST_SKIP() << "only root can protect files, and not on every file system";
+  expect_refused_with_and_without_statx("directory is ");
+  EXPECT_TRUE(here.names().empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Flags, FilePathUnderProtection, ::testing::Values(immutable, append_only),
+                         [](const auto& each) { return each.index == 0 ? "i" : "a"; });
+
+/// As `docker run -v $PWD/disk.raw:/disk.raw` has it; also where file and mount are of one device.
+TEST_F(FilePath, IsRefusedAtOnceWhereItIsAMountPoint) {
+  create_file(here / "source", "precious");
+  create_file(path, "below");
+  process child([&] {
+    if (::unshare(CLONE_NEWNS) != 0) return 77;
+    if (::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 77;
+    if (::mount((here / "source").c_str(), path.c_str(), nullptr, MS_BIND, nullptr) != 0) return 77;
+    expect_refused(with({{"overwrite", "true"}}), {path, "mount point", "mount its directory"});
+    return HasFailure() ? 1 : 0;
+  });
+  const int status = child.wait();
+  if (status == 77) GTEST_SKIP() << "only root can mount here";
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(FilePath, in_a_directory_that_went_away_is_an_error_and_the_next_stream_works) {

@@ -11,6 +11,12 @@ namespace sink_tests {
 /// False: the system does not allow that.
 bool disable_call(long number, int error, std::optional<int> except = {});
 
+/// In such a process, a call of the system works `before` times, then fails once, and works from
+/// then on. For one call only.
+bool fail_once(long number, int error, int before = 0);
+/// Whether that failure is still to come.
+bool failure_is_pending();
+
 }  // namespace sink_tests
 
 #endif
