@@ -12,6 +12,7 @@
 #include "../medium/new_file.hpp"
 #include "../medium/uninterrupted.hpp"
 #include "device.hpp"
+#include "holes.hpp"
 #include "permissions.hpp"
 #include "target.hpp"
 #include "write_back.hpp"
@@ -67,6 +68,10 @@ class file_sink {
     if (exists) check_replaceable(path_, found);
     const permissions wanted(mode_, exists ? &found.status : nullptr, found.where.path());
     file_.emplace(found.where, wanted.first_mode());
+    const int refusal = try_hole(fd());
+    holes_ = refusal == 0;
+    // Some file systems take nothing more of a file after an error.
+    if (refusal != 0 && refusal != ESPIPE) file_.emplace(found.where, wanted.first_mode());
     wanted.give_to(fd(), path_);
     return 0;
   }
@@ -75,6 +80,7 @@ class file_sink {
 
   std::int64_t zero(std::uint64_t length) {
     if (device_) return device_->zero(length);
+    if (!holes_) return -ENOTSUP;
     // What nobody writes in a new file is a hole, also at its end: commit says where that is.
     const auto count = static_cast<off64_t>(std::min<std::uint64_t>(length, INT64_MAX));
     if (::lseek(fd(), count, SEEK_CUR) >= 0) return count;
@@ -87,7 +93,8 @@ class file_sink {
     if (!has_length(end))
       throw sink_error(EIO, path_ + ": what was written has another length than the stream");
     if (device_) return finish_device(length);
-    if (medium::uninterrupted([&] { return ::ftruncate(fd(), end); }) < 0)
+    // Where it has no holes, it has none at its end either.
+    if (holes_ && medium::uninterrupted([&] { return ::ftruncate(fd(), end); }) < 0)
       fail("its length cannot be set");
     if (sync_) push_out(length);
     using existing = new_file::existing;
@@ -101,6 +108,8 @@ class file_sink {
   int abort() noexcept {
     if (device_) warn_partial();
     device_.reset();
+    // Where files are sent elsewhere, one that is empty may be sent only after it was removed.
+    if (file_ && !holes_) (void)!::write(fd(), "", 1);
     file_.reset();
     return 0;
   }
@@ -175,6 +184,7 @@ class file_sink {
   bool sync_;
   std::optional<mode_t> mode_;
   std::optional<new_file> file_;
+  bool holes_ = true;  // of file_
   std::optional<device> device_;
   std::atomic<bool> stop_ = false;
 };

@@ -267,5 +267,22 @@ TEST_F(FileCommit, that_needs_a_random_name_and_has_none_is_not_to_be_repeated) 
   EXPECT_EQ(child.wait(), EIO);
 }
 
+/// As a mount of rclone without a cache: it takes the next byte, and no other.
+TEST_F(FileCommit, WritesTheZeroesWhereTheFileSystemTakesNoSeeks) {
+  process child([&] {
+    sink file(module, with({}));
+    if (!disable_call(SYS_pwrite64, ESPIPE) || !disable_call(SYS_ftruncate, EPERM)) return 1;
+    if (file.open() != 0 || here.names().size() != 1) return 2;
+    if (file.send("hello") != 0 || file.zero(5000) != -ENOTSUP) return 3;
+    if (file.abort() != 0 || !here.names().empty()) return 4;
+    if (file.open() != 0 || file.send("hello") != 0 || file.zero(3) != -ENOTSUP) return 5;
+    if (file.send(std::string(3, '\0')) != 0) return 6;
+    return -file.commit(8);
+  });
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_EQ(contents_of(path), std::string("hello\0\0\0", 8));
+  EXPECT_EQ(here.names(), names{"disk.raw"});
+}
+
 }  // namespace
 }  // namespace sink_tests
