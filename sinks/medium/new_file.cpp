@@ -45,7 +45,8 @@ new_file::new_file(place where, mode_t mode)
 /// Closed first: where a file is sent to another machine as it is closed, that would make it anew.
 new_file::~new_file() {
   file_.reset();
-  if (!name_.empty()) (void)::unlinkat(directory_.get(), name_.c_str(), 0);
+  if (name_.empty()) return;
+  (void)uninterrupted([&] { return ::unlinkat(directory_.get(), name_.c_str(), 0); });
 }
 
 void new_file::create(const std::string& name, mode_t mode) {
@@ -121,14 +122,13 @@ int new_file::move_to(const std::string& name, existing other, bool& kept) const
 }
 
 /// Whether the complete file has this name: a call that said otherwise may have done it all the
-/// same, as over a network; and a file of that name may be somebody else's.
+/// same, as over a network. A name that somebody else may know may be that of another file.
 bool new_file::is_called(const std::string& name) const noexcept {
   const int error = errno;
   struct stat named {};
-  const bool ours = ::fstatat(directory_.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-                    same(status_, named);
+  const bool exists = ::fstatat(directory_.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0;
   errno = error;
-  return ours;
+  return exists && (name != where_.name || same(status_, named));
 }
 
 bool new_file::directory_is_in_place() const noexcept {
