@@ -44,7 +44,7 @@ std::uint64_t link::send(const op& o, std::size_t index, const script& s) {
   const auto cookie = ++cookie_;
   const bool plain = o.what == op::kind::flush || o.what == op::kind::disc;
   auto message = request_message(o.fua ? scripted_client::fua : 0, command_of(o.what), cookie,
-                                 plain ? 0 : o.offset, plain ? 0 : o.length);
+                                 plain ? 0 : s.before + o.offset, plain ? 0 : o.length);
   if (o.what == op::kind::write) message += payload_of(o, index, s);
   requests_[cookie] = {o};
   if (o.what == op::kind::disc) {
@@ -52,6 +52,23 @@ std::uint64_t link::send(const op& o, std::size_t index, const script& s) {
   } else {
     unanswered_.insert(cookie);
   }
+  connection_.tape.send(message);
+  return cookie;
+}
+
+std::string link::content_before(const script& s) {
+  return std::string(s.before, s.mode == stream::order::spool ? '\0' : 'b');
+}
+
+std::uint64_t link::name_before(const script& s) {
+  const auto cookie = ++cookie_;
+  const bool zeroes = s.mode == stream::order::spool;
+  const auto what = zeroes ? op::kind::zeroes : op::kind::write;
+  auto message =
+      request_message(0, command_of(what), cookie, 0, static_cast<std::uint32_t>(s.before));
+  if (!zeroes) message += content_before(s);
+  requests_[cookie] = {{what, 0}};
+  unanswered_.insert(cookie);
   connection_.tape.send(message);
   return cookie;
 }

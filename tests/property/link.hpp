@@ -28,6 +28,12 @@ class link {
   /// Sends it, and does not wait. Returns its cookie.
   std::uint64_t send(const op& o, std::size_t index, const script& s);
 
+  /// The bytes before the script's part of the disk: data, which a stream takes at once; zeroes
+  /// where it takes nothing before its end.
+  [[nodiscard]] static std::string content_before(const script& s);
+  /// Names them. Returns the cookie.
+  std::uint64_t name_before(const script& s);
+
   /// Takes the answers that have come; "" or what is wrong with them.
   [[nodiscard]] std::string take_answers();
 

@@ -15,7 +15,8 @@ using stream::order;
 plain_disk::plain_disk(const script& s)
     : script_(s),
       bytes_(s.size.value_or(script::max_stream), '\0'),
-      kinds_(bytes_.size(), kind::unnamed) {}
+      kinds_(bytes_.size(), kind::untouched),
+      names_(bytes_.size()) {}
 
 expectation plain_disk::expect(const op& o, std::uint64_t cursor) const {
   const auto size = script_.size;
@@ -36,19 +37,22 @@ expectation plain_disk::expect(const op& o, std::uint64_t cursor) const {
 }
 
 void plain_disk::apply(const op& o, std::size_t index, std::uint64_t cursor) {
-  if (!o.names() || o.length == 0) return;
+  if (!o.changes() || o.length == 0) return;
   const auto begin = std::max<std::uint64_t>(o.offset, cursor);
   const auto end = std::min<std::uint64_t>(o.end(), bytes_.size());
   const bool data = o.what == op::kind::write;
   for (auto at = begin; at < end; ++at) {
     bytes_[at] = data ? payload_byte(index, at) : '\0';
     kinds_[at] = data ? kind::data : kind::zero;
+    auto& named = names_[at];
+    cleared_first_ |= data && named.zeroes && script_.before + at >= first_mib;
+    named.data |= data;
+    named.zeroes |= o.what == op::kind::zeroes;
   }
   if (begin < end && data) writes_.push_back({begin, end});
-  // A request for nothing but what lies beyond the size moves a strict stream there.
-  if (begin < end || (script_.mode == order::strict && begin < o.end())) {
-    named_to_ = std::max(named_to_, end);
-  }
+  // Strict sends at once; also a request for nothing but what lies beyond the size moves it there.
+  const bool sent = script_.mode == order::strict && begin < o.end();
+  if (sent || (begin < end && o.what != op::kind::trim)) end_ = std::max(end_, end);
 }
 
 std::string plain_disk::read(std::uint64_t offset, std::uint64_t length) const {
@@ -59,23 +63,25 @@ std::string plain_disk::read(std::uint64_t offset, std::uint64_t length) const {
 
 std::uint64_t plain_disk::passed_over(std::uint64_t cursor) const {
   const auto end = kinds_.begin() + static_cast<std::ptrdiff_t>(cursor);
-  return static_cast<std::uint64_t>(std::count(kinds_.begin(), end, kind::unnamed));
+  return static_cast<std::uint64_t>(std::count(kinds_.begin(), end, kind::untouched));
 }
 
 std::uint64_t plain_disk::missing() const {
-  return passed_over(script_.size.value_or(named_to_));
+  const auto end = names_.begin() + static_cast<std::ptrdiff_t>(script_.size.value_or(end_));
+  const auto unnamed = [](const names& n) { return !n.zeroes && !n.data; };
+  return static_cast<std::uint64_t>(std::count_if(names_.begin(), end, unnamed));
 }
 
 std::string plain_disk::stream() const {
-  return bytes_.substr(0, script_.size && script_.pad ? *script_.size : named_to_);
+  return bytes_.substr(0, script_.size && script_.pad ? *script_.size : end_);
 }
 
 plain_disk::gap plain_disk::first_gap(std::uint64_t cursor) const {
   const auto at = [this](auto it) { return static_cast<std::uint64_t>(it - kinds_.begin()); };
-  const auto named = [](kind k) { return k != kind::unnamed; };
+  const auto touched = [](kind k) { return k != kind::untouched; };
   const auto from = kinds_.begin() + static_cast<std::ptrdiff_t>(cursor);
-  const auto begin = std::find(from, kinds_.end(), kind::unnamed);
-  return {at(begin), at(std::find_if(begin, kinds_.end(), named))};
+  const auto begin = std::find(from, kinds_.end(), kind::untouched);
+  return {at(begin), at(std::find_if(begin, kinds_.end(), touched))};
 }
 
 std::uint64_t plain_disk::weight(std::uint64_t cursor) const {
@@ -107,7 +113,7 @@ std::string plain_disk::check(std::string_view sent, std::uint64_t barrier) {
 std::string plain_disk::check_held(std::uint64_t cursor, std::uint64_t barrier) const {
   const bool strict = script_.mode == order::strict;
   if (script_.mode == order::spool) return cursor == 0 ? "" : "spool has sent something early";
-  if (strict) return cursor == named_to_ ? "" : "strict has held something";
+  if (strict) return cursor == end_ ? "" : "strict has held something";
   if (cursor > 0 && cursor != barrier && kinds_[cursor - 1] != kind::data) {
     return fmt::format("zeroes before {} were sent, and no data followed", cursor);
   }

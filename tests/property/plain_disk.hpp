@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The model: an array, who named which of its bytes, and what follows for the stream.
+// The model: an array, which of its bytes were named, and what follows for the stream.
 #ifndef NBDSTREAM_TESTS_PROPERTY_PLAIN_DISK_HPP
 #define NBDSTREAM_TESTS_PROPERTY_PLAIN_DISK_HPP
 
@@ -34,8 +34,15 @@ class plain_disk {
   /// What a READ of bytes not yet sent gives.
   [[nodiscard]] std::string read(std::uint64_t offset, std::uint64_t length) const;
 
-  /// The bytes that nobody named, once no request comes any more.
+  /// How many bytes were never named, once no request comes any more. A WRITE names, and
+  /// WRITE_ZEROES; TRIM is a hint.
   [[nodiscard]] std::uint64_t missing() const;
+  /// Whether that all bytes were named shows that the client was not interrupted. It does not where
+  /// data have replaced zeroes: who clears a disk first has named all of it before it begins. In
+  /// the first MiB that is nothing unusual.
+  [[nodiscard]] bool proven() const { return missing() == 0 && !cleared_first_; }
+  /// Whether there is a stream: where the size is unknown, TRIM alone makes none.
+  [[nodiscard]] bool exists() const { return script_.size || script_.before + end_ > 0; }
   /// The whole stream.
   [[nodiscard]] std::string stream() const;
 
@@ -43,12 +50,12 @@ class plain_disk {
   /// from `barrier` on are not there yet.
   [[nodiscard]] std::string check(std::string_view sent, std::uint64_t barrier);
 
-  /// The first bytes from `cursor` on that nobody has named, up to one that somebody has.
+  /// The first bytes from `cursor` on that nobody has changed, up to one that somebody has.
   struct gap {
     std::uint64_t begin, end;
   };
   [[nodiscard]] gap first_gap(std::uint64_t cursor) const;
-  /// How many bytes before `cursor` nobody has named.
+  /// How many bytes before `cursor` nobody has changed.
   [[nodiscard]] std::uint64_t passed_over(std::uint64_t cursor) const;
 
   /// What held writes can cost at most, if all that were taken and not sent are held.
@@ -57,7 +64,12 @@ class plain_disk {
   [[nodiscard]] std::uint64_t pages_written() const;
 
  private:
-  enum class kind : char { unnamed, zero, data };
+  static constexpr std::uint64_t first_mib = 1 << 20;
+  enum class kind : char { untouched, zero, data };
+  /// Which requests have named a byte.
+  struct names {
+    bool zeroes = false, data = false;
+  };
   struct extent {
     std::uint64_t begin, end;
   };
@@ -66,8 +78,10 @@ class plain_disk {
   const script& script_;
   std::string bytes_;
   std::vector<kind> kinds_;
+  std::vector<names> names_;
   std::vector<extent> writes_;
-  std::uint64_t named_to_ = 0;
+  std::uint64_t end_ = 0;  ///< of the last byte that was named, or sent
+  bool cleared_first_ = false;
   std::uint64_t checked_to_ = 0;
 };
 

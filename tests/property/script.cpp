@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <utility>
 
 namespace nbdstream::test {
 namespace {
@@ -27,7 +28,8 @@ class maker {
     count_ = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(s.reach()) / block_);
     step_ = 1 + 2 * from_.below(50);
     if (from_.one_in(4)) {
-      add(op::kind::zeroes, 0, static_cast<std::uint32_t>(s.reach()));
+      const auto first = from_.one_in(2) ? op::kind::trim : op::kind::zeroes;
+      add(first, 0, static_cast<std::uint32_t>(s.reach()));
     }
   }
 
@@ -53,12 +55,12 @@ class maker {
       o.offset = static_cast<std::uint32_t>(std::min<std::uint64_t>(offset, script_.reach()));
       o.length = static_cast<std::uint32_t>(script_.reach() - o.offset);
     }
-    o.fua = o.names() && from_.one_in(8);
+    o.fua = o.changes() && from_.one_in(8);
     if (what == op::kind::write) {
       o.dirty = from_.one_in(64);
       o.delay = static_cast<std::uint8_t>(from_.one_in(3) ? 1 + from_.below(4) : 0);
     }
-    if (o.names()) frontier_ = std::max(frontier_, static_cast<std::uint32_t>(o.end()));
+    if (o.changes()) frontier_ = std::max(frontier_, static_cast<std::uint32_t>(o.end()));
     script_.ops.push_back(o);
   }
 
@@ -118,6 +120,31 @@ script make_script(choices& from, stream::order mode, std::size_t most_ops) {
   return s;
 }
 
+script make_copy(choices& from, stream::order mode) {
+  script s;
+  s.mode = mode;
+  s.before = (1 << 20) - 1024;
+  s.size = 1024 + from.below(2000);
+  s.window = 1000 + from.below(4000);
+  s.patient = s.refuse_gaps = true;
+  const auto all = static_cast<std::uint32_t>(s.reach());
+  const auto part_or_all = [&from, all] { return from.one_in(2) ? all : from.below(all); };
+  if (!from.one_in(4)) {
+    const auto how = from.one_in(2) ? op::kind::trim : op::kind::zeroes;
+    s.ops.push_back({how, 0, 0, part_or_all()});
+  }
+  const auto first_copied = s.ops.size();
+  const auto block = 64 + from.below(400);
+  const auto end = part_or_all();
+  for (std::uint32_t at = 0; at < end; at += block) {
+    const auto what = from.one_in(3) ? op::kind::zeroes : op::kind::write;
+    s.ops.push_back({what, 0, at, std::min(block, end - at)});
+    const bool late = mode != stream::order::strict && from.one_in(6);
+    if (late && s.ops.size() > first_copied + 1) std::swap(s.ops.back(), *(s.ops.end() - 2));
+  }
+  return s;
+}
+
 std::string to_text(const script& s) {
   std::string text = fmt::format("  script s;\n  s.mode = stream::order::{};\n", name_of(s.mode));
   auto out = std::back_inserter(text);
@@ -127,6 +154,7 @@ std::string to_text(const script& s) {
   if (s.patient) text += "  s.patient = true;\n";
   if (s.refuse_gaps) text += "  s.refuse_gaps = true;\n";
   if (!s.pad) text += "  s.pad = false;\n";
+  if (s.before > 0) fmt::format_to(out, "  s.before = {};\n", s.before);
   text += "  s.ops = {\n";
   for (const auto& o : s.ops) {
     fmt::format_to(out, "      {{op::kind::{}, {}, {}, {}", name_of(o.what), o.client, o.offset,

@@ -25,7 +25,8 @@ struct op {
 
   bool operator==(const op&) const = default;
   [[nodiscard]] std::uint64_t end() const noexcept { return std::uint64_t{offset} + length; }
-  [[nodiscard]] bool names() const noexcept { return what <= kind::trim; }
+  /// Whether it says what bytes are; the others only ask.
+  [[nodiscard]] bool changes() const noexcept { return what <= kind::trim; }
 };
 
 struct script {
@@ -36,10 +37,12 @@ struct script {
   bool patient = false;  ///< --stall is endless, and who is stuck is helped; else it is 0
   bool refuse_gaps = false;
   bool pad = true;
+  /// Sessions only: so much of the disk is named first; all offsets and sizes count from there.
+  std::uint64_t before = 0;
   std::vector<op> ops{};
 
   bool operator==(const script&) const = default;
-  /// Requests that name bytes may reach up to here; those beyond are not the stream's.
+  /// Requests that change bytes may reach up to here; those beyond are not the stream's.
   [[nodiscard]] std::uint64_t reach() const noexcept {
     return size ? (*size + 511) / 512 * 512 : max_stream;
   }
@@ -49,6 +52,10 @@ struct script {
 
 /// Makes one up: up to `most_ops` requests.
 [[nodiscard]] script make_script(choices& from, stream::order mode, std::size_t most_ops);
+
+/// A client that clears the disk, or some of it, or nothing, and copies another to it block by
+/// block, up to the end or up to where it is interrupted; across the end of the first MiB.
+[[nodiscard]] script make_copy(choices& from, stream::order mode);
 
 /// The payload's byte at `offset` of the stream, for the `index`th request: never 0.
 [[nodiscard]] inline char payload_byte(std::size_t index, std::uint64_t offset) noexcept {

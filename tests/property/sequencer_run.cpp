@@ -48,7 +48,7 @@ class sequencer_run {
       expect(host_.read(o.offset, o.length) == disk_.read(o.offset, o.length),
              "request {}: other bytes are held", index);
     }
-    if (!o.names()) return;
+    if (!o.changes()) return;
     if (wanted.error == 0) disk_.apply(clean, index, cursor);
     const auto error = host_.ask(clean, index);
     const bool spill_is_full = error == ENOSPC && script_.spill && may_fail();

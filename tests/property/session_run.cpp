@@ -20,8 +20,8 @@ constexpr int shut_down = 108;  // NBD_ESHUTDOWN
 
 nbd_export::settings settings_of(const script& s) {
   auto settings = rig::plain();
-  settings.config.size = s.size;
-  settings.config.max_stream = script::max_stream;
+  if (s.size) settings.config.size = s.before + *s.size;
+  settings.config.max_stream = s.before + script::max_stream;
   settings.config.window = s.window;
   settings.config.spill_limit = s.spill;
   settings.config.stall = s.patient ? std::chrono::hours(24) : std::chrono::hours(0);
@@ -36,6 +36,7 @@ class session_run {
   explicit session_run(const script& s) : script_(s), disk_(s), rig_(settings_of(s)) {}
 
   std::string play() {
+    if (script_.before > 0) name_what_is_before();
     for (std::size_t i = 0; i < script_.ops.size() && wrong_.empty(); ++i) {
       if (fits_now(script_.ops[i])) perform(client(script_.ops[i].client), script_.ops[i], i);
     }
@@ -47,6 +48,10 @@ class session_run {
  private:
   // What can be seen.
   [[nodiscard]] std::string_view sent() const {
+    const auto all = everything_sent();
+    return all.substr(std::min<std::size_t>(all.size(), script_.before));
+  }
+  [[nodiscard]] std::string_view everything_sent() const {
     return rig_.tape.streams.empty() ? std::string_view() : rig_.tape.streams.back().data;
   }
   [[nodiscard]] bool failed() const { return rig_.exported.aborted() > 0; }
@@ -93,7 +98,15 @@ class session_run {
 
   /// Whether it is not decided by the look of it alone.
   [[nodiscard]] bool reaches_stream(const op& o) const {
-    return o.names() && o.length > 0 && !(script_.size && o.end() > script_.reach());
+    return o.changes() && o.length > 0 && !(script_.size && o.end() > script_.reach());
+  }
+
+  void name_what_is_before() {
+    auto& who = client(0);
+    who.joined = true;
+    const auto cookie = who.name_before(script_);
+    settle();
+    expect(who.at(cookie).answered && who.at(cookie).error == 0, "the beginning is refused");
   }
 
   void perform(link& who, const op& o, std::size_t index) {
@@ -115,12 +128,12 @@ class session_run {
   }
 
   [[nodiscard]] expectation after_failure(const op& o, expectation wanted, bool joined) const {
-    const bool names = o.names();
-    if (names && script_.size && o.end() > script_.reach()) return {wanted.error, false};
+    const bool changes = o.changes();
+    if (changes && script_.size && o.end() > script_.reach()) return {wanted.error, false};
     if (o.what == op::kind::read && script_.size && o.end() > *script_.size) return {EINVAL, false};
     if (o.length == 0 && o.what != op::kind::flush) return {};
     if (joined) return {EIO, false};
-    return {names ? shut_down : 0, false};
+    return {changes ? shut_down : 0, false};
   }
 
   void check_answer(link& who, std::uint64_t cookie, std::size_t index, expectation wanted,
@@ -208,10 +221,12 @@ class session_run {
     }
     if (!wrong_.empty()) return;
     expect(rig_.tape.all_ended_once() && rig_.tape.streams.size() <= 1, "the sink's end is wrong");
-    const bool commits = wrote && !over && !(script_.refuse_gaps && disk_.missing() > 0);
+    const bool complete = disk_.exists() && (disk_.proven() || !script_.refuse_gaps);
+    const bool commits = wrote && !over && complete;
     expect((rig_.tape.commits() == 1) == commits, "committed or not: it must be {}", commits);
     expect(rig_.exported.committed() + rig_.exported.aborted() == (wrote ? 1 : 0), "counted wrong");
-    expect(!commits || sent() == disk_.stream(), "the stream is not the array");
+    const auto before = link::content_before(script_);
+    expect(!commits || everything_sent() == before + disk_.stream(), "the stream is not the array");
   }
 
   const script& script_;
