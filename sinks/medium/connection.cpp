@@ -6,6 +6,8 @@
 #include <cstring>
 #include <nbdstream/sink.hpp>
 
+#include "write_end.hpp"
+
 namespace nbdstream::medium {
 namespace {
 
@@ -57,8 +59,11 @@ int connection::begin(const socket_address& address, retry& wait) {
     socket_ = descriptor(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket_) return -errno;
   const int on = 1;
-  if (family != AF_UNIX)
+  if (family != AF_UNIX) {
     (void)::setsockopt(socket_.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    // The connection may come about while we are being killed, or given up.
+    reset_when_closed(socket_.get(), true);
+  }
   const auto* name = reinterpret_cast<const sockaddr*>(&address.storage);
   if (::connect(socket_.get(), name, address.length) == 0) return 0;
   if (errno == EINPROGRESS || errno == EINTR) {

@@ -29,14 +29,6 @@ int largest_pipe() noexcept {
   return value;
 }
 
-/// Bytes in the pipe that nobody has read; asking is allowed at the write end.
-int unread(int pipe) {
-  int bytes = 0;
-  if (::ioctl(pipe, FIONREAD, &bytes) < 0)
-    throw std::system_error(errno, std::system_category(), "cannot see what the reader has read");
-  return bytes;
-}
-
 /// The error that the socket has in store for its next user.
 int stored_error(int socket) noexcept {
   int error = 0;
@@ -46,6 +38,33 @@ int stored_error(int socket) noexcept {
 
 [[noreturn]] void fail_peer_left(int error) {
   throw sink_error(error, "the peer closed the connection before it had taken the whole stream");
+}
+
+/// What was sent and not yet acknowledged (TCP, the end included) or read (Unix). Other kinds of
+/// socket may not know; for them the shutdown has to do.
+int unacknowledged(int socket) noexcept {
+  int count = 0;
+  return ::ioctl(socket, SIOCOUTQ, &count) == 0 ? count : 0;
+}
+
+bool is_connected(int socket) noexcept {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  return ::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+}
+
+/// The same; throws sink_error where the peer will never take it.
+int outstanding(int socket) {
+  int count = unacknowledged(socket);
+  // A connection that broke keeps its count for ever once someone has fetched its error. But where
+  // the peer has closed too, the acknowledgement of our end is what ends the connection, and may
+  // have come between the two questions: only a count that is still there tells of a break.
+  const bool is_over = count > 0 && !is_connected(socket);
+  if (is_over) count = unacknowledged(socket);
+  // Asked last: a Unix peer that leaves takes the count with it.
+  if (const int error = stored_error(socket); error != 0) fail_peer_left(error);
+  if (is_over && count > 0) fail_peer_left(ENOTCONN);
+  return count;
 }
 
 /// Closing a socket with input unread makes the kernel send a reset, which a peer that talked back
@@ -70,6 +89,18 @@ void raise_pipe_size(int fd, const sink_host& host) {
                "pipes of this user together are at their limit (fs.pipe-user-pages-soft)");
 }
 
+void reset_when_closed(int socket, bool resets) noexcept {
+  const linger at_once{resets ? 1 : 0, 0};
+  (void)::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+int unread(int pipe) {
+  int bytes = 0;
+  if (::ioctl(pipe, FIONREAD, &bytes) < 0)
+    throw std::system_error(errno, std::system_category(), "cannot see what the reader has read");
+  return bytes;
+}
+
 bool without_reader(int fd) noexcept {
   return (events_now(fd) & POLLERR) != 0;
 }
@@ -79,6 +110,7 @@ write_end::write_end(descriptor fd, sharing shared) : fd_(std::move(fd)), shared
   if (::fstat(fd_.get(), &status) < 0) throw std::system_error(errno, std::system_category());
   if (S_ISFIFO(status.st_mode)) kind_ = kind::pipe;
   if (S_ISSOCK(status.st_mode)) kind_ = kind::socket;
+  if (is_tcp()) reset_when_closed(get(), true);
 }
 
 int write_end::finish(retry& wait) {
@@ -101,23 +133,11 @@ int write_end::finish_pipe(retry& wait) {
 }
 
 int write_end::finish_socket(retry& wait) {
-  if (const int error = stored_error(get()); error != 0) fail_peer_left(error);
-  int unsent = 0;
-  // Other kinds of socket than TCP and Unix may not know; for them the shutdown has to do.
-  if (::ioctl(get(), SIOCOUTQ, &unsent) < 0) unsent = 0;
-  sockaddr_storage peer{};
-  socklen_t size = sizeof peer;
-  // A connection that broke keeps its count for ever once someone has fetched its error.
-  if (unsent > 0 && ::getpeername(get(), reinterpret_cast<sockaddr*>(&peer), &size) < 0)
-    fail_peer_left(errno);
-  if (unsent > 0) return wait.later(longest_pause, get());
-  if (end_was_sent_) {
-    // The peer may have left between the two questions above, and taken the count with it.
-    if (const int error = stored_error(get()); error != 0) fail_peer_left(error);
-    return 0;
-  }
+  if (outstanding(get()) > 0) return wait.later(longest_pause, get());
+  if (end_was_sent_) return 0;
   // Only now, when the bytes have arrived, is the end announced: while they are under way an abort
   // can still reset the connection before the peer has seen an end.
+  if (is_tcp()) reset_when_closed(get(), false);
   if (::shutdown(get(), SHUT_WR) < 0) fail_peer_left(errno);
   end_was_sent_ = true;
   wait.start_over();
@@ -133,8 +153,7 @@ int write_end::close() noexcept {
 
 void write_end::abandon() noexcept {
   if (is_tcp()) {
-    const linger at_once{1, 0};
-    (void)::setsockopt(get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    reset_when_closed(get(), true);
     // Dissolving the association resets it even while another process has the socket open.
     sockaddr nobody{};
     nobody.sa_family = AF_UNSPEC;

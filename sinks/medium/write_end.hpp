@@ -15,8 +15,16 @@ namespace nbdstream::medium {
 /// gain for whoever copies through it. Failing is no error; `host` logs it.
 void raise_pipe_size(int fd, const sink_host& host);
 
+/// Bytes in the pipe that nobody has read; asking is allowed at the write end. Throws.
+int unread(int pipe);
+
 /// Whether nobody has the pipe open for reading any more; `fd` is its write end.
 bool without_reader(int fd) noexcept;
+
+/// Whether closing a TCP socket resets its connection, also where the kernel closes it because we
+/// were killed; otherwise that would look like the end of a complete stream. No other kind of
+/// socket knows the difference.
+void reset_when_closed(int socket, bool resets) noexcept;
 
 /// The descriptor to which a stream is written, and what it takes to end a stream on it so that
 /// the other side learns as much as the medium can carry.
@@ -25,7 +33,8 @@ class write_end {
   enum class sharing { none, with_other_processes };
 
   write_end() = default;
-  /// Finds out by itself what `fd` is; throws where it cannot.
+  /// Finds out by itself what `fd` is; throws where it cannot. From now on until finish, a TCP
+  /// connection that is closed is reset.
   explicit write_end(descriptor fd, sharing shared = sharing::none);
 
   [[nodiscard]] int get() const noexcept { return fd_.get(); }

@@ -12,6 +12,7 @@
 #include "host.hpp"
 #include "listener.hpp"
 #include "surroundings.hpp"
+#include "system_calls.hpp"
 
 namespace sink_tests {
 namespace {
@@ -161,12 +162,92 @@ TEST_F(Tcp, commit_fails_when_the_peer_closes_with_bytes_unread) {
   EXPECT_EQ(client.abort(), 0);
 }
 
+// The peer's system need not acknowledge an end at once, but its own end does.
+TEST_F(Tcp, CommitSucceedsWhenThePeerClosesWhileItIsAskedWhetherItIsThere) {
+  descriptor peer = connect();
+  ASSERT_EQ(client.send("all"), 0);
+  ASSERT_EQ(read_from(peer.get(), 3), "all");
+  bool asked = false;
+  before_getpeername = [&] {
+    asked = true;
+    EXPECT_EQ(next_from(peer.get()), 0);
+    peer.reset();
+  };
+  EXPECT_EQ(client.commit_patiently(3), 0) << client.explanation();
+  EXPECT_TRUE(asked) << "this must be tried in another way";
+}
+
+TEST_F(Tcp, CommitFailsWhenThePeerResetsWhileItIsAskedWhetherItIsThere) {
+  descriptor peer = connect();
+  ASSERT_EQ(client.send("all"), 0);
+  ASSERT_EQ(read_from(peer.get(), 3), "all");
+  bool asked = false;
+  before_getpeername = [&] {
+    asked = true;
+    const linger at_once{1, 0};
+    EXPECT_EQ(::setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    peer.reset();
+  };
+  EXPECT_LT(client.commit_patiently(3), 0);
+  EXPECT_TRUE(asked) << "this must be tried in another way";
+  EXPECT_EQ(client.abort(), 0);
+}
+
 TEST_F(Tcp, keepalive_is_on) {
   const descriptor peer = connect();
   int on = 0;
   socklen_t size = sizeof on;
   ASSERT_EQ(::getsockopt(client.fd(), SOL_SOCKET, SO_KEEPALIVE, &on, &size), 0);
   EXPECT_EQ(on, 1);
+}
+
+TEST(TcpStream, IsResetWhenOurProcessEndsInTheMiddle) {
+  const listener server = listener::on_loopback(AF_INET);
+  const std::string address = "tcp://127.0.0.1:" + server.port();
+  process dies([&]() -> int {
+    sink client(in_tree_sink("socket"), {{"address", address}});
+    const bool sent = client.open_patiently() == 0 && client.send("half") == 0;
+    ::_exit(sent ? 0 : 1);
+  });
+  const descriptor peer = server.accept();
+  EXPECT_EQ(dies.wait(), 0);
+  EXPECT_EQ(next_from(peer.get()), 4);
+  EXPECT_EQ(next_from(peer.get()), -ECONNRESET);
+}
+
+TEST(TcpStream, IsResetWhenOurProcessEndsBeforeItKnowsThatItIsConnected) {
+  const listener server = listener::on_loopback(AF_INET);
+  const std::string address = "tcp://127.0.0.1:" + server.port();
+  process dies([&]() -> int {
+    sink client(in_tree_sink("socket"), {{"address", address}});
+    (void)client.open();
+    ::_exit(0);
+  });
+  const descriptor peer = server.accept();
+  EXPECT_EQ(dies.wait(), 0);
+  EXPECT_EQ(next_from(peer.get()), -ECONNRESET);
+}
+
+/// Takes streams of `length` bytes, and closes each connection at once: by turns after the last
+/// byte and after the end.
+int take_and_leave(const listener& server, int streams, size_t length) {
+  for (int number = 0; number < streams; ++number) {
+    const descriptor peer = server.accept();
+    const size_t limit = number % 2 == 0 ? length : length + 1;
+    if (read_from(peer.get(), limit).size() != length) return 1;
+  }
+  return 0;
+}
+
+TEST(TcpStream, IsCommittedEachTimeThatThePeerClosesAsSoonAsItHasAll) {
+  constexpr int streams = 500;
+  const std::string data = pattern(5000);
+  const listener server = listener::on_loopback(AF_INET);
+  process peer([&] { return take_and_leave(server, streams, data.size()); });
+  sink client(in_tree_sink("socket"), {{"address", "tcp://127.0.0.1:" + server.port()}});
+  for (int number = 0; number < streams; ++number)
+    ASSERT_EQ(client.stream(data), 0) << number << ": " << client.explanation();
+  EXPECT_EQ(peer.wait(), 0);
 }
 
 TEST(TcpPeer, that_refuses_is_an_error_that_names_the_address) {
