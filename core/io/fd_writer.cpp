@@ -50,6 +50,12 @@ ssize_t send_some(int socket, std::span<iovec> parts) {
   return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/// What was expected to block may not do so after all.
+void wait_for_room_here(int fd) {
+  pollfd p{fd, POLLOUT, 0};
+  ::poll(&p, 1, stop_interval_ms);
+}
+
 /// On the worker's thread. Returns 0 or -errno.
 std::int64_t write_blocking(int fd, bool paced, std::span<iovec> parts,
                             const std::atomic<bool>& stop) {
@@ -64,6 +70,7 @@ std::int64_t write_blocking(int fd, bool paced, std::span<iovec> parts,
                        ? ::write(fd, first.iov_base, std::min<std::size_t>(first.iov_len, PIPE_BUF))
                        : write_some(fd, parts);
     if (n < 0 && errno != EINTR && errno != EAGAIN) return -errno;
+    if (n < 0 && errno == EAGAIN) wait_for_room_here(fd);
     if (n > 0) advance(parts, static_cast<std::size_t>(n));
   }
   return 0;
@@ -87,6 +94,7 @@ std::int64_t write_blocking_zeroes(int fd, bool paced, std::uint64_t count,
     many.fill(part_of(zero_block));
     const auto n = ::writev(fd, many.data(), blocks);
     if (n < 0 && errno != EINTR && errno != EAGAIN) return -errno;
+    if (n < 0 && errno == EAGAIN) wait_for_room_here(fd);
     if (n > 0) count -= static_cast<std::uint64_t>(n);
   }
   return 0;
@@ -111,12 +119,15 @@ fd_writer::fd_writer(int fd, bool shared, readiness& ready, worker& thread,
       thread_(thread),
       stop_(stop) {}
 
-/// What kind of file it is, as in st_mode; 0 where that cannot be known. Other than fstat() it asks
-/// no server or disk, which may take its time: this is known here.
+/// What kind of file it is, as in st_mode; 0 where that cannot be known. Other than fstat(),
+/// statx() asks no server or disk, which may take its time: this is known here. Where a sandbox
+/// does not let us ask like that, it may take its time.
 unsigned fd_writer::type_of(int fd) noexcept {
   struct statx s {};
   const int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
-  return ::statx(fd, "", flags, STATX_TYPE, &s) == 0 ? s.stx_mode & S_IFMT : 0;
+  if (::statx(fd, "", flags, STATX_TYPE, &s) == 0) return s.stx_mode & S_IFMT;
+  struct stat old {};
+  return ::fstat(fd, &old) == 0 ? old.st_mode & S_IFMT : 0;
 }
 
 fd_writer::how fd_writer::choose(int fd, bool shared) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "io/readiness.hpp"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
@@ -12,6 +13,9 @@
 
 namespace nbdstream::io {
 namespace {
+
+/// How often a descriptor is looked at that could not be registered for want of memory, say.
+constexpr auto look_interval = std::chrono::milliseconds(10);
 
 /// A relative timeout; 0 disarms, so a time that has passed becomes a nanosecond.
 itimerspec timer_setting(clock::time_point until) {
@@ -41,20 +45,40 @@ readiness::readiness(const asio::any_io_executor& executor)
 awaitable<void> readiness::wait(int fd, std::uint32_t events, clock::time_point until) {
   epoll_event event{};
   event.events = events;  // EPOLLIN and so on have the values of POLLIN and so on
-  if (fd >= 0 && ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    // Ready; but who asks again and again must not keep the loop from others.
+  const bool registered =
+      fd >= 0 && ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, fd, &event) == 0;
+  if (fd < 0 || registered) {
+    co_await sleep(until);
+    if (registered) ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, fd, nullptr);
+  } else if (errno == EPERM) {
+    // A file, which is always ready; but who asks again and again must not keep the loop from
+    // others.
     co_await asio::post(asio::use_awaitable);
-    co_return;
+  } else {
+    co_await look_now_and_then(fd, events, until);
   }
+}
+
+awaitable<void> readiness::look_now_and_then(int fd, std::uint32_t events,
+                                             clock::time_point until) {
+  pollfd p{fd, static_cast<short>(events), 0};
+  // The first sleep comes first: what poll() cannot wait for either must not make us spin.
+  do {
+    const auto cancelled = co_await sleep(std::min(until, clock::now() + look_interval));
+    if (cancelled) co_return;
+  } while (::poll(&p, 1, 0) == 0 && clock::now() < until);
+}
+
+awaitable<error_code> readiness::sleep(clock::time_point until) {
   const auto setting = timer_setting(until);
   ::timerfd_settime(timer_.get(), 0, &setting, nullptr);
   waiting_ = true;
-  co_await epoll_.async_wait(asio::posix::descriptor_base::wait_read,
-                             asio::as_tuple(asio::use_awaitable));
+  const auto [error] = co_await epoll_.async_wait(asio::posix::descriptor_base::wait_read,
+                                                  asio::as_tuple(asio::use_awaitable));
   waiting_ = false;
   const itimerspec disarmed{};
   ::timerfd_settime(timer_.get(), 0, &disarmed, nullptr);
-  if (fd >= 0) ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, fd, nullptr);
+  co_return error;
 }
 
 void readiness::cancel() {

@@ -21,7 +21,8 @@ class readiness {
   explicit readiness(const asio::any_io_executor& executor);
 
   /// Until `fd` (-1: none) shows one of `events` (as in poll(2)), an error or a hang-up; or the
-  /// time `until`; or cancel(). A descriptor that cannot be polled (a regular file) is ready.
+  /// time `until`; or cancel(). A descriptor that cannot be polled (a regular file) is ready. One
+  /// that the system refuses to watch (no memory, a limit) is looked at every few milliseconds.
   [[nodiscard]] awaitable<void> wait(int fd, std::uint32_t events,
                                      clock::time_point until = clock::time_point::max());
 
@@ -30,6 +31,11 @@ class readiness {
   [[nodiscard]] bool waiting() const noexcept { return waiting_; }
 
  private:
+  /// Until the set has something, or the time has come; an error: cancelled.
+  [[nodiscard]] awaitable<error_code> sleep(clock::time_point until);
+  [[nodiscard]] awaitable<void> look_now_and_then(int fd, std::uint32_t events,
+                                                  clock::time_point until);
+
   asio::posix::stream_descriptor epoll_;
   unique_fd timer_;
   bool waiting_ = false;

@@ -77,8 +77,12 @@ class socket_connection final : public transport {
   awaitable<peer_state> wait_hangup() override {
     // A Unix socket hangs up only when its peer is closed altogether. TCP cannot tell a peer that
     // was killed from one that has closed its sending side, until it answers.
-    if (!closed_) co_await gone_.wait(fd(), unix_ ? 0 : POLLRDHUP);
-    co_return closed_ ? peer_state::connected : peer();
+    while (!closed_) {
+      co_await gone_.wait(fd(), unix_ ? 0 : POLLRDHUP);
+      const auto now = closed_ ? peer_state::connected : peer();
+      if (now != peer_state::connected) co_return now;
+    }
+    co_return peer_state::connected;
   }
 
   peer_state peer() noexcept override {

@@ -9,10 +9,10 @@
 
 #include <cerrno>
 
+#include "before_getpeername.hpp"
 #include "host.hpp"
 #include "listener.hpp"
 #include "surroundings.hpp"
-#include "system_calls.hpp"
 
 namespace sink_tests {
 namespace {

@@ -4,7 +4,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -15,11 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
-#include <utility>
 
 namespace sink_tests {
-
-std::function<void()> before_getpeername;
 
 namespace {
 
@@ -107,9 +103,3 @@ bool failure_is_pending() {
 }
 
 }  // namespace sink_tests
-
-/// In place of the one of libc, for the sinks as well: this program exports its symbols.
-extern "C" int getpeername(int fd, sockaddr* address, socklen_t* length) noexcept {
-  if (const auto hook = std::exchange(sink_tests::before_getpeername, nullptr)) hook();
-  return static_cast<int>(::syscall(SYS_getpeername, fd, address, length));
-}

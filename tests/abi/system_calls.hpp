@@ -2,7 +2,6 @@
 #ifndef NBDSTREAM_TESTS_ABI_SYSTEM_CALLS_HPP
 #define NBDSTREAM_TESTS_ABI_SYSTEM_CALLS_HPP
 
-#include <functional>
 #include <optional>
 
 namespace sink_tests {
@@ -17,10 +16,6 @@ bool disable_call(long number, int error, std::optional<int> except = {});
 bool fail_once(long number, int error, int before = 0);
 /// Whether that failure is still to come.
 bool failure_is_pending();
-
-/// Called once, when a sink asks getpeername(), before that is answered: for what may happen
-/// between two questions of the sink.
-extern std::function<void()> before_getpeername;
 
 }  // namespace sink_tests
 

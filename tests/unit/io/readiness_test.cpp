@@ -5,6 +5,8 @@
 #include "support/temp_directory.hpp"
 
 #include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 namespace nbdstream::test {
 namespace {
@@ -116,6 +118,68 @@ TEST(Readiness, EndsAWaitThatIsCancelledAndIsUsableAfterwards) {
   l.spawn(wait_for(r, p.write.get(), POLLOUT, woken));
   l.finish();
   EXPECT_TRUE(woken);
+}
+
+/// An event that stands behind so many sets of epoll that no further one may watch it (ELOOP).
+struct unwatchable {
+  io::unique_fd event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  std::array<io::unique_fd, 4> sets;
+
+  unwatchable() {
+    int inner = event.get();
+    for (auto& set : sets) {
+      set.reset(::epoll_create1(EPOLL_CLOEXEC));
+      epoll_event wanted{};
+      wanted.events = EPOLLIN;
+      EXPECT_EQ(::epoll_ctl(set.get(), EPOLL_CTL_ADD, inner, &wanted), 0);
+      inner = set.get();
+    }
+  }
+  [[nodiscard]] int fd() const { return sets.back().get(); }
+  void happens() const { EXPECT_EQ(::eventfd_write(event.get(), 1), 0); }
+};
+
+TEST(Readiness, WaitsForWhatTheSystemRefusesToWatch) {
+  loop l;
+  const unwatchable u;
+  io::readiness r(l.executor());
+  bool woken = false;
+  l.spawn(wait_for(r, u.fd(), POLLIN, woken));
+  const auto until = io::clock::now() + milliseconds(50);
+  EXPECT_TRUE(l.until([&] { return io::clock::now() >= until; }));
+  EXPECT_FALSE(woken);
+  u.happens();
+  l.finish();
+  EXPECT_TRUE(woken);
+}
+
+TEST(Readiness, EndsTheWaitForWhatTheSystemRefusesToWatchInTimeAndOnCancel) {
+  loop l;
+  const unwatchable u;
+  io::readiness r(l.executor());
+  bool late = false;
+  const auto until = io::clock::now() + milliseconds(30);
+  l.spawn(wait_for(r, u.fd(), POLLIN, late, until));
+  l.finish();
+  EXPECT_GE(io::clock::now(), until);
+  bool cancelled = false;
+  l.spawn(wait_for(r, u.fd(), POLLIN, cancelled));
+  l.poll();
+  EXPECT_FALSE(cancelled);
+  r.cancel();
+  l.finish();
+}
+
+TEST(Readiness, IsNoBusyLoopWithADescriptorThatIsClosed) {
+  loop l;
+  io::readiness r(l.executor());
+  const auto closed = make_pipe().read.get();
+  ASSERT_EQ(::fcntl(closed, F_GETFD), -1);
+  const auto begun = io::clock::now();
+  bool woken = false;
+  l.spawn(wait_for(r, closed, POLLIN, woken));
+  l.finish();
+  EXPECT_GE(io::clock::now() - begun, milliseconds(5));
 }
 
 }  // namespace

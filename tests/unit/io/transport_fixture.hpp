@@ -7,6 +7,8 @@
 #include "io/transport.hpp"
 #include "loop.hpp"
 
+#include <netinet/in.h>
+
 namespace nbdstream::test {
 
 struct outcome {
@@ -50,6 +52,22 @@ struct pair {
   int ours = -1;
   std::unique_ptr<io::transport> transport;
 };
+
+/// The first end is the client's.
+inline ends make_tcp_pair() {
+  sockaddr_in any{};
+  any.sin_family = AF_INET;
+  any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof any;
+  auto* const address = reinterpret_cast<sockaddr*>(&any);
+  const io::unique_fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::bind(listener.get(), address, sizeof any), 0);
+  EXPECT_EQ(::listen(listener.get(), 1), 0);
+  EXPECT_EQ(::getsockname(listener.get(), address, &size), 0);
+  io::unique_fd peer(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::connect(peer.get(), address, sizeof any), 0);
+  return {std::move(peer), io::unique_fd(::accept(listener.get(), nullptr, nullptr))};
+}
 
 }  // namespace nbdstream::test
 

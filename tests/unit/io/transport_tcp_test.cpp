@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What only TCP can do, or cannot.
-#include <netinet/in.h>
-
 #include "transport_fixture.hpp"
 
 namespace nbdstream::test {
@@ -11,22 +9,6 @@ namespace {
 awaitable<void> deliver(io::transport& t, io::clock::duration within, outcome& o) {
   o.answer = co_await t.all_delivered(io::clock::now() + within);
   o.done = true;
-}
-
-/// The first end is the client's.
-ends make_tcp_pair() {
-  sockaddr_in any{};
-  any.sin_family = AF_INET;
-  any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof any;
-  auto* const address = reinterpret_cast<sockaddr*>(&any);
-  const io::unique_fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  EXPECT_EQ(::bind(listener.get(), address, sizeof any), 0);
-  EXPECT_EQ(::listen(listener.get(), 1), 0);
-  EXPECT_EQ(::getsockname(listener.get(), address, &size), 0);
-  io::unique_fd peer(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  EXPECT_EQ(::connect(peer.get(), address, sizeof any), 0);
-  return {std::move(peer), io::unique_fd(::accept(listener.get(), nullptr, nullptr))};
 }
 
 awaitable<void> wait_for(io::transport& t, std::size_t enough, outcome& o) {
