@@ -59,7 +59,8 @@ int departure::wait(const std::string& path, medium::retry& wait) {
   if (watch_ < 0) return 0;  // then confirm has to tell
   if (!saw_a_reader_close()) return wait.when(events_.get(), POLLIN, look_again);
   state_ = state::closing;
-  return 0;
+  // Announced just before it is so: whoever opens the write end next must find no reader.
+  return wait.when(-1, 0, 2ms);
 }
 
 bool departure::saw_a_reader_close() noexcept {

@@ -64,6 +64,11 @@ struct FifoStreams : ::testing::Test {
       EXPECT_TRUE(contents_of(copy(number)) == data_of(number)) << number;
   }
 
+  /// For a reader that does not close the FIFO: a commit that does not wait for it.
+  [[nodiscard]] settings without_waiting() const {
+    return {{"path", path}, {"close-timeout", "0s"}};
+  }
+
   /// A stream that one reader takes and keeps open.
   descriptor first_stream(sink& fifo) const {
     descriptor reader = reader_of(path);
@@ -122,7 +127,7 @@ TEST_F(FifoStreams, what_the_user_put_in_place_of_our_fifo_is_left_alone) {
 
 TEST_F(FifoStreams, through_a_foreign_fifo_wait_until_the_last_reader_closed_it) {
   make_foreign();
-  sink fifo(module, {{"path", path}});
+  sink fifo(module, without_waiting());
   descriptor reader = first_stream(fifo);
   ASSERT_EQ(fifo.open(), -EAGAIN);
   EXPECT_GE(fifo.wait().fd, 0) << "inotify announces it";
@@ -135,7 +140,7 @@ TEST_F(FifoStreams, through_a_foreign_fifo_wait_until_the_last_reader_closed_it)
 
 TEST_F(FifoStreams, an_aborted_stream_is_not_continued_by_the_next_one_either) {
   make_foreign();
-  sink fifo(module, {{"path", path}});
+  sink fifo(module, without_waiting());
   const descriptor reader = reader_of(path);
   ASSERT_EQ(fifo.open(), 0);
   ASSERT_EQ(fifo.send("torn"), 0);
@@ -157,7 +162,7 @@ TEST_F(FifoStreams, need_not_wait_for_a_reader_that_left_before_the_end) {
 
 TEST_F(FifoStreams, do_not_wait_for_readers_of_a_fifo_that_the_path_no_longer_names) {
   make_foreign();
-  sink fifo(module, {{"path", path}});
+  sink fifo(module, without_waiting());
   const descriptor reader = first_stream(fifo);
   ASSERT_EQ(fifo.open(), -EAGAIN);
   ASSERT_EQ(::rename(path.c_str(), (here / "old").c_str()), 0);
@@ -168,12 +173,12 @@ TEST_F(FifoStreams, do_not_wait_for_readers_of_a_fifo_that_the_path_no_longer_na
 
 TEST_F(FifoStreams, without_inotify_wait_too) {
   make_foreign();
-  sink fifo(module, {{"path", path}});
+  sink fifo(module, without_waiting());
   descriptor reader = reader_of(path);
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  // The write end takes the last descriptor that there is.
-  const auto limit = static_cast<rlim_t>(descriptor(::dup(reader.get())).get()) + 1;
+  // The lock and the write end take the last descriptors that there are.
+  const auto limit = static_cast<rlim_t>(descriptor(::dup(reader.get())).get()) + 2;
   const rlimit tight{limit, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
   const int opened = fifo.open();
@@ -190,7 +195,7 @@ TEST_F(FifoStreams, without_inotify_wait_too) {
 }
 
 TEST_F(FifoStreams, treat_our_fifo_as_foreign_in_a_directory_that_lets_nothing_be_replaced) {
-  sink fifo(module, {{"path", path}});
+  sink fifo(module, without_waiting());
   const struct stat before = status_of(path);
   ASSERT_EQ(::chmod(path.c_str(), 0666), 0);
   ASSERT_EQ(::chmod(here.path().c_str(), 0555), 0);

@@ -49,7 +49,7 @@ TEST_F(Fifo, stays_in_place_at_the_end) {
 TEST_F(Fifo, that_exists_is_used_as_it_is) {
   make_fifo(0620);
   const struct stat before = status_of(path);
-  sink fifo(module, {{"path", path}});
+  sink fifo(module, {{"path", path}, {"close-timeout", "0s"}});
   const descriptor reader = reader_of(path);
   EXPECT_EQ(fifo.open(), 0);
   EXPECT_EQ(fifo.send("hello"), 0);

@@ -156,6 +156,10 @@ int sink::commit_patiently(uint64_t length) {
   return patiently([this, length] { return commit(length); });
 }
 
+int sink::abort_patiently() {
+  return patiently([this] { return abort(); });
+}
+
 int64_t sink::send_some(std::string_view data) {
   if (fd_ < 0) return write(data);
   const ssize_t written = ::write(fd_, data.data(), data.size());

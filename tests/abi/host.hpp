@@ -49,6 +49,7 @@ class sink {
   /// when patience is at its end.
   int open_patiently();
   int commit_patiently(uint64_t length = 0);
+  int abort_patiently();
 
   /// The descriptor that was lent after the last open, and what came with it.
   [[nodiscard]] int fd() const { return fd_; }
