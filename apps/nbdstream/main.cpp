@@ -22,7 +22,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -45,6 +44,7 @@ const char* type_name(std::uint32_t type) {
     case NBDSTREAM_OPTION_BOOLEAN: return "boolean";
     case NBDSTREAM_OPTION_SIZE: return "size";
     case NBDSTREAM_OPTION_DURATION: return "duration";
+    case NBDSTREAM_OPTION_MODE: return "mode";
     default: return "string";
   }
 }
@@ -72,27 +72,24 @@ void dump_sink(const sink::registry& sinks, const std::string& name) {
              yes_no(table.blocking & NBDSTREAM_BLOCKING_WRITE),
              yes_no(table.blocking & NBDSTREAM_BLOCKING_FINISH));
   for (const auto& o : module.options) {
-    fmt::print("option={} type={} required={} positional={} secret={} default={} help={}\n", o.name,
-               type_name(o.type), yes_no(o.flags & NBDSTREAM_OPTION_REQUIRED),
-               yes_no(o.flags & NBDSTREAM_OPTION_POSITIONAL),
-               yes_no(o.flags & NBDSTREAM_OPTION_SECRET), o.default_value ? o.default_value : "",
-               o.help);
+    fmt::print(
+        "option={} type={} required={} positional={} secret={} exclusive_path={} default={} "
+        "help={}\n",
+        o.name, type_name(o.type), yes_no(o.flags & NBDSTREAM_OPTION_REQUIRED),
+        yes_no(o.flags & NBDSTREAM_OPTION_POSITIONAL), yes_no(o.flags & NBDSTREAM_OPTION_SECRET),
+        yes_no(o.flags & NBDSTREAM_OPTION_EXCLUSIVE_PATH), o.default_value ? o.default_value : "",
+        o.help);
   }
 }
 
-/// The FIFO or file that a sink's main option names, in one spelling; empty where it names anything
-/// that serves several streams at once (a listening socket, a device, a URL).
-std::string exclusive_path(const chosen_sink& sink) {
-  const auto* const option = sink::positional_option(sink.module.options);
-  const auto* const value = option ? sink.settings.find(option->name) : nullptr;
-  if (!value || std::strstr(value->text, "://")) return {};
+/// `path` in one spelling; empty where it leads to what serves several streams at once: a socket
+/// that is listened on, or a character device.
+std::string taken_alone(const char* path) {
   std::error_code ignored;
-  const auto type = std::filesystem::status(value->text, ignored).type();
   using std::filesystem::file_type;
-  if (type != file_type::not_found && type != file_type::fifo && type != file_type::regular) {
-    return {};
-  }
-  return std::filesystem::weakly_canonical(std::filesystem::absolute(value->text), ignored);
+  const auto type = std::filesystem::status(path, ignored).type();
+  if (type == file_type::socket || type == file_type::character) return {};
+  return std::filesystem::weakly_canonical(std::filesystem::absolute(path), ignored);
 }
 
 /// Two streams at once into one pipe would be one mixture of both.
@@ -100,14 +97,19 @@ void refuse_shared_paths(const std::vector<chosen_sink>& chosen,
                          const config::configuration& config) {
   std::map<std::string, std::string> users;
   for (std::size_t i = 0; i < chosen.size(); ++i) {
-    const auto path = exclusive_path(chosen[i]);
-    if (path.empty()) continue;
-    const auto& name = config.exports[i].name;
-    const auto [user, first] = users.emplace(path, name);
-    if (first) continue;
-    throw config::error(
-        fmt::format("exports {} and {} both write to {}; give each a path of its own",
-                    config::quote(user->second), config::quote(name), path));
+    for (const auto* const option : sink::exclusive_paths(chosen[i].module.options)) {
+      const auto* const value = chosen[i].settings.find(option->name);
+      const auto path = value ? taken_alone(value->text) : std::string();
+      if (path.empty()) continue;
+      const auto& name = config.exports[i].name;
+      const auto [user, first] = users.emplace(path, name);
+      if (first) continue;
+      const bool secret = option->flags & NBDSTREAM_OPTION_SECRET;
+      throw config::error(
+          fmt::format("exports {} and {} both write to {}; give each a path of its own",
+                      config::quote(user->second), config::quote(name),
+                      secret ? fmt::format("the same {}", option->name) : path));
+    }
   }
 }
 
@@ -137,6 +139,11 @@ std::vector<chosen_sink> choose_sinks(const sink::registry& registry,
 }
 
 void dump_config(const sink::registry& registry, const config::configuration& config) {
+  // What the sink does not know may be the misspelt name of a secret.
+  for (const auto& e : config.exports) {
+    const auto module = registry.load(e.sink.module);
+    (void)sink::settings(module.table.name, module.options, e.sink);
+  }
   const auto is_secret = [&](const config::export_config& e, std::string_view key) {
     return sink::is_secret(registry.load(e.sink.module).options, key);
   };

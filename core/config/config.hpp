@@ -30,7 +30,8 @@ enum class tls_mode { off, on, require };
 struct sink_setting {
   std::string key;
   std::string value;
-  std::string where;  ///< "file.toml:3:7" or "--option"; begins an error message
+  std::string where;        ///< "file.toml:3:7" or "--option"; begins an error message
+  std::string number = {};  ///< in a file, a whole number without quotes: as it stands, "0o640"
 
   /// Where a setting was written is not part of what it says.
   bool operator==(const sink_setting& other) const {

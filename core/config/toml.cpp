@@ -53,6 +53,20 @@ class reader {
   configuration& into_;
 };
 
+/// A whole number as it stands in the file, or nothing.
+std::string number_as_written(const toml::node& node) {
+  if (!node.is_integer()) return {};
+  const auto& number = *node.as_integer();
+  using flags = toml::value_flags;
+  if ((number.flags() & flags::format_as_octal) != flags::none)
+    return fmt::format("0o{:o}", number.get());
+  if ((number.flags() & flags::format_as_hexadecimal) != flags::none)
+    return fmt::format("0x{:x}", number.get());
+  if ((number.flags() & flags::format_as_binary) != flags::none)
+    return fmt::format("0b{:b}", number.get());
+  return fmt::format("{}", number.get());
+}
+
 /// What to write instead of an option that has another form in the file.
 std::string_view advice_for(std::string_view name) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 10> advice{
@@ -203,7 +217,7 @@ void reader::read_sink(const toml::node& node, sink_config& into) {
     } else {
       const auto at = name.source().begin;
       settings[{at.line, at.column}] = {std::string(name.str()), setting(value, name.str()),
-                                        where(value)};
+                                        where(value), number_as_written(value)};
     }
   }
   for (auto& [at, one] : settings) into.settings.push_back(std::move(one));

@@ -32,6 +32,7 @@ std::string_view kind_of(std::uint32_t type) {
     case NBDSTREAM_OPTION_BOOLEAN: return "true or false";
     case NBDSTREAM_OPTION_SIZE: return "a size";
     case NBDSTREAM_OPTION_DURATION: return "a time";
+    case NBDSTREAM_OPTION_MODE: return "permissions in octal digits";
     default: return "a string";
   }
 }
@@ -43,11 +44,12 @@ std::int64_t number_of(std::uint32_t type, std::string_view text) {
     case NBDSTREAM_OPTION_BOOLEAN: return config::parse_boolean(text) ? 1 : 0;
     case NBDSTREAM_OPTION_SIZE: return static_cast<std::int64_t>(config::parse_size(text));
     case NBDSTREAM_OPTION_DURATION: return config::parse_duration(text).count();
+    case NBDSTREAM_OPTION_MODE: return config::parse_mode(text);
     default: return 0;
   }
 }
 
-/// The same for what the user wrote at `where`; a secret is not repeated in the message.
+/// The same for what the user wrote; a secret is not repeated in the message.
 std::int64_t user_number(const nbdstream_option& option, const std::string& text,
                          const std::string& where) try {
   return number_of(option.type, text);
@@ -56,6 +58,23 @@ std::int64_t user_number(const nbdstream_option& option, const std::string& text
     throw error(fmt::format("{}: {}: {}", where, option.name, fault.what()));
   }
   throw error(fmt::format("{}: {}: the value is not {}", where, option.name, kind_of(option.type)));
+}
+
+/// A number in a file does not say how it was meant: 0o640 is 416, and permissions are written
+/// without the 0o elsewhere. They must be a string, and so must a number for an option that is a
+/// string, unless it is decimal.
+void refuse_number(const nbdstream_option& option, const config::sink_setting& setting) {
+  const bool is_mode = option.type == NBDSTREAM_OPTION_MODE;
+  const bool is_string = option.type == NBDSTREAM_OPTION_STRING;
+  const bool decimal = setting.number == setting.value;
+  if (setting.number.empty() || !(is_mode || (is_string && !decimal))) return;
+  const bool octal = setting.number.starts_with("0o");
+  const std::string text = octal     ? "0" + setting.number.substr(2)
+                           : is_mode ? "0640"
+                                     : setting.number;
+  const bool secret = has(option, NBDSTREAM_OPTION_SECRET);
+  throw error(fmt::format("{}: {}: a number is not clear here; write it in quotes{}", setting.where,
+                          option.name, secret ? "" : fmt::format(", as in \"{}\"", text)));
 }
 
 bool from_command_line(const config::sink_config& given) {
@@ -116,8 +135,11 @@ std::string fault_of(const nbdstream_option& option) {
   if (name == "module" || name == "argument") {
     return fmt::format("option {} has a reserved name", quote(name));
   }
-  if (option.type < NBDSTREAM_OPTION_STRING || option.type > NBDSTREAM_OPTION_DURATION) {
+  if (option.type < NBDSTREAM_OPTION_STRING || option.type > NBDSTREAM_OPTION_MODE) {
     return fmt::format("option {} has the unknown type {}", quote(name), option.type);
+  }
+  if (has(option, NBDSTREAM_OPTION_EXCLUSIVE_PATH) && option.type != NBDSTREAM_OPTION_STRING) {
+    return fmt::format("option {} is a path, but no string", quote(name));
   }
   if (option.help == nullptr) return fmt::format("option {} has no help", quote(name));
   if (option.default_value == nullptr) return {};
@@ -152,6 +174,14 @@ const nbdstream_option* positional_option(option_list options) {
   return found == options.end() ? nullptr : &*found;
 }
 
+std::vector<const nbdstream_option*> exclusive_paths(option_list options) {
+  std::vector<const nbdstream_option*> found;
+  for (const auto& option : options) {
+    if (has(option, NBDSTREAM_OPTION_EXCLUSIVE_PATH)) found.push_back(&option);
+  }
+  return found;
+}
+
 bool is_secret(option_list options, std::string_view key) {
   const nbdstream_option* option =
       key == "argument" ? positional_option(options) : find_option(options, key);
@@ -173,6 +203,7 @@ settings::settings(std::string_view module, option_list options, const config::s
                                   ? ", as the sink's argument or as a setting"
                                   : ""));
     }
+    refuse_number(*option, setting);
     const std::int64_t number = user_number(*option, setting.value, setting.where);
     put(*option, std::move(setting.value), number);
   }

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace nbdstream::sink {
 
@@ -23,11 +24,14 @@ using option_list = std::span<const nbdstream_option>;
 
 /// What is wrong with a module's option list, as "option "x" has no help": a name that is not
 /// words joined by '-', or given twice, or reserved; an unknown type; a default of another type;
-/// two positional options. Empty: nothing.
+/// two positional options; a path that is no string. Empty: nothing.
 [[nodiscard]] std::string fault_of(option_list options);
 
 /// The option that is the ARGUMENT of `--sink NAME:ARGUMENT`, or null.
 [[nodiscard]] const nbdstream_option* positional_option(option_list options);
+
+/// The options that name a path which only one export may have.
+[[nodiscard]] std::vector<const nbdstream_option*> exclusive_paths(option_list options);
 
 /// Whether the setting `key` must not be shown; "argument" asks about the positional option.
 [[nodiscard]] bool is_secret(option_list options, std::string_view key);

@@ -45,7 +45,8 @@ class fifo_sink {
       .name = "fifo",
       .description = "Write to a named pipe (made if it does not exist) or to a Unix socket"};
   static constexpr std::array<nbdstream_option, 3> options{
-      {{"path", NBDSTREAM_OPTION_STRING, NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL,
+      {{"path", NBDSTREAM_OPTION_STRING,
+        NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL | NBDSTREAM_OPTION_EXCLUSIVE_PATH,
         nullptr, "the named pipe, Unix socket or character device"},
        {"reader-timeout", NBDSTREAM_OPTION_DURATION, 0, nullptr,
         "how long the first write waits for a reader; without it, for ever"},

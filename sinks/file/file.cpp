@@ -30,11 +30,12 @@ class file_sink {
       .description = "Write a file, which appears when it is complete, or to a block device",
       .blocking = NBDSTREAM_BLOCKING_OPEN | NBDSTREAM_BLOCKING_WRITE | NBDSTREAM_BLOCKING_FINISH};
   static constexpr std::array<nbdstream_option, 4> options{
-      {{"path", NBDSTREAM_OPTION_STRING, NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL,
+      {{"path", NBDSTREAM_OPTION_STRING,
+        NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL | NBDSTREAM_OPTION_EXCLUSIVE_PATH,
         nullptr, "the file, or a block device, which is written in place"},
        {"overwrite", NBDSTREAM_OPTION_BOOLEAN, 0, "false",
         "replace a file that is there, once the new one is complete"},
-       {"mode", NBDSTREAM_OPTION_STRING, 0, nullptr,
+       {"mode", NBDSTREAM_OPTION_MODE, 0, nullptr,
         "exact permissions, as in 0600; without it those of the replaced file, or what umask "
         "leaves"},
        {"sync", NBDSTREAM_OPTION_BOOLEAN, 0, "true",

@@ -21,6 +21,7 @@ struct sink {
   const struct nbdstream_host *host; /* valid until destroy returns */
   char *path;
   char *part;
+  mode_t mode;
   int fd;           /* -1: not open */
   int part_is_ours; /* whether abort may remove it */
 };
@@ -48,13 +49,14 @@ static int create(const struct nbdstream_host *host, void **out) {
   const size_t length = strlen(path);
   struct sink *sink = calloc(1, sizeof *sink);
   if (sink == NULL) return -ENOMEM;
-  *sink = (struct sink){host, malloc(length + 1), malloc(length + sizeof ".part"), -1, 0};
+  *sink = (struct sink){host, malloc(length + 1), malloc(length + sizeof ".part"), 0666, -1, 0};
   if (sink->path == NULL || sink->part == NULL) {
     destroy(sink); /* on an error nothing is left behind */
     return -ENOMEM;
   }
   memcpy(sink->path, path, length + 1);
   sprintf(sink->part, "%s.part", path);
+  sink->mode = (mode_t)host->setting(host, "mode")->number; /* it has a default */
   *out = sink;
   return 0;
 }
@@ -65,7 +67,7 @@ static int open_stream(void *self, const struct nbdstream_stream *stream) {
   struct sink *sink = self;
   (void)stream; /* its number, and its size where that is known */
   /* O_EXCL: neither follow a link that somebody planted, nor share the file with a twin of ours. */
-  sink->fd = open(sink->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  sink->fd = open(sink->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, sink->mode);
   if (sink->fd < 0) return fail(sink, "cannot create", sink->part);
   sink->part_is_ours = 1;
   return 0;
@@ -120,8 +122,11 @@ static int abort_stream(void *self) {
 }
 
 static const struct nbdstream_option options[] = {
-    {"path", NBDSTREAM_OPTION_STRING, NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL, NULL,
-     "the file that a complete stream becomes"},
+    /* The host lets no two exports have the same path. */
+    {"path", NBDSTREAM_OPTION_STRING,
+     NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL | NBDSTREAM_OPTION_EXCLUSIVE_PATH,
+     NULL, "the file that a complete stream becomes"},
+    {"mode", NBDSTREAM_OPTION_MODE, 0, "0666", "its permissions, of which umask takes some away"},
 };
 
 static const struct nbdstream_sink_table table = {

@@ -25,18 +25,24 @@ class template_sink {
       .description = "Write to a file that appears when the stream is complete",
       // Disks block: calls in these phases get a thread of their own, and nobody waits for us.
       .blocking = NBDSTREAM_BLOCKING_OPEN | NBDSTREAM_BLOCKING_WRITE | NBDSTREAM_BLOCKING_FINISH};
-  static constexpr std::array<nbdstream_option, 1> options{
-      {{"path", NBDSTREAM_OPTION_STRING, NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL,
-        nullptr, "the file that a complete stream becomes"}}};
+  static constexpr std::array<nbdstream_option, 2> options{
+      // The host lets no two exports have the same path.
+      {{"path", NBDSTREAM_OPTION_STRING,
+        NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL | NBDSTREAM_OPTION_EXCLUSIVE_PATH,
+        nullptr, "the file that a complete stream becomes"},
+       {"mode", NBDSTREAM_OPTION_MODE, 0, "0666",
+        "its permissions, of which umask takes some away"}}};
 
   /// Before any client comes. The host has checked the settings: what is required is there.
   explicit template_sink(nbdstream::sink_host host)
-      : path_(host.text("path").value()), part_(path_ + ".part") {}
+      : path_(host.text("path").value()),
+        part_(path_ + ".part"),
+        mode_(static_cast<mode_t>(host.number("mode").value())) {}
 
   /// At the first write of a client.
   int open(const nbdstream_stream&) {
     // O_EXCL: neither follow a link that somebody planted, nor share the file with a twin of ours.
-    fd_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    fd_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_);
     if (fd_ < 0) fail("cannot create " + part_);
     return 0;
   }
@@ -69,6 +75,7 @@ class template_sink {
  private:
   std::string path_;
   std::string part_;
+  mode_t mode_;
   int fd_ = -1;
 };
 

@@ -15,6 +15,7 @@ use std::io::{Error, Write};
 use std::mem::size_of;
 use std::os::raw::{c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::ptr::null;
 
@@ -45,8 +46,10 @@ pub struct SinkOption {
     help: *const c_char,
 }
 const STRING: u32 = 1;
+const MODE: u32 = 6; // since ABI 1.1
 const REQUIRED: u32 = 1;
 const POSITIONAL: u32 = 2;
+const EXCLUSIVE_PATH: u32 = 8; // since ABI 1.1
 
 /// A function that is None is NULL in C.
 #[repr(C)]
@@ -84,6 +87,7 @@ pub struct Sink {
     host: *const Host,
     path: PathBuf,
     part: PathBuf,
+    mode: u32,
     file: Option<File>,
 }
 
@@ -103,7 +107,8 @@ extern "C" fn create(host: *const Host, out: *mut *mut Sink) -> c_int {
     let text = unsafe { CStr::from_ptr((*((*host).setting)(host, c("path\0"))).text) };
     let path = PathBuf::from(OsStr::from_bytes(text.to_bytes()));
     let part = PathBuf::from(OsStr::from_bytes(&[text.to_bytes(), b".part"].concat()));
-    let sink = Sink { host, path, part, file: None };
+    let mode = unsafe { (*((*host).setting)(host, c("mode\0"))).number } as u32;
+    let sink = Sink { host, path, part, mode, file: None };
     unsafe { *out = Box::into_raw(Box::new(sink)) };
     0
 }
@@ -115,7 +120,7 @@ extern "C" fn destroy(sink: *mut Sink) {
 /// At the first write of a client. create_new: neither follow a link that somebody planted, nor
 /// share the file with a twin of ours.
 extern "C" fn open(sink: &mut Sink, _stream: *const c_void) -> c_int {
-    match OpenOptions::new().write(true).create_new(true).open(&sink.part) {
+    match OpenOptions::new().write(true).create_new(true).mode(sink.mode).open(&sink.part) {
         Ok(file) => sink.file = Some(file),
         Err(error) => return sink.failed("cannot create", error),
     }
@@ -156,24 +161,34 @@ const fn c(text: &'static str) -> *const c_char {
     text.as_ptr() as *const c_char
 }
 
-static OPTIONS: [SinkOption; 1] = [SinkOption {
-    name: c("path\0"),
-    kind: STRING,
-    flags: REQUIRED | POSITIONAL,
-    default_value: null(),
-    help: c("the file that a complete stream becomes\0"),
-}];
+static OPTIONS: [SinkOption; 2] = [
+    SinkOption {
+        name: c("path\0"),
+        kind: STRING,
+        // The host lets no two exports have the same path.
+        flags: REQUIRED | POSITIONAL | EXCLUSIVE_PATH,
+        default_value: null(),
+        help: c("the file that a complete stream becomes\0"),
+    },
+    SinkOption {
+        name: c("mode\0"),
+        kind: MODE,
+        flags: 0,
+        default_value: c("0666\0"),
+        help: c("its permissions, of which umask takes some away\0"),
+    },
+];
 
 static TABLE: Table = Table {
     struct_size: size_of::<Table>() as u32,
-    abi_minor: 0,
+    abi_minor: 1,
     name: c("template\0"),
     description: c("Write to a file that appears when the stream is complete\0"),
     version: c("1.0\0"),
     flags: 0,
     blocking: BLOCKING,
-    options: &OPTIONS as *const SinkOption,
-    option_count: 1,
+    options: OPTIONS.as_ptr(),
+    option_count: 2,
     option_size: size_of::<SinkOption>() as u32,
     create,
     destroy,

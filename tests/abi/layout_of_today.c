@@ -8,6 +8,7 @@
 const struct layout_line *layout_of_today(void) {
   static const struct layout_line lines[] = {
 #include "layout.def"
+#include "layout_1_1.def"
       {NULL, 0, 0, 0, 0}};
   return lines;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// ABI 1.0 is frozen: the header of today has all of it, where the header that was published has it.
+// ABI 1.0 and 1.1 are frozen: the header of today has all of 1.0, where the header that was
+// published has it, and what 1.1 has appended.
 #include "layout.h"
 
 #include <gtest/gtest.h>
@@ -24,7 +25,7 @@ TEST(Layout, of_the_published_header_is_1_0) {
   expect_frozen(layout_of_1_0());
 }
 
-TEST(Layout, of_today_is_1_0_and_what_was_appended) {
+TEST(Layout, OfTodayIs10And11AndWhatWasAppended) {
   expect_frozen(layout_of_today());
 }
 

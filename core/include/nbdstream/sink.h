@@ -26,13 +26,15 @@
  *
  *   Units.  Lengths and offsets are bytes, times are nanoseconds.
  *
- *   Growth.  What stands here as 1.0 is frozen: no member, constant or signature of it will change,
- *   and a module that was built with it loads in every later version of major 1. Every structure
+ *   Growth.  What stands here is frozen: no member, constant or signature of it will change, and a
+ *   module that was built with it loads in every later version of major 1. What came after 1.0 says
+ *   since when it is there. Every structure
  *   that crosses the boundary says how large it is (an option does in option_size). Members are
  *   only ever appended, which raises the minor version; a reader must not look past the size that
  *   it was told, and takes what is not there for zero. A module that wants more than 1.0 of the
- *   host looks at host->struct_size first. A NULL function means "not supported". A change that
- *   breaks this raises the major version and with it the entry point's name.
+ *   host looks at host->struct_size first; one that declares a type of option that came later is
+ *   refused by an older host. A NULL function means "not supported". A change that breaks this
+ *   raises the major version and with it the entry point's name.
  */
 #ifndef NBDSTREAM_SINK_H
 #define NBDSTREAM_SINK_H
@@ -45,7 +47,7 @@ extern "C" {
 #endif
 
 #define NBDSTREAM_SINK_ABI_MAJOR 1
-#define NBDSTREAM_SINK_ABI_MINOR 0
+#define NBDSTREAM_SINK_ABI_MINOR 1
 
 /* The name of the entry point carries the major version. */
 #define NBDSTREAM_SINK_ENTRY nbdstream_sink_v1
@@ -56,16 +58,20 @@ extern "C" {
 
 enum nbdstream_option_type {
   NBDSTREAM_OPTION_STRING = 1,
-  NBDSTREAM_OPTION_INTEGER = 2, /* number: a signed 64-bit integer */
-  NBDSTREAM_OPTION_BOOLEAN = 3, /* true/false, yes/no, on/off, 1/0; number: 1 or 0 */
-  NBDSTREAM_OPTION_SIZE = 4,    /* as nbdkit parses sizes (512, 640k, 40G); number: bytes */
-  NBDSTREAM_OPTION_DURATION = 5 /* 10, 10s, 500ms, 2m, 1h; number: nanoseconds */
+  NBDSTREAM_OPTION_INTEGER = 2,  /* number: a signed 64-bit integer */
+  NBDSTREAM_OPTION_BOOLEAN = 3,  /* true/false, yes/no, on/off, 1/0; number: 1 or 0 */
+  NBDSTREAM_OPTION_SIZE = 4,     /* as nbdkit parses sizes (512, 640k, 40G); number: bytes */
+  NBDSTREAM_OPTION_DURATION = 5, /* 10, 10s, 500ms, 2m, 1h; number: nanoseconds */
+  NBDSTREAM_OPTION_MODE = 6      /* since 1.1: permissions of a file as octal digits, at most 0777;
+                                    number: their bits */
 };
 
 enum nbdstream_option_flags {
-  NBDSTREAM_OPTION_REQUIRED = 1,   /* without a value the host refuses the configuration */
-  NBDSTREAM_OPTION_POSITIONAL = 2, /* the ARGUMENT of --sink NAME:ARGUMENT; at most one option */
-  NBDSTREAM_OPTION_SECRET = 4      /* never shown by --dump-config or in a log */
+  NBDSTREAM_OPTION_REQUIRED = 1,      /* without a value the host refuses the configuration */
+  NBDSTREAM_OPTION_POSITIONAL = 2,    /* the ARGUMENT of --sink NAME:ARGUMENT; at most one option */
+  NBDSTREAM_OPTION_SECRET = 4,        /* never shown by --dump-config or in a log */
+  NBDSTREAM_OPTION_EXCLUSIVE_PATH = 8 /* since 1.1: a STRING, the path of a file or FIFO that holds
+                                         one stream at a time: two exports may not name the same */
 };
 
 /* One setting that the module understands. The host validates command line and TOML against the

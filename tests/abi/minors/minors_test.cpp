@@ -20,7 +20,7 @@ constexpr auto set = std::numeric_limits<std::uint64_t>::max();
 TEST(LoaderOfTheNextMinor, takes_a_published_module_and_has_nothing_where_that_ends) {
   for (const char* name : {"frozen", "recorder"}) {
     const module m = load(name);
-    EXPECT_EQ(m.table.abi_minor, 0U) << name;
+    EXPECT_EQ(m.table.abi_minor, name == std::string("frozen") ? 0U : 1U) << name;
     EXPECT_EQ(m.table.future, 0U) << name;
     ASSERT_GE(m.options.size(), 6U) << name;
     for (const auto& option : m.options) EXPECT_EQ(option.future, 0U) << name;

@@ -90,6 +90,42 @@ TEST(Options, RefuseAValueOfAnotherType) {
   }
 }
 
+constexpr std::array<nbdstream_option, 3> modes{
+    {{"mode", NBDSTREAM_OPTION_MODE, 0, "0644", "permissions"},
+     {"text", NBDSTREAM_OPTION_STRING, 0, nullptr, "anything"},
+     {"secret", NBDSTREAM_OPTION_MODE, NBDSTREAM_OPTION_SECRET, nullptr, "hidden"}}};
+
+TEST(Options, TakeAModeAsOctalDigits) {
+  EXPECT_EQ(settings("m", modes, given({})).find("mode")->number, 0644);
+  for (const char* text : {"0640", "640"}) {
+    EXPECT_EQ(settings("m", modes, given({}, {{"mode", text, "--option"}})).find("mode")->number,
+              0640);
+  }
+  EXPECT_EQ(error_of(given({}, {{"mode", "0o640", "--option"}}), modes),
+            "--option: mode: \"0o640\" is not a mode; write octal digits, as in 0660");
+}
+
+TEST(Options, RefuseANumberWhereOnlyAStringIsClear) {
+  const auto refused = [](const char* key, const char* value, const char* number) {
+    return error_of(given({}, {{key, value, "f:1:2", number}}), modes);
+  };
+  const std::string unclear = "a number is not clear here; write it in quotes";
+  EXPECT_EQ(refused("mode", "416", "0o640"), "f:1:2: mode: " + unclear + ", as in \"0640\"");
+  EXPECT_EQ(refused("mode", "640", "640"), "f:1:2: mode: " + unclear + ", as in \"0640\"");
+  EXPECT_EQ(refused("text", "416", "0o640"), "f:1:2: text: " + unclear + ", as in \"0640\"");
+  EXPECT_EQ(refused("text", "31", "0x1f"), "f:1:2: text: " + unclear + ", as in \"0x1f\"");
+  EXPECT_EQ(refused("secret", "416", "0o640"), "f:1:2: secret: " + unclear);
+  EXPECT_EQ(refused("text", "31", "31"), "nothing was refused");
+}
+
+TEST(Options, NameThePathsThatOneExportMayHave) {
+  constexpr std::array<nbdstream_option, 2> two{
+      {{"path", NBDSTREAM_OPTION_STRING, NBDSTREAM_OPTION_EXCLUSIVE_PATH, nullptr, "where to"},
+       {"other", NBDSTREAM_OPTION_STRING, 0, nullptr, "a word"}}};
+  ASSERT_EQ(exclusive_paths(two).size(), 1U);
+  EXPECT_EQ(exclusive_paths(two)[0], two.data());
+}
+
 TEST(Options, DoNotRepeatASecret) {
   EXPECT_EQ(error_of(given("x", {{"pin", "hidden", "--option"}})),
             "--option: pin: the value is not a whole number");
@@ -123,6 +159,8 @@ TEST(OptionList, OfAModuleIsCheckedToo) {
   EXPECT_NE(fault({{"a b", 1, 0, nullptr, ""}}), "");
   EXPECT_NE(fault({{"module", 1, 0, nullptr, ""}}), "");
   EXPECT_EQ(fault({{"a", 9, 0, nullptr, ""}}), "option \"a\" has the unknown type 9");
+  EXPECT_EQ(fault({{"a", NBDSTREAM_OPTION_SIZE, NBDSTREAM_OPTION_EXCLUSIVE_PATH, nullptr, ""}}),
+            "option \"a\" is a path, but no string");
   EXPECT_EQ(fault({{"a", 1, 0, nullptr, nullptr}}), "option \"a\" has no help");
   EXPECT_NE(fault({{"a", NBDSTREAM_OPTION_SIZE, 0, "big", ""}}).find("\"big\""), std::string::npos);
   EXPECT_EQ(fault({{"a", 1, 0, nullptr, ""}, {"a", 1, 0, nullptr, ""}}),
