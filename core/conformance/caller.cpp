@@ -5,6 +5,7 @@
 #include "io/thread_with_signals_blocked.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <ctime>
 
 namespace nbdstream::conformance {
 namespace {
@@ -35,6 +37,37 @@ clock::duration time_in_queue() {
   return std::chrono::nanoseconds(waited);
 }
 
+/// What this thread has had of the processor, and how often it has slept.
+struct usage {
+  clock::duration processor;
+  long sleeps;
+};
+
+usage usage_now() {
+  timespec time{};
+  rusage used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  ::getrusage(RUSAGE_THREAD, &used);
+  return {std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec),
+          used.ru_nvcsw};
+}
+
+/// Measures how long a call keeps this thread from others, however busy the machine is.
+class stopwatch {
+ public:
+  [[nodiscard]] clock::duration read() const {
+    const auto used = usage_now();
+    // What never slept was either computing or kept from it.
+    if (used.sleeps == before_.sleeps) return used.processor - before_.processor;
+    return clock::now() - began_ - (time_in_queue() - queued_);
+  }
+
+ private:
+  usage before_ = usage_now();
+  clock::duration queued_ = time_in_queue();
+  clock::time_point began_ = clock::now();
+};
+
 }  // namespace
 
 std::string in_words(clock::duration time) {
@@ -52,15 +85,14 @@ caller::~caller() {
 }
 
 std::int64_t caller::here(std::string_view name, const call& c, blocking how) {
-  const auto queued = time_in_queue();
-  const auto began = clock::now();
   report_.send(kind::calling, name);
+  const stopwatch watch;
   const auto result = c();
-  const auto took = clock::now() - began - (time_in_queue() - queued);
+  const auto took = watch.read();
   report_.send(kind::returned);
   if (how == blocking::forbidden && took > longest_on_host) {
     report_.violation(fmt::format("{} has blocked the host's thread for {}", name, in_words(took)),
-                      contract::must_not_block);
+                      contract::must_not_block, kind::slow);
   }
   return result;
 }

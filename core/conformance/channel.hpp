@@ -20,6 +20,7 @@ enum class kind : char {
   watching,       ///< text: the call that runs elsewhere, with its deadline looked after
   returned,       ///< no call is running
   violation,      ///< text: what happened, a newline, the sentence that it breaks
+  slow,           ///< the same, where the machine may be to blame
   refused,        ///< the same, where that may be right: a stream was kept, and bars the next
   note,           ///< text: one line for the user
   left_out,       ///< text: why this check cannot be made

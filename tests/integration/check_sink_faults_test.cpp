@@ -73,6 +73,7 @@ INSTANTIATE_TEST_SUITE_P(
         fault{"write-takes-too-much", any_sizes, "was given 1 bytes, and said that it took 2"},
         fault{"write-fails-oddly", any_sizes, "which is no errno"},
         fault{"write-blocks", any_sizes, "write has blocked the host's thread"},
+        fault{"write-burns", any_sizes, "write has blocked the host's thread"},
         fault{"write-has-a-limit", "takes much at once", "write said -EFBIG"},
         fault{"explains-elsewhere", any_sizes, "explain was called outside"},
         fault{"wait-for-is-not-there", any_sizes, "there is no wait_for"},

@@ -54,6 +54,23 @@ static int sync_something(void) {
   return result;
 }
 
+/* Uses so many milliseconds of the processor. */
+static void burn(long milliseconds) {
+  struct timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  const int64_t end = time.tv_sec * 1000000000LL + time.tv_nsec + milliseconds * 1000000LL;
+  do clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  while (time.tv_sec * 1000000000LL + time.tv_nsec < end);
+}
+
+/* As a machine that was busy with something else, once. */
+static void sleep_the_first_time(void) {
+  const int file = open("slept", O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) return;
+  close(file);
+  nanosleep(&(struct timespec){0, 150000000}, NULL);
+}
+
 static int create(const struct nbdstream_host *host, void **out) {
   if (is("create-fails")) return -ENOENT;
   struct faulty *self = calloc(1, sizeof *self);
@@ -101,6 +118,8 @@ static int64_t write_data(void *sink, const void *data, size_t length) {
   if (is("write-takes-too-much")) return (int64_t)length + 1;
   if (is("write-fails-oddly")) return -100000;
   if (is("write-blocks")) nanosleep(&(struct timespec){0, 150000000}, NULL);
+  if (is("write-burns")) burn(150);
+  if (is("write-blocks-once")) sleep_the_first_time();
   if (is("write-has-a-limit") && length > 4 << 20) return -EFBIG;
   if (is("explains-elsewhere")) start_thread(explain_there, (void *)self->host, 1);
   if (strncmp(fault, "wait-for-", 9) == 0) return -EAGAIN;
