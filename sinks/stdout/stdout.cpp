@@ -2,6 +2,8 @@
 //
 // The sink `stdout`: the stream goes to standard output, and nothing else does.
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <array>
 #include <cstdio>
@@ -15,11 +17,20 @@ namespace {
 using medium::descriptor;
 using medium::write_end;
 
+/// Whether nothing can be written there because it is closed: then the host has put /dev/null in
+/// its place, for reading only.
+bool is_closed(int flags) noexcept {
+  struct stat status {};
+  return flags < 0 || ((flags & O_ACCMODE) == O_RDONLY && ::fstat(STDOUT_FILENO, &status) == 0 &&
+                       S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3));
+}
+
 /// Takes standard output away from everyone else: what any of us, or the command of --run, prints
 /// from now on goes to standard error, and not into the stream.
 descriptor take_stdout() {
   const int flags = ::fcntl(STDOUT_FILENO, F_GETFL);
-  if (flags < 0) throw sink_error(EBADF, "standard output is closed: redirect it to somewhere");
+  if (is_closed(flags))
+    throw sink_error(EBADF, "standard output is closed: redirect it to somewhere");
   if ((flags & O_ACCMODE) == O_RDONLY)
     throw sink_error(EBADF, "standard output is open for reading only: redirect it with > or |");
   descriptor taken(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));

@@ -131,7 +131,7 @@ TEST_F(stdout_sink, refuses_a_closed_stdout) {
   how.close_out = true;
   const result ended = nbdstream({"--sink", "stdout", "--run", convert}, how);
   EXPECT_TRUE(ended_with(2, ended));
-  EXPECT_TRUE(mentions(ended.err, "stdout"));
+  EXPECT_TRUE(mentions(ended.err, "sink stdout: standard output is closed"));
 }
 
 TEST_F(stdout_sink, refuses_single) {
