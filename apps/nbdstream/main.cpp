@@ -49,11 +49,19 @@ const char* type_name(std::uint32_t type) {
   }
 }
 
-void list_sinks(const sink::registry& sinks) {
+/// Returns whether all of them can be used; a line in the log says why one cannot.
+bool list_sinks(const sink::registry& sinks, log::logger& log) {
+  bool all = true;
   for (const auto& name : sinks.names()) {
-    const auto module = sinks.load(name);
-    fmt::print("{}\t{}\t{}\n", name, module.table.description, module.path);
+    try {
+      const auto module = sinks.load(name);
+      fmt::print("{}\t{}\t{}\n", name, module.table.description, module.path);
+    } catch (const sink::load_error& e) {
+      all = false;
+      log.error("{}", e.what());
+    }
   }
+  return all;
 }
 
 /// Lines of key=value, as nbdkit --dump-plugin prints them.
@@ -256,7 +264,7 @@ int run(int argc, char** argv, log::logger& log) {
   if (command.what == action::help) return fmt::print("{}", config::help_text()), 0;
   if (command.what == action::version) return fmt::print("{}\n", config::version_text()), 0;
   const sink::registry registry;
-  if (command.what == action::list_sinks) return list_sinks(registry), 0;
+  if (command.what == action::list_sinks) return list_sinks(registry, log) ? 0 : exit_failure;
   if (command.what == action::dump_sink) return dump_sink(registry, command.sink), 0;
 
   auto& config = command.config;

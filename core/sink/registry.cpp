@@ -3,6 +3,8 @@
 
 #include "config/text.hpp"
 
+#include <sys/auxv.h>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <boost/dll/runtime_symbol_info.hpp>
@@ -18,6 +20,19 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::string_view extension = ".so";
 
+/// The file of this program; empty where that cannot be known. Without /proc what it was started
+/// with has to do, which may be a link to it.
+fs::path program() {
+  boost::dll::fs::error_code failed;
+  fs::path file = boost::dll::program_location(failed);
+  if (!failed) return file;
+  const auto* const started = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+  if (!started) return {};
+  std::error_code ignored;
+  file = fs::canonical(started, ignored);
+  return file.empty() ? fs::absolute(started, ignored) : file;
+}
+
 }  // namespace
 
 registry::registry() {
@@ -27,8 +42,8 @@ registry::registry() {
       if (!directory.empty()) directories_.emplace_back(directory);
     }
   }
-  const auto prefix = boost::dll::program_location().parent_path().parent_path();
-  directories_.push_back(prefix / NBDSTREAM_SINK_SUBDIR);
+  const auto prefix = program().parent_path().parent_path();
+  if (!prefix.empty()) directories_.push_back(prefix / NBDSTREAM_SINK_SUBDIR);
 }
 
 module registry::load(const std::string& name) const {
@@ -42,6 +57,12 @@ module registry::load(const std::string& name) const {
   const std::vector<std::string_view> views(known.begin(), known.end());
   std::vector<std::string> places;
   for (const auto& directory : directories_) places.push_back(directory.string());
+  if (places.empty()) {
+    throw load_error(fmt::format(
+        "there is no sink {}, since it is not known without /proc where nbdstream is: name the "
+        "directory of its sinks in NBDSTREAM_SINK_PATH, or give the path of the sink",
+        config::quote(name)));
+  }
   throw load_error(fmt::format("there is no sink {} in {}{}", config::quote(name),
                                fmt::join(places, " or "), config::did_you_mean(name, views)));
 }

@@ -2,6 +2,7 @@
 //
 // Sinks that others wrote: those that load, and those that are refused in one sentence.
 #include "support/integration_test.hpp"
+#include "support/seccomp.hpp"
 
 #include <algorithm>
 #include <ostream>
@@ -9,8 +10,22 @@
 namespace nbdstream::test {
 namespace {
 
+/// Runs a command in which no link can be read, and so not which program it is.
+const std::string without_links_to_read = seccomp_words + R"(
+calls = {'x86_64': (89, 267), 'aarch64': (78, 78)}[platform.machine()]
+refuse = (give, 0, 0, FAIL + errno.ENOENT)
+rules = ((load, 0, 0, 0), (equal, 1, 0, calls[0]), (equal, 0, 1, calls[1]), refuse,
+         (give, 0, 0, ALLOW))
+)" + seccomp_filter + "os.execvp(sys.argv[1], sys.argv[1:])\n";
+
 class modules : public integration_test {
  protected:
+  result without_links(const arguments& args, const process::options& how = {}) const {
+    arguments all{"python3", "-c", without_links_to_read, "nbdstream"};
+    all.insert(all.end(), args.begin(), args.end());
+    return start(all, how).wait();
+  }
+
   /// The one line that refuses to load `module`.
   std::string refusal(const std::string& module) {
     const result ended = nbdstream({"--sink", module, "-U", "sock"});
@@ -56,6 +71,33 @@ TEST_F(modules, missing_file_is_refused) {
 TEST_F(modules, directory_is_refused) {
   std::filesystem::create_directory(path("directory.so"));
   refusal("./directory.so");
+}
+
+TEST_F(modules, ThatAreBrokenDoNotHideTheOthersFromTheList) {
+  write_file(path("broken.so"), "I am no module.\n");
+  process::options how;
+  how.environment = {"NBDSTREAM_SINK_PATH=."};
+  const result ended = nbdstream({"--list-sinks"}, how);
+  EXPECT_TRUE(ended_with(1, ended));
+  for (const char* sink : {"exec\t", "fifo\t", "stdout\t"}) EXPECT_TRUE(mentions(ended.out, sink));
+  EXPECT_FALSE(mentions(ended.out, "broken"));
+  EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1) << ended.err;
+  EXPECT_TRUE(mentions(ended.err, "broken.so: not a loadable sink module"));
+}
+
+TEST_F(modules, AreFoundWithoutProc) {
+  const std::string listed = nbdstream({"--list-sinks"}).out;
+  EXPECT_TRUE(mentions(listed, "fifo\t"));
+  const result without = without_links({"--list-sinks"});
+  EXPECT_TRUE(ended_with(0, without));
+  EXPECT_EQ(without.out, listed);
+}
+
+TEST_F(modules, AreFoundWithoutProcInTheSearchPathAndByTheirPath) {
+  process::options how;
+  how.environment = {"NBDSTREAM_SINK_PATH=" + test_modules};
+  EXPECT_TRUE(ended_with(0, without_links({"--dump-sink", "slow"}, how)));
+  EXPECT_TRUE(ended_with(0, without_links({"--dump-sink", test_modules + "/slow.so"})));
 }
 
 /// As its first lines tell whoever copies it.
