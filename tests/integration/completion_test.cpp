@@ -63,7 +63,8 @@ TEST_F(completion, knows_the_sinks_and_their_settings) {
   EXPECT_EQ(of("--sink "), sinks);
   EXPECT_EQ(of("--sink=st"), words({"stdout"}));
   EXPECT_EQ(of("--dump-sink so"), words({"socket"}));
-  EXPECT_EQ(of("--option "), words({"path=", "reader-timeout="})) << "of the default sink";
+  EXPECT_EQ(of("--option "), words({"close-timeout=", "path=", "reader-timeout="}))
+      << "of the default sink";
   EXPECT_EQ(of("--sink socket:x -o "), words({"address="}));
 }
 

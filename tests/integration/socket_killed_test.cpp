@@ -38,7 +38,7 @@ class SocketKilled : public integration_test {
         start_nbdstream({"-U", "sock", "--sink", "socket:tcp://127.0.0.1:" + std::to_string(port),
                          "--run", R"(nbdcopy --synchronous in.raw "$uri" 2>nbdcopy.err)"});
     EXPECT_TRUE(eventually([&] { return received() >= count || !sender.running(); }));
-    ::kill(sender.pid(), SIGKILL);
+    if (sender.running()) sender.signal(SIGKILL);
     static_cast<void>(sender.wait());
     return receiver.wait();
   }
@@ -79,7 +79,7 @@ TEST_F(SocketKilled, ServerIsNotSurvivedByAConnectionThatTheExecSinkHolds) {
   process command = start_client("h.pwrite(b'x' * 512, 0); touch('both'); stay()",
                                  "nbd+unix:///command?socket=sock");
   wait_for("both");
-  ::kill(sender.pid(), SIGKILL);
+  sender.signal(SIGKILL);
   EXPECT_EQ(receiver.drain(), ending::reset);
 }
 
@@ -94,7 +94,7 @@ TEST_F(SocketKilled, ServerResetsAConnectionThatIsItsStandardOutput) {
       how);
   ours.leave();
   EXPECT_EQ(receiver.take(4), "half");
-  ::kill(sender.pid(), SIGKILL);
+  sender.signal(SIGKILL);
   EXPECT_EQ(receiver.drain(), ending::reset);
 }
 

@@ -129,11 +129,14 @@ void process::signal(int number) const {
 }
 
 result process::wait(std::chrono::milliseconds within) {
+  const deadline end(within);
   if (running()) {
     const file_descriptor watch(
         static_cast<int>(checked(::syscall(SYS_pidfd_open, pid_, 0), "pidfd_open")));
     pollfd ended{watch.get(), POLLIN, 0};
-    ::poll(&ended, 1, deadline(within).poll_timeout());
+    // Of a process with threads that is being killed, poll() may tell before waitpid() does.
+    do ::poll(&ended, 1, end.poll_timeout());
+    while (running() && !end.passed());
   }
   if (running()) {
     kill_group();
