@@ -73,15 +73,14 @@ TEST_F(coverage, does_not_pad_where_told_not_to) {
   EXPECT_TRUE(holds(path("out.raw"), what_it_makes));
 }
 
-TEST_F(coverage, counts_zeroes_and_trims_as_named) {
-  const result ended = streamed({"--size", "192k"}, R"(
-h.pwrite(b'a' * 65536, 0)
-h.zero(65536, 65536)
-h.trim(65536, 131072)
-h.shutdown()
-)");
-  EXPECT_TRUE(ended_with(0, ended));
-  EXPECT_TRUE(holds(path("out.raw"), std::string(65536, 'a') + std::string(131072, '\0')));
+TEST_F(coverage, counts_zeroes_as_named_and_trims_as_not) {
+  const std::string written = "h.pwrite(b'a' * 65536, 0)\nh.zero(65536, 65536)\n";
+  EXPECT_TRUE(ended_with(0, streamed({"--size", "128k"}, written + "h.shutdown()")));
+  EXPECT_TRUE(holds(path("out.raw"), std::string(65536, 'a') + std::string(65536, '\0')));
+  const result ended =
+      streamed({"--size", "192k"}, written + "h.trim(65536, 131072)\nh.shutdown()");
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "65536 bytes were never named by any request"));
 }
 
 TEST_F(coverage, with_a_size_never_commits_half_a_source) {

@@ -2,12 +2,16 @@
 """A virtual disk that is in use while QEMU copies it to the NBD server on the socket `sock`.
 
     live_job.py backup|mirror WRITES [SPEED]
+    live_job.py cancelled-mirror
 
 qemu-storage-daemon has disk.raw as its disk, exports it over NBD, and runs the block job. WRITES
 random 4 KiB writes reach the disk through that export while the job runs, none before. Until they
 are answered the job copies SPEED bytes a second, so that it cannot be done before; then it runs
 freely, and more writes come: until the end of a backup, as many again for a mirror. Prints what
 happened, as JSON. Exit status 0: the job succeeded, and QEMU has said goodbye to its target.
+
+A cancelled mirror zeroes the whole target first (discard=unmap), and is cancelled when it has copied
+a quarter of the disk. Exit status 0: it was cancelled, and QEMU has disconnected from its target.
 """
 import json
 import os
@@ -129,6 +133,22 @@ def run(qmp, kind, writes, speed):
         raise SystemExit('the job: ' + error)
 
 
+def cancel_mirror(qmp):
+    qmp('blockdev-add', driver='nbd', node_name='target', discard='unmap',
+        server={'type': 'unix', 'path': 'sock'})
+    qmp('blockdev-mirror', job_id=JOB, device='disk', target='target', sync='full',
+        granularity=1 << 20, buf_size=1 << 20, speed=16 << 20, auto_dismiss=False)
+    copied = 0
+    while copied < 0.25:
+        job = qmp('query-jobs')[0]
+        assert job['status'] == 'running', job
+        copied = job['current-progress'] / max(job['total-progress'], 1)
+    qmp('block-job-cancel', device=JOB, force=True)
+    qmp.wait_for('JOB_STATUS_CHANGE', status='concluded')
+    qmp('job-dismiss', id=JOB)
+    qmp('blockdev-del', node_name='target')
+
+
 def give_up(*_):
     raise SystemExit('the deadline has passed')
 
@@ -136,7 +156,7 @@ def give_up(*_):
 def main():
     signal.signal(signal.SIGALRM, give_up)
     signal.alarm(80)
-    kind, writes = sys.argv[1], int(sys.argv[2])
+    kind, writes = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
     speed = int(sys.argv[3]) if len(sys.argv) > 3 else 4 << 20
     ours, theirs = socket.socketpair()
     daemon = subprocess.Popen(
@@ -148,7 +168,10 @@ def main():
     theirs.close()
     try:
         qmp = Monitor(ours)
-        run(qmp, kind, writes, speed)
+        if kind == 'cancelled-mirror':
+            cancel_mirror(qmp)
+        else:
+            run(qmp, kind, writes, speed)
         qmp('quit')
         raise SystemExit(daemon.wait())
     finally:

@@ -97,13 +97,12 @@ int write_without(std::initializer_list<long> calls, bool expects_thread) {
   io::readiness ready(l.executor());
   io::worker thread(l.executor());
   std::atomic<bool> stop = false;
-  const std::function<void()> before_wait;
   auto p = make_pipe();
   ::fcntl(p.write.get(), F_SETFL, O_NONBLOCK);
   for (const long call : calls) {
     if (!disable_call(call, EPERM)) return 1;
   }
-  io::fd_writer w(p.write.get(), false, ready, thread, stop, before_wait);
+  io::fd_writer w(p.write.get(), false, ready, thread, stop);
   if (w.blocking() != expects_thread) return 2;
   bool done = false;
   const auto data = numbered(1'000'000);
