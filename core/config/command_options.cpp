@@ -154,9 +154,13 @@ constexpr command_option options[] = {
      "since others need none."},
 
     {"run", 0, "COMMAND", "", group::run, target::server, "run", nullptr,
-     "Run COMMAND with /bin/sh, and end with it. It may use $uri and $nbd (the same), "
+     "Run COMMAND in a shell, and end with it. It may use $uri and $nbd (the same), "
      "$unixsocket, $port, $exportname, $tls. Its exit status decides whether the stream is "
      "complete."},
+    {"run-shell", 0, "PATH", "", group::run, target::server, "run-shell", nullptr,
+     "The shell of --run. Where it is a bash it runs with pipefail, so that COMMAND fails where "
+     "any part of a pipe in it does. Default: /bin/sh, for which the last part of a pipe is all "
+     "that counts."},
     {"run-grace", 0, "TIME", "", group::run, target::server, "run-grace", nullptr,
      "After COMMAND ended: how long to read what its connections still hold. Default: 10s."},
     {"grace", 0, "TIME", "", group::run, target::server, "grace", nullptr,
@@ -165,6 +169,8 @@ constexpr command_option options[] = {
      "Deadline of a client's handshake. Default: 10s."},
     {"payload-timeout", 0, "TIME", "", group::run, target::server, "payload-timeout", nullptr,
      "A write whose data stops coming for this long aborts the stream. Default: 60s."},
+    {"client-timeout", 0, "TIME", "", group::run, target::server, "client-timeout", nullptr,
+     "End with status 1 where no client has written anything within this time. Default: none."},
     {"data-path", 0, "auto|copy", "", group::run, target::server, "data-path", nullptr,
      "auto: the kernel moves the data where it can; copy: always through a buffer."},
     {"pidfile", 'P', "PATH", "", group::run, target::server, "pidfile", nullptr,

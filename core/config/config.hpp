@@ -83,12 +83,13 @@ struct server_config {
   std::vector<listen_address> listen;
   std::optional<std::uint32_t> unix_mode;  ///< permissions of unix_path; none: what umask leaves
   bool single = false;
-  std::string run;  ///< command for /bin/sh; empty: none
+  std::string run;                    ///< command for run_shell; empty: none
+  std::string run_shell = "/bin/sh";  ///< a path
   nanoseconds run_grace = std::chrono::seconds(10);
   nanoseconds grace = std::chrono::seconds(5);  ///< between asking something to end and forcing it
   nanoseconds handshake_timeout = std::chrono::seconds(10);
   nanoseconds payload_timeout = std::chrono::seconds(60);
-  std::optional<nanoseconds> client_timeout;  ///< until the first write; none: for ever
+  std::optional<nanoseconds> client_timeout;  ///< within which a client's first write must come
   config::data_path path = data_path::automatic;
   std::optional<tls_mode> tls;   ///< none: see effective_tls()
   std::string tls_certificates;  ///< a directory; empty: where nbdkit looks

@@ -74,7 +74,7 @@ values unless_empty(const std::string& value) {
 }
 
 using server = server_config;
-constexpr std::array<key<server>, 18> keys_of_server{{
+constexpr std::array<key<server>, 20> keys_of_server{{
     {"listen", value_type::list, [](server& s, text v) { s.listen.push_back(parse_listen(v)); },
      [](const server& s) {
        values out;
@@ -86,8 +86,11 @@ constexpr std::array<key<server>, 18> keys_of_server{{
     {"single", value_type::boolean, [](server& s, text v) { s.single = parse_boolean(v); },
      [](const server& s) { return shown(s.single); }},
     {"run", value_type::text,
-     [](server& s, text v) { s.run = not_empty(v, "a command for /bin/sh"); },
+     [](server& s, text v) { s.run = not_empty(v, "a command for the shell"); },
      [](const server& s) { return unless_empty(s.run); }},
+    {"run-shell", value_type::text,
+     [](server& s, text v) { s.run_shell = not_empty(v, "a path, as in /bin/bash"); },
+     [](const server& s) { return values{s.run_shell}; }},
     {"run-grace", value_type::duration, [](server& s, text v) { s.run_grace = parse_duration(v); },
      [](const server& s) { return values{format_duration(s.run_grace)}; }},
     {"grace", value_type::duration, [](server& s, text v) { s.grace = parse_duration(v); },
@@ -98,6 +101,11 @@ constexpr std::array<key<server>, 18> keys_of_server{{
     {"payload-timeout", value_type::duration,
      [](server& s, text v) { s.payload_timeout = parse_duration(v); },
      [](const server& s) { return values{format_duration(s.payload_timeout)}; }},
+    {"client-timeout", value_type::duration,
+     [](server& s, text v) { s.client_timeout = parse_duration(v); },
+     [](const server& s) {
+       return s.client_timeout ? values{format_duration(*s.client_timeout)} : values();
+     }},
     {"data-path", value_type::text, [](server& s, text v) { s.path = choose(data_paths, v); },
      [](const server& s) { return word_for(data_paths, s.path); }},
     {"pidfile", value_type::text, [](server& s, text v) { s.pidfile = not_empty(v, "a path"); },

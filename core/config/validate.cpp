@@ -4,6 +4,7 @@
 #include "config/parse.hpp"
 #include "config/text.hpp"
 
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -80,6 +81,19 @@ void check_tls(const server_config& server) {
   }
 }
 
+void check_shell(const server_config& server) {
+  if (server.run.empty()) return;
+  const char* const shell = server.run_shell.c_str();
+  struct stat found {};
+  const int fault = ::stat(shell, &found) != 0   ? errno
+                    : !S_ISREG(found.st_mode)    ? EACCES
+                    : ::access(shell, X_OK) != 0 ? errno
+                                                 : 0;
+  if (fault == 0) return;
+  throw error(fmt::format("--run-shell {}: {}; give the path of a shell, as in /bin/bash",
+                          quote(server.run_shell), std::strerror(fault)));
+}
+
 void check_server(const server_config& server, bool socket_activation) {
   check_tls(server);
   if (server.single && !server.listen.empty()) {
@@ -102,8 +116,10 @@ void check_server(const server_config& server, bool socket_activation) {
                     "--progress=2",
                     *server.progress_fd));
   }
-  for (const auto& [name, time] : {std::pair("--handshake-timeout", server.handshake_timeout),
-                                   std::pair("--payload-timeout", server.payload_timeout)}) {
+  for (const auto& [name, time] :
+       {std::pair("--handshake-timeout", server.handshake_timeout),
+        std::pair("--payload-timeout", server.payload_timeout),
+        std::pair("--client-timeout", server.client_timeout.value_or(nanoseconds(1)))}) {
     if (time <= nanoseconds::zero()) {
       throw error(fmt::format("{}: no client can be that fast; give more than 0", name));
     }
@@ -113,6 +129,7 @@ void check_server(const server_config& server, bool socket_activation) {
   }
   check_addresses(server);
   check_unix(server);
+  check_shell(server);
 }
 
 /// A string that the protocol carries.

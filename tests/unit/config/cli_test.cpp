@@ -96,6 +96,10 @@ TEST(CommandLine, SetsEveryOptionOfTheServer) {
                            "1",
                            "--payload-timeout",
                            "90s",
+                           "--client-timeout",
+                           "10m",
+                           "--run-shell",
+                           "/bin/bash",
                            "--data-path",
                            "copy",
                            "--pidfile",
@@ -120,6 +124,8 @@ TEST(CommandLine, SetsEveryOptionOfTheServer) {
   s.grace = minutes(1);
   s.handshake_timeout = seconds(1);
   s.payload_timeout = seconds(90);
+  s.client_timeout = minutes(10);
+  s.run_shell = "/bin/bash";
   s.path = data_path::copy;
   s.pidfile = "/run/pid";
   s.exit_with_parent = true;

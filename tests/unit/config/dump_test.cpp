@@ -52,10 +52,12 @@ server_config odd_server(std::mt19937& random) {
   if (random() % 2 == 0) s.unix_mode = random() % 01000;
   s.single = random() % 2 == 0;
   s.run = odd_text(random);
+  s.run_shell = "/" + odd_text(random);
   s.run_grace = odd_time(random);
   s.grace = odd_time(random);
   s.handshake_timeout = odd_time(random);
   s.payload_timeout = odd_time(random);
+  if (random() % 2 == 0) s.client_timeout = odd_time(random);
   s.path = one_of(random, {data_path::automatic, data_path::copy});
   if (random() % 2 == 0) {
     s.tls = one_of(random, {tls_mode::off, tls_mode::on, tls_mode::require});

@@ -27,6 +27,8 @@ run-grace = 3
 grace = "2m"
 handshake-timeout = "500ms"
 payload-timeout = 5
+client-timeout = "1h"
+run-shell = "/bin/bash"
 pidfile = "/run/pid"
 exit-with-parent = true
 data-path = "copy"
@@ -71,6 +73,10 @@ beta = true
                               "500ms",
                               "--payload-timeout",
                               "5",
+                              "--client-timeout",
+                              "60m",
+                              "--run-shell",
+                              "/bin/bash",
                               "-P",
                               "/run/pid",
                               "--exit-with-parent",

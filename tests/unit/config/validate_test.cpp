@@ -108,6 +108,7 @@ TEST(Validate, RefusesTimesOfNothingWhereSomethingMustHappen) {
   EXPECT_TRUE(names(refusal({"--grace", "0"}), {"--grace"}));
   EXPECT_TRUE(names(refusal({"--payload-timeout", "0"}), {"--payload-timeout"}));
   EXPECT_TRUE(names(refusal({"--handshake-timeout", "0"}), {"--handshake-timeout"}));
+  EXPECT_TRUE(names(refusal({"--client-timeout", "0"}), {"--client-timeout"}));
 }
 
 TEST(Validate, RefusesStringsThatNbdCannotCarry) {
