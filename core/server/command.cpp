@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <string_view>
 
 namespace nbdstream {
@@ -27,6 +28,14 @@ std::vector<std::string> environment_with(const captive_command::variables& add)
   }
   for (const auto& [name, value] : add) all.push_back(fmt::format("{}={}", name, value));
   return all;
+}
+
+/// Of the common shells only bash is sure to know pipefail.
+std::vector<std::string> shell_arguments(const std::string& shell, const std::string& command) {
+  if (std::filesystem::path(shell).filename() == "bash") {
+    return {shell, "-o", "pipefail", "-c", command};
+  }
+  return {shell, "-c", command};
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& strings) {
@@ -45,10 +54,11 @@ captive_command::~captive_command() {
   ::waitpid(pid_, nullptr, 0);
 }
 
-void captive_command::start(const std::string& command, const variables& add) {
+void captive_command::start(const std::string& shell, const std::string& command,
+                            const variables& add) {
   // What the command leaves behind becomes our child, so that its end can be known.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  std::vector<std::string> arguments{"/bin/sh", "-c", command};
+  auto arguments = shell_arguments(shell, command);
   auto environment = environment_with(add);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
@@ -61,12 +71,12 @@ void captive_command::start(const std::string& command, const variables& add) {
   ::sigaddset(&signals, SIGPIPE);  // we ignore them; nobody else expects that
   ::sigaddset(&signals, SIGXFSZ);
   ::posix_spawnattr_setsigdefault(&attributes, &signals);
-  const int error = ::posix_spawn(&pid_, "/bin/sh", nullptr, &attributes,
+  const int error = ::posix_spawn(&pid_, shell.c_str(), nullptr, &attributes,
                                   pointers_to(arguments).data(), pointers_to(environment).data());
   ::posix_spawnattr_destroy(&attributes);
   if (error != 0) {
     pid_ = -1;
-    throw boost::system::system_error(from_errno(error), "/bin/sh");
+    throw boost::system::system_error(from_errno(error), shell);
   }
   group_ = pid_;
   pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));

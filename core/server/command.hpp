@@ -13,7 +13,7 @@
 
 namespace nbdstream {
 
-/// The command of --run: /bin/sh -c COMMAND in a process group of its own, with none of our
+/// The command of --run: SHELL -c COMMAND in a process group of its own, with none of our
 /// descriptors but the standard ones, and with the signals as a new process expects them.
 class captive_command {
  public:
@@ -25,8 +25,9 @@ class captive_command {
   captive_command(const captive_command&) = delete;
   captive_command& operator=(const captive_command&) = delete;
 
-  /// Starts `command` with `add` in its environment. Throws boost::system::system_error.
-  void start(const std::string& command, const variables& add);
+  /// Starts `command` in `shell`, a path, with `add` in its environment. A bash runs it with
+  /// pipefail. Throws boost::system::system_error.
+  void start(const std::string& shell, const std::string& command, const variables& add);
 
   /// Waits until it has exited, or `until`; returns whether it has, and has reaped it then.
   [[nodiscard]] awaitable<bool> wait(io::clock::time_point until);

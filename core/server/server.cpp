@@ -134,12 +134,13 @@ void server::start_command() {
   const auto& socket = *found;
   const auto& name = infos_.front().name;
   const auto uri = command_uri(socket);
-  command_.start(config_.run, {{"uri", uri},
-                               {"nbd", uri},
-                               {"unixsocket", socket.unix_path},
-                               {"port", socket.port},
-                               {"exportname", name},
-                               {"tls", std::string(tls_variable(config::effective_tls(config_)))}});
+  command_.start(config_.run_shell, config_.run,
+                 {{"uri", uri},
+                  {"nbd", uri},
+                  {"unixsocket", socket.unix_path},
+                  {"port", socket.port},
+                  {"exportname", name},
+                  {"tls", std::string(tls_variable(config::effective_tls(config_)))}});
   scope_.spawn(attend_command());
 }
 

@@ -151,6 +151,42 @@ TEST_F(run, knows_the_exit_status_where_its_parent_had_ignored_the_signal_of_chi
   EXPECT_TRUE(ended_with(3, ended));
 }
 
+/// The left side of a pipe fails, and the right side writes what it has got.
+const std::string broken_left = R"({ printf hello; exit 3; } | nbdcopy - "$uri")";
+
+/// As the README says: with sh nothing helps, not even `set -e`.
+TEST_F(run, sees_the_right_side_of_a_pipe_only) {
+  for (const std::string before : {"", "set -e; "}) {
+    EXPECT_TRUE(ended_with(0, streamed(before + broken_left)));
+    EXPECT_TRUE(holds(path("out.raw"), "hello"));
+  }
+}
+
+TEST_F(run, sees_each_part_of_a_pipe_where_its_shell_is_bash) {
+  const result ended = streamed(broken_left, {"--run-shell", "/bin/bash"});
+  EXPECT_TRUE(ended_with(3, ended));
+}
+
+TEST_F(run, takes_its_shell_from_a_file) {
+  write_file(path("it.toml"), "[server]\nrun-shell = \"/bin/bash\"\n");
+  EXPECT_TRUE(ended_with(3, streamed(broken_left, {"--config", "it.toml"})));
+}
+
+TEST_F(run, gives_another_shell_the_command_as_it_is) {
+  write_file(path("shell"), "#!/bin/sh\nprintf '%s\n' \"$@\"\nexit 5\n");
+  std::filesystem::permissions(path("shell"), std::filesystem::perms::owner_all);
+  const result ended = nbdstream(running("a | b", {"--run-shell", path("shell")}));
+  EXPECT_TRUE(ended_with(5, ended));
+  EXPECT_EQ(ended.out, "-c\na | b\n");
+}
+
+TEST_F(run, refuses_a_shell_that_is_not_there_before_it_makes_anything) {
+  const result ended = nbdstream(running("true", {"--run-shell", "bash"}));
+  EXPECT_TRUE(ended_with(2, ended));
+  EXPECT_TRUE(mentions(ended.err, "--run-shell \"bash\": No such file or directory"));
+  EXPECT_FALSE(std::filesystem::exists(path("output")));
+}
+
 TEST_F(run, takes_one_stream_only) {
   const result ended = nbdstream(running("true", {"--streams", "2"}));
   EXPECT_TRUE(ended_with(2, ended));

@@ -103,6 +103,20 @@ TEST(Validate, RefusesSizesThatNoClientOpens) {
   EXPECT_TRUE(names(refusal({"--max-stream", "9223372036854775807"}), {"--max-stream"}));
 }
 
+TEST(Validate, LooksForTheShellWhereThereIsACommandForIt) {
+  EXPECT_NO_THROW(complete({"--run", "true", "--run-shell", "/bin/bash"}));
+  EXPECT_NO_THROW(complete({"--run-shell", "/nonexistent"}));
+  const temporary_file file("");
+  for (const auto& [shell, why] :
+       {std::pair<std::string, std::string_view>("/nonexistent", "No such file"),
+        {"bash", "No such file"},
+        {"/tmp", "Permission denied"},
+        {file.path(), "Permission denied"}}) {
+    EXPECT_TRUE(names(refusal({"--run", "true", "--run-shell", shell}),
+                      {"--run-shell \"" + shell + "\": ", why, "/bin/bash"}));
+  }
+}
+
 TEST(Validate, RefusesTimesOfNothingWhereSomethingMustHappen) {
   EXPECT_NO_THROW(complete({"--settle", "0", "--run-grace", "0"}));
   EXPECT_TRUE(names(refusal({"--grace", "0"}), {"--grace"}));
