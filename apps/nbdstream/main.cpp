@@ -216,7 +216,7 @@ std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executo
                                                     config.server.grace, label, log, copy_only);
     nbd_export::settings s;
     s.config = e;
-    s.order = to_order(config::effective_order(e, config.server));
+    s.order = to_order(config::effective_order(e));
     s.spill =
         spill_in(executor, config::effective_spill_directory(e), config.server.payload_timeout);
     s.refuse_gaps = config::effective_gaps(e, config.server) == config::gaps_policy::refuse;

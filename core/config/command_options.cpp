@@ -99,8 +99,7 @@ constexpr command_option options[] = {
      "once. window: it waits in RAM (qemu-img -W, nbdcopy). spill: as window, and what does not "
      "fit there goes to an unlinked file (live backup). spool: the whole disk is kept in that "
      "file and sent when it is complete, so it may be rewritten and read (qcow2, mkfs); in the "
-     "others a write behind the stream's end fails it. auto, the default: spill where --gaps is "
-     "refuse, else window."},
+     "others a write behind the stream's end fails it. auto, the default, is spill."},
     {"window", 0, "SIZE", "", group::stream, target::exported, "window", nullptr,
      "window, spill: RAM for data that is ahead of the stream. Default: 64M."},
     {"stall", 0, "TIME", "", group::stream, target::exported, "stall", nullptr,

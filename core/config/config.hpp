@@ -126,11 +126,10 @@ struct configuration {
   return e.size && s.run.empty() ? gaps_policy::refuse : gaps_policy::allow;
 }
 
-/// How writes out of order are taken, never automatic: what the user said, or else spill where a
-/// gap must not be sent as zeroes, however long it stays open, and window where it may.
-[[nodiscard]] inline order_mode effective_order(const export_config& e, const server_config& s) {
-  if (e.order != order_mode::automatic) return e.order;
-  return effective_gaps(e, s) == gaps_policy::refuse ? order_mode::spill : order_mode::window;
+/// How writes out of order are taken, never automatic: what the user said, or else spill, in which
+/// no pause of a client or of its source makes a stream fail.
+[[nodiscard]] inline order_mode effective_order(const export_config& e) {
+  return e.order == order_mode::automatic ? order_mode::spill : e.order;
 }
 
 /// Where the file of spill and spool goes: what the user said, or else $TMPDIR, or else /var/tmp.

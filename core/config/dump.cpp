@@ -84,8 +84,7 @@ std::string to_toml(const configuration& config, const secret_check& is_secret) 
     out += "\n[[export]]\n";
     append_keys(out, export_keys(), e);
     if (e.order == order_mode::automatic) {
-      const bool spill = effective_order(e, config.server) == order_mode::spill;
-      out += fmt::format("# order \"auto\" is \"{}\" here\n", spill ? "spill" : "window");
+      out += "# order \"auto\" is \"spill\"\n";
     }
     if (!e.gaps) {
       const bool allow = effective_gaps(e, config.server) == gaps_policy::allow;

@@ -54,7 +54,7 @@ Examples:
 
   Take the live backup of a running machine, whose writes land anywhere:
     set -o pipefail
-    nbdstream --sink stdout --size 40G --order spill -U /run/nbd.sock | zstd > vm1.raw.zst
+    nbdstream --sink stdout --size 40G -U /run/nbd.sock | zstd > vm1.raw.zst
 
   Serve one stream after the other, for ever, on TCP port 10809:
     nbdstream --sink fifo:/run/backup/vm1 --size 40G --streams 0 -p 10809

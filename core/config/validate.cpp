@@ -146,13 +146,13 @@ void check_string(std::string_view text, std::string_view what) {
   }
 }
 
-void check_window(const export_config& e, const server_config& server, std::string_view name) {
+void check_window(const export_config& e, std::string_view name) {
   if (e.window > largest_window) {
     throw error(fmt::format("{}: --window {} is too large; it is at most {} (2^62)", name, e.window,
                             largest_window));
   }
   // With spill it has a meaning: everything that is ahead goes to the file.
-  if (e.window == 0 && effective_order(e, server) == order_mode::window) {
+  if (e.window == 0 && e.order == order_mode::window) {
     throw error(
         fmt::format("{}: --window 0 has no room for data that is ahead of the stream; give more, "
                     "or use --order strict",
@@ -192,7 +192,7 @@ void check_spill(const export_config& e, std::string_view name) {
                     "window",
                     name));
   }
-  // A client that auto is used for may write in order and never need it.
+  // Where nobody named it: a client that auto is used for may write in order and never need it.
   if (spills || !e.spill_directory.empty()) check_spill_directory(e, name);
 }
 
@@ -218,7 +218,7 @@ void check_export(const export_config& e, const server_config& server) {
     throw error(fmt::format("{}: --run serves one stream; leave out --streams {}, or --run", name,
                             e.streams));
   }
-  check_window(e, server, name);
+  check_window(e, name);
   check_spill(e, name);
 }
 
@@ -258,19 +258,6 @@ void warn_of_weak_tls(const server_config& server, std::vector<std::string>& war
   }
 }
 
-/// Who names a place for the spill file expects one.
-void warn_of_unused_spill(const configuration& config, std::vector<std::string>& warnings) {
-  for (const auto& e : config.exports) {
-    const bool given = !e.spill_directory.empty() || e.spill_limit;
-    if (given && effective_order(e, config.server) == order_mode::window) {
-      warnings.push_back(
-          fmt::format("export {}: --order auto is window here, which has no spill file; for one "
-                      "use --order spill",
-                      quote(e.name)));
-    }
-  }
-}
-
 }  // namespace
 
 std::vector<std::string> complete_and_validate(configuration& config, bool socket_activation) {
@@ -280,7 +267,6 @@ std::vector<std::string> complete_and_validate(configuration& config, bool socke
   check_names(config.exports);
   std::vector<std::string> warnings;
   warn_of_weak_ends(config, warnings);
-  warn_of_unused_spill(config, warnings);
   warn_of_weak_tls(config.server, warnings);
   return warnings;
 }

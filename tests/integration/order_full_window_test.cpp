@@ -65,6 +65,24 @@ TEST_F(order_full_window, is_no_matter_where_there_is_a_file_for_the_rest) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
+/// A source that pauses, a client that is suspended: by default no stream fails for that.
+TEST_F(order_full_window, waits_by_default_for_a_gap_however_long_it_stays_open) {
+  process reader = start_reader();
+  const std::string pauses = client_command(R"(
+import time
+piece = os.urandom(4 << 20)
+open('in.raw', 'wb').write(piece)
+send(piece[65536:], 65536)
+time.sleep(0.5)
+h.pwrite(piece[:65536], 0)
+h.shutdown()
+)");
+  EXPECT_TRUE(ended_with(0, nbdstream({"--sink", "fifo:output", "--window", "1M", "--stall",
+                                       "100ms", "--run", pauses})));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
 /// Each gap would stall for a second, if it had to be learned for each that nobody fills it.
 TEST_F(order_full_window, does_not_stall_at_each_of_a_thousand_gaps) {
   const std::string sparse = client_command(R"(

@@ -37,7 +37,8 @@ TEST(Help, SaysWhatTlsNeedsAndWhereItLooks) {
 
 TEST(Help, SaysWhatEachOrderIsAndTheDefaults) {
   const auto help = [](std::string_view name) { return std::string(find_option(name)->help); };
-  EXPECT_TRUE(names(help("order"), {"strict: ", "window: ", "spill: ", "spool: ", "auto, the"}));
+  EXPECT_TRUE(names(help("order"),
+                    {"strict: ", "window: ", "spill: ", "spool: ", "auto, the default, is spill"}));
   EXPECT_TRUE(names(help("window"), {"64M"}));
   EXPECT_TRUE(names(help("stall"), {"2s"}));
   EXPECT_TRUE(names(help("spill-directory"), {"$TMPDIR", "/var/tmp"}));
