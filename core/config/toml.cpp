@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <utility>
 
 namespace nbdstream::config {
@@ -235,6 +236,38 @@ void reader::read(const toml::table& root) {
   }
 }
 
+/// Whether `word` is a value of TOML by itself.
+bool is_value(std::string_view word) try {
+  static_cast<void>(toml::parse(fmt::format("key = {}", word)));
+  return true;
+} catch (const toml::parse_error&) {
+  return false;
+}
+
+std::string_view trimmed(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  return text.substr(0, text.find_last_not_of(" \t\r") + 1);
+}
+
+/// What is wrong with line `number`, and in which column, where it is KEY = WORD, as people write
+/// size = 40G.
+std::optional<std::pair<std::ptrdiff_t, std::string>> missing_quotes(std::string_view text,
+                                                                     std::size_t number) {
+  for (; number > 1 && !text.empty(); --number) {
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+  const auto line = text.substr(0, text.find('\n'));
+  const auto equals = std::min(line.find('='), line.size());
+  const auto key = printable(trimmed(line.substr(0, equals)));
+  const auto value = line.substr(std::min(equals + 1, line.size()));
+  const auto word = trimmed(value.substr(0, value.find('#')));
+  const bool quotable = !word.empty() && word.find_first_of(" \t\"'[]{}=,") == word.npos;
+  if (!quotable || is_value(word)) return std::nullopt;
+  return std::pair(
+      word.data() - line.data() + 1,
+      fmt::format("{0} = {1}: text stands in quotes; write {0} = \"{1}\"", key, printable(word)));
+}
+
 }  // namespace
 
 void read_toml(std::string_view text, const std::string& name, configuration& into) {
@@ -243,6 +276,10 @@ void read_toml(std::string_view text, const std::string& name, configuration& in
     root = toml::parse(text, std::string_view(name));
   } catch (const toml::parse_error& fault) {
     const auto at = fault.source().begin;
+    if (const auto found = missing_quotes(text, at.line)) {
+      throw error(
+          fmt::format("{}:{}:{}: {}", printable(name), at.line, found->first, found->second));
+    }
     throw error(fmt::format("{}:{}:{}: {}", printable(name), at.line, at.column,
                             printable(fault.description())));
   }

@@ -149,6 +149,13 @@ TEST_F(command_line, port_that_is_taken_is_an_error_that_names_it) {
   EXPECT_TRUE(mentions(ended.err, port));
 }
 
+TEST_F(command_line, size_without_quotes_in_a_file_is_refused_with_what_to_write) {
+  write_file(path("bad.toml"), "[[export]]\nsize = 40G\n");
+  const std::string said = refusal({"--config", "bad.toml"});
+  EXPECT_TRUE(mentions(said, "bad.toml:2:8: size = 40G: "));
+  EXPECT_TRUE(mentions(said, "size = \"40G\""));
+}
+
 TEST_F(command_line, pidfile_holds_the_process_id) {
   process server = start_listening({"--sink", "fifo:output", "-f"});
   EXPECT_EQ(read_file(path("pid")), std::to_string(server.pid()) + "\n");

@@ -209,6 +209,23 @@ TEST(Toml, NamesThePlaceOfEveryFault) {
   }
 }
 
+TEST(Toml, SaysWhereQuotesAreMissing) {
+  EXPECT_TRUE(names(error_of_text("[[export]]\nsize = 40G"),
+                    {"f.toml:2:8: size = 40G: ", "in quotes; write size = \"40G\""}));
+  EXPECT_TRUE(names(error_of_text("[server]\r\n  stall=500ms # half\r\nsingle = true"),
+                    {"f.toml:2:9: stall = 500ms: ", "write stall = \"500ms\""}));
+  EXPECT_TRUE(names(error_of_text("[export.sink]\nmodule = fifo\n"),
+                    {"f.toml:2:10: ", "write module = \"fifo\""}));
+  EXPECT_TRUE(names(error_of_text("path = /dev/vg0/copy"), {"f.toml:1:8: ", "\"/dev/vg0/copy\""}));
+}
+
+TEST(Toml, AsksForNoQuotesWhereSomethingElseIsWrong) {
+  for (const std::string_view text : {"size = 1\nsize = 2", "size = = 3", "size =", "name = \"a",
+                                      "a = [1", "a = 1 2", "= 4", "a"}) {
+    EXPECT_EQ(error_of_text(text).find("in quotes"), std::string::npos) << text;
+  }
+}
+
 TEST(Toml, LoadsAFileAndNamesOneThatIsNone) {
   const temporary_file file("[[export]]\nsize = 1\nsize = 2\n");
   configuration config;
