@@ -204,6 +204,12 @@ void check_export(const export_config& e, const server_config& server) {
     throw error(fmt::format("{}: --size {} is too large; QEMU opens at most {} (2^63 - 2^30)", name,
                             *e.size, unknown_size));
   }
+  if (e.size == 0 && server.run.empty()) {
+    throw error(fmt::format(
+        "{}: --size 0 leaves a client nothing to write, so that only --run could end the "
+        "stream; give --run, or another --size",
+        name));
+  }
   if (e.max_stream == 0 || e.max_stream > unknown_size) {
     throw error(fmt::format("{}: --max-stream {} is out of range; it is from 1 to {}", name,
                             e.max_stream, unknown_size));

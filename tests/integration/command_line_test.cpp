@@ -156,6 +156,10 @@ TEST_F(command_line, size_without_quotes_in_a_file_is_refused_with_what_to_write
   EXPECT_TRUE(mentions(said, "size = \"40G\""));
 }
 
+TEST_F(command_line, size_of_nothing_needs_a_command) {
+  EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "-U", "sock", "--size", "0"}), "--run"));
+}
+
 TEST_F(command_line, pidfile_holds_the_process_id) {
   process server = start_listening({"--sink", "fifo:output", "-f"});
   EXPECT_EQ(read_file(path("pid")), std::to_string(server.pid()) + "\n");

@@ -96,11 +96,18 @@ TEST(Validate, RefusesWhatExcludesEachOther) {
 }
 
 TEST(Validate, RefusesSizesThatNoClientOpens) {
-  EXPECT_NO_THROW(complete({"--size", "0"}));
   EXPECT_NO_THROW(complete({"--size", "8589934591G"}));
   EXPECT_TRUE(names(refusal({"--size", "9223372035781033985"}), {"9223372035781033985", "QEMU"}));
   EXPECT_TRUE(names(refusal({"--max-stream", "0"}), {"--max-stream 0"}));
   EXPECT_TRUE(names(refusal({"--max-stream", "9223372036854775807"}), {"--max-stream"}));
+}
+
+TEST(Validate, RefusesAStreamOfNothingThatOnlyACommandCouldEnd) {
+  EXPECT_NO_THROW(complete({"--size", "0", "--run", "true"}));
+  for (const char* const streams : {"0", "1", "2"}) {
+    EXPECT_TRUE(names(refusal({"--size", "0", "-e", "vm", "--streams", streams}),
+                      {"export \"vm\": --size 0", "--run"}));
+  }
 }
 
 TEST(Validate, LooksForTheShellWhereThereIsACommandForIt) {
