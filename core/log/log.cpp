@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "log/log.hpp"
 
+#include "log/utf8.hpp"
+
 #include <poll.h>
 #include <unistd.h>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <iterator>
 
 namespace nbdstream::log {
 namespace {
 
-constexpr int patience_ms = 20;  // with a full pipe
+/// How long one line may wait for a full pipe.
+constexpr auto patience = std::chrono::milliseconds(20);
 
 constexpr std::string_view name(level l) {
   switch (l) {
@@ -26,46 +31,84 @@ constexpr std::string_view name(level l) {
 }
 
 /// Control characters as escapes, so that a peer's text can neither forge a line nor drive a
-/// terminal; for JSON the two that its strings reserve as well.
-void append_escaped(std::string& out, std::string_view text, bool json) {
+/// terminal.
+void append_text(std::string& out, std::string_view text) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (json && (c == '"' || c == '\\')) {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += json ? fmt::format("\\u{:04x}", byte) : fmt::format("\\x{:02x}", byte);
+    if (byte < 0x20 || byte == 0x7f) {
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
     } else {
       out += c;
     }
   }
 }
 
+/// As a string of JSON, which is UTF-8: what is none becomes U+FFFD.
+void append_json(std::string& out, std::string_view text) {
+  while (!text.empty()) {
+    const auto byte = static_cast<unsigned char>(text.front());
+    const std::size_t length = sequence_length(text);
+    if (length == 0) {
+      out += "\xef\xbf\xbd";
+    } else if (byte == '"' || byte == '\\') {
+      out += '\\';
+      out += text.front();
+    } else if (byte < 0x20 || byte == 0x7f) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+}
+
+/// Whether `fd` takes anything within what is left until then.
+bool writable(int fd, std::chrono::steady_clock::time_point until) noexcept {
+  using std::chrono::milliseconds;
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+    pollfd ready{fd, POLLOUT, 0};
+    const int count = ::poll(&ready, 1, static_cast<int>(std::max(left, milliseconds(0)).count()));
+    if (count >= 0 || errno != EINTR) return count == 1;
+  }
+}
+
+/// A log that cannot be written (a full disk, a closed terminal) must not end a stream. Nor may one
+/// that nobody reads stop the loop: then lines are lost.
+void write_or_drop(int fd, std::string_view text) noexcept {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (!text.empty() && writable(fd, until)) {
+    const auto written = ::write(fd, text.data(), text.size());
+    if (written > 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno != EINTR) {
+      return;
+    }
+  }
+}
+
 }  // namespace
 
-void logger::line(level l, std::string_view text) noexcept try {
-  if (!enabled(l)) return;
+std::string render(format form, level l, std::string_view text) {
   std::string out;
-  if (format_ == format::json) {
+  if (form == format::json) {
     const auto now =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     const auto ms = now.time_since_epoch().count() % 1000;
     out = fmt::format(R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}","message":")",
                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, name(l));
-    append_escaped(out, text, true);
-    out += "\"}\n";
-  } else {
-    out = "nbdstream: ";
-    // As nbdkit and coreutils do, an ordinary line does not say that it is one.
-    if (l != level::info) fmt::format_to(std::back_inserter(out), "{}: ", name(l));
-    append_escaped(out, text, false);
-    out += '\n';
+    append_json(out, text);
+    return out += "\"}\n";
   }
-  // A log that cannot be written (a full disk, a closed terminal) must not end a stream.
-  // Nor may one that nobody reads stop the loop: then lines are lost.
-  pollfd ready{fd_, POLLOUT, 0};
-  if (::poll(&ready, 1, patience_ms) != 1) return;
-  [[maybe_unused]] const auto written = ::write(fd_, out.data(), out.size());
+  out = "nbdstream: ";
+  // As nbdkit and coreutils do, an ordinary line does not say that it is one.
+  if (l != level::info) fmt::format_to(std::back_inserter(out), "{}: ", name(l));
+  append_text(out, text);
+  return out += '\n';
+}
+
+void logger::line(level l, std::string_view text) noexcept try {
+  if (enabled(l)) write_or_drop(fd_, render(format_, l, text));
 } catch (...) {
   // Only out of memory comes here, and then the line is lost.
 }

@@ -15,6 +15,10 @@ namespace nbdstream::log {
 enum class level { error = 1, warning, info, debug };
 enum class format { text, json };
 
+/// One line, with its end. `text` may hold anything, also from a peer: control characters are made
+/// visible, and JSON is valid.
+[[nodiscard]] std::string render(format form, level l, std::string_view text);
+
 /// Writes lines; cheap to pass by reference, constructed once in main(). Each line is one write(2),
 /// so that lines of several threads and processes do not mix. Thread-safe.
 class logger {
@@ -50,7 +54,7 @@ class logger {
     log(level::debug, text, std::forward<Args>(args)...);
   }
 
-  /// `text` may hold anything, also from a peer: control characters are made visible.
+  /// `text` may hold anything, as in render().
   virtual void line(level l, std::string_view text) noexcept;
 
  private:

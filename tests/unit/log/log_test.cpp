@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "log/log.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <csignal>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -12,12 +16,8 @@
 namespace nbdstream::log {
 namespace {
 
-/// What `use` makes a logger write.
-std::string written(level limit, format form, const std::function<void(logger&)>& use) {
-  std::array<int, 2> ends{};
-  EXPECT_EQ(::pipe(ends.data()), 0);
-  logger log(limit, form, ends[1]);
-  use(log);
+/// What is in a pipe, both ends of which are closed.
+std::string rest_of(const std::array<int, 2>& ends) {
   ::close(ends[1]);
   std::string text;
   std::array<char, 4096> buffer{};
@@ -26,6 +26,15 @@ std::string written(level limit, format form, const std::function<void(logger&)>
   }
   ::close(ends[0]);
   return text;
+}
+
+/// What `use` makes a logger write.
+std::string written(level limit, format form, const std::function<void(logger&)>& use) {
+  std::array<int, 2> ends{};
+  EXPECT_EQ(::pipe(ends.data()), 0);
+  logger log(limit, form, ends[1]);
+  use(log);
+  return rest_of(ends);
 }
 
 TEST(Log, WritesALineWithItsLevel) {
@@ -73,6 +82,86 @@ TEST(Log, WritesOneJsonObjectALine) {
   EXPECT_EQ(text.substr(begin.size() + time.size()),
             R"(","level":"warning","message":"say \"x\" \\ \u000a"})"
             "\n");
+}
+
+/// The text of the line in JSON that `message` becomes.
+std::string json_of(std::string_view message) {
+  const auto line = render(format::json, level::info, message);
+  const auto begin = line.find("\"message\":\"") + 11;
+  return line.substr(begin, line.size() - begin - 3);
+}
+
+TEST(Log, WritesJsonInUtf8WhateverAPeerSends) {
+  const std::string bad = "\xef\xbf\xbd";
+  EXPECT_EQ(json_of("d\xc3\xa4 \xe2\x82\xac \xf0\x9f\x92\xbe"),
+            "d\xc3\xa4 \xe2\x82\xac \xf0\x9f\x92\xbe");
+  EXPECT_EQ(json_of("a\xff\xfe!"), "a" + bad + bad + "!");
+  EXPECT_EQ(json_of("\xc3"), bad);
+  EXPECT_EQ(json_of("\xe2\x82\""), bad + bad + "\\\"");
+  EXPECT_EQ(json_of("\xed\xa0\x80"), bad + bad + bad) << "a surrogate";
+  EXPECT_EQ(json_of("\xc0\xaf"), bad + bad) << "not the shortest form";
+  EXPECT_EQ(json_of("\x7f"), "\\u007f");
+}
+
+/// A pipe that nobody reads but the handler of a signal, which comes every millisecond: so each
+/// wait for room in it is interrupted, and there is room after that.
+class InterruptedLog : public ::testing::Test {
+ protected:
+  InterruptedLog() {
+    EXPECT_EQ(::pipe2(ends_.data(), O_NONBLOCK), 0);
+    EXPECT_EQ(::fcntl(ends_[1], F_SETPIPE_SZ, 4096), 4096);
+    count_ = 0;
+    struct sigaction take {};
+    take.sa_handler = [](int) { take_what_there_is(); };
+    EXPECT_EQ(::sigaction(SIGALRM, &take, &before_), 0);
+  }
+  ~InterruptedLog() override {
+    ::sigaction(SIGALRM, &before_, nullptr);
+    for (const int end : ends_) ::close(end);
+  }
+
+  /// What arrives of a line that is logged meanwhile.
+  std::string arrived(const std::string& line) {
+    logger log(level::info, format::text, ends_[1]);
+    itimerval often{{0, 1000}, {0, 1000}};
+    ::setitimer(ITIMER_REAL, &often, nullptr);
+    log.info("{}", line);
+    often = {};
+    ::setitimer(ITIMER_REAL, &often, nullptr);
+    take_what_there_is();
+    return {taken_.data(), count_};
+  }
+
+  void fill() const {
+    const std::array<char, 4096> page{};
+    EXPECT_EQ(::write(ends_[1], page.data(), page.size()), 4096);
+  }
+
+ private:
+  static void take_what_there_is() {
+    const int error = errno;
+    for (ssize_t got = 1; got > 0;) {
+      got = ::read(ends_[0], taken_.data() + count_, taken_.size() - count_);
+      if (got > 0) count_ += static_cast<std::size_t>(got);
+    }
+    errno = error;
+  }
+
+  static inline std::array<int, 2> ends_{};
+  static inline std::array<char, 65536> taken_{};
+  static inline std::size_t count_ = 0;
+  struct sigaction before_ {};
+};
+
+TEST_F(InterruptedLog, KeepsItsLine) {
+  fill();
+  const auto text = arrived("the last line");
+  EXPECT_TRUE(text.ends_with("nbdstream: the last line\n")) << text.size();
+}
+
+TEST_F(InterruptedLog, KeepsTheRestOfALineThatIsTakenInPart) {
+  const std::string line(10'000, 'x');
+  EXPECT_EQ(arrived(line), "nbdstream: " + line + "\n");
 }
 
 TEST(Log, SurvivesADescriptorThatCannotBeWritten) {
