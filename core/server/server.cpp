@@ -2,9 +2,9 @@
 #include "server/server.hpp"
 
 #include "config/parse.hpp"
+#include "log/progress.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -229,11 +229,7 @@ awaitable<void> server::report_progress() {
     for (const auto& e : exports_) {
       line += fmt::format("{}{} bytes", line.empty() ? "" : ", ", e->position());
     }
-    line += '\n';
-    // A line fits where poll() says so: a pipe that nobody reads must not stop the loop.
-    pollfd ready{*config_.progress_fd, POLLOUT, 0};
-    if (::poll(&ready, 1, 0) != 1) continue;
-    [[maybe_unused]] const auto written = ::write(*config_.progress_fd, line.data(), line.size());
+    log::write_progress(*config_.progress_fd, line, config_.log_format);
   }
 }
 

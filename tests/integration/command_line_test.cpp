@@ -175,5 +175,24 @@ TEST_F(command_line, log_can_be_json) {
   EXPECT_TRUE(mentions(ended.err, "\"level\":\"error\""));
 }
 
+/// Also with a name that is no UTF-8, and with the progress on the same descriptor.
+TEST_F(command_line, log_in_json_is_json_whatever_is_in_it) {
+  const std::string odd = client_command(
+      "h.pwrite(b'hello', 0)\nwhile not file('log').count(b'bytes'): pass\nh.shutdown()");
+  write_file(path("client.sh"), odd);
+  const result ended = start_shell(
+                           "nbdstream --sink 'file:'$(printf 'out\\377.raw') --progress"
+                           " --log-format json --run 'sh client.sh' 2> log")
+                           .wait();
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(ended_with(0, start({"/usr/bin/python3", "-c", R"(
+import json
+lines = [json.loads(line) for line in open('log', encoding='utf-8', errors='strict')]
+assert any('bytes' in line['message'] for line in lines), lines
+assert all(line.keys() == {'time', 'level', 'message'} for line in lines), lines
+)"})
+                                .wait()));
+}
+
 }  // namespace
 }  // namespace nbdstream::test

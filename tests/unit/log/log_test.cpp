@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "log/log.hpp"
+#include "log/progress.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -162,6 +163,24 @@ TEST_F(InterruptedLog, KeepsItsLine) {
 TEST_F(InterruptedLog, KeepsTheRestOfALineThatIsTakenInPart) {
   const std::string line(10'000, 'x');
   EXPECT_EQ(arrived(line), "nbdstream: " + line + "\n");
+}
+
+TEST(Progress, IsJsonOnlyWhereItWouldStandInALogOfIt) {
+  std::array<int, 2> log{};
+  std::array<int, 2> apart{};
+  ASSERT_EQ(::pipe(log.data()), 0);
+  ASSERT_EQ(::pipe(apart.data()), 0);
+  const int same = ::dup(log[1]);
+  write_progress(apart[1], "1 bytes", format::json, log[1]);
+  write_progress(same, "2 bytes", format::text, log[1]);
+  write_progress(same, "3 bytes", format::json, log[1]);
+  ::close(same);
+  EXPECT_EQ(rest_of(apart), "1 bytes\n");
+  const auto lines = rest_of(log);
+  EXPECT_TRUE(lines.starts_with("2 bytes\n{\"time\":\"")) << lines;
+  EXPECT_TRUE(lines.ends_with(R"("level":"info","message":"3 bytes"})"
+                              "\n"))
+      << lines;
 }
 
 TEST(Log, SurvivesADescriptorThatCannotBeWritten) {
