@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/connections.hpp"
 
+#include "log/reason.hpp"
 #include "server/listener.hpp"
 
 #include <fcntl.h>
@@ -60,8 +61,8 @@ void connections::accept(io::unique_fd socket) {
   try {
     make_room();
     serve(io::socket_transport(executor_, std::move(socket)));
-  } catch (const std::exception& e) {
-    log_.error("a connection cannot be served: {}", e.what());
+  } catch (...) {
+    log_.error("a connection cannot be served: {}", log::reason(std::current_exception()));
   }
 }
 
@@ -88,10 +89,8 @@ void connections::serve(std::unique_ptr<io::transport> transport) {
 awaitable<void> connections::serve_one(std::list<session>::iterator place) {
   try {
     co_await place->run();
-  } catch (const std::bad_alloc&) {
-    log_.error("{}: closed: out of memory", place->name());
-  } catch (const std::exception& e) {
-    log_.error("{}: closed: internal error: {}", place->name(), e.what());
+  } catch (...) {
+    log_.error("{}: closed: {}", place->name(), log::reason(std::current_exception()));
   }
   sessions_.erase(place);
   changed_.notify_all();

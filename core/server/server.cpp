@@ -3,6 +3,7 @@
 
 #include "config/parse.hpp"
 #include "log/progress.hpp"
+#include "log/reason.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -41,13 +42,8 @@ server::server(asio::any_io_executor executor, const config::configuration& conf
       connections_(executor_, config_, tls_, *this, log_, changed_),
       command_(executor_),
       signals_(executor_, SIGTERM),
-      scope_(executor_, [this](std::exception_ptr failed) {
-        try {
-          std::rethrow_exception(failed);
-        } catch (const std::exception& e) {
-          log_.error("internal error: {}", e.what());
-        }
-      }) {
+      scope_(executor_,
+             [this](std::exception_ptr failed) { log_.error("{}", log::reason(failed)); }) {
   // What the parent chose to ignore (nohup) stays ignored.
   for (const int number : {SIGINT, SIGHUP, SIGQUIT}) {
     struct sigaction inherited {};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "log/log.hpp"
 #include "log/progress.hpp"
+#include "log/reason.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -11,8 +12,11 @@
 #include <cerrno>
 #include <csignal>
 #include <functional>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace nbdstream::log {
 namespace {
@@ -181,6 +185,14 @@ TEST(Progress, IsJsonOnlyWhereItWouldStandInALogOfIt) {
   EXPECT_TRUE(lines.ends_with(R"("level":"info","message":"3 bytes"})"
                               "\n"))
       << lines;
+}
+
+TEST(Reason, SaysThatMemoryIsOut) {
+  EXPECT_EQ(reason(std::make_exception_ptr(std::bad_alloc())), "out of memory");
+  EXPECT_EQ(reason(std::make_exception_ptr(std::logic_error("odd"))), "internal error: odd");
+  EXPECT_EQ(reason(std::make_exception_ptr(std::system_error(EMFILE, std::generic_category()))),
+            "Too many open files");
+  EXPECT_EQ(reason(std::make_exception_ptr(1)), "internal error");
 }
 
 TEST(Log, SurvivesADescriptorThatCannotBeWritten) {
