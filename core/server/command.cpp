@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/command.hpp"
 
-#include <poll.h>
 #include <spawn.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,11 +10,16 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <string_view>
 
 namespace nbdstream {
 namespace {
+
+/// How soon its end is seen without the signal that tells of it: a sink's module may have taken
+/// that for itself.
+constexpr auto look_interval = std::chrono::seconds(1);
 
 std::vector<std::string> environment_with(const captive_command::variables& add) {
   std::vector<std::string> all;
@@ -46,54 +49,141 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   return pointers;
 }
 
+/// How a command of ours begins: in a group of its own, with the signals as it expects them.
+class beginning {
+ public:
+  beginning() {
+    ::posix_spawn_file_actions_init(&actions_);
+    ::posix_spawnattr_init(&attributes_);
+    ::posix_spawnattr_setflags(
+        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    ::posix_spawnattr_setpgroup(&attributes_, 0);
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::posix_spawnattr_setsigmask(&attributes_, &signals);
+    ::sigaddset(&signals, SIGPIPE);  // we ignore them; nobody else expects that
+    ::sigaddset(&signals, SIGXFSZ);
+    ::posix_spawnattr_setsigdefault(&attributes_, &signals);
+  }
+  ~beginning() {
+    ::posix_spawnattr_destroy(&attributes_);
+    ::posix_spawn_file_actions_destroy(&actions_);
+  }
+  beginning(const beginning&) = delete;
+  beginning& operator=(const beginning&) = delete;
+
+  /// It has the terminal before its first instruction, which may already ask for it.
+  void in_foreground_of(int terminal) {
+    ::posix_spawn_file_actions_addtcsetpgrp_np(&actions_, terminal);
+  }
+
+  /// Returns errno, or 0.
+  [[nodiscard]] int run(pid_t& pid, std::vector<std::string> arguments,
+                        std::vector<std::string> environment) const {
+    return ::posix_spawn(&pid, arguments.front().c_str(), &actions_, &attributes_,
+                         pointers_to(arguments).data(), pointers_to(environment).data());
+  }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+};
+
 }  // namespace
 
 captive_command::~captive_command() {
   if (pid_ <= 0) return;
-  signal(SIGKILL);
+  ::kill(-group_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
+  foreground_.take_back(group_);
 }
 
 void captive_command::start(const std::string& shell, const std::string& command,
                             const variables& add) {
   // What the command leaves behind becomes our child, so that its end can be known.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  auto arguments = shell_arguments(shell, command);
-  auto environment = environment_with(add);
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(
-      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  ::posix_spawnattr_setsigmask(&attributes, &signals);
-  ::sigaddset(&signals, SIGPIPE);  // we ignore them; nobody else expects that
-  ::sigaddset(&signals, SIGXFSZ);
-  ::posix_spawnattr_setsigdefault(&attributes, &signals);
-  const int error = ::posix_spawn(&pid_, shell.c_str(), nullptr, &attributes,
-                                  pointers_to(arguments).data(), pointers_to(environment).data());
-  ::posix_spawnattr_destroy(&attributes);
-  if (error != 0) {
-    pid_ = -1;
-    throw boost::system::system_error(from_errno(error), shell);
-  }
-  group_ = pid_;
-  pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
-  if (!pidfd_) throw boost::system::system_error(from_errno(), "pidfd_open");
+  signals_.add(SIGCHLD);
+  signals_.add(SIGCONT);
+  foreground_.open();
+  const bool in_foreground = foreground_.ours();
+  beginning begin;
+  if (in_foreground) begin.in_foreground_of(foreground_.terminal());
+  pid_t pid = -1;
+  const int error = begin.run(pid, shell_arguments(shell, command), environment_with(add));
+  if (error != 0) throw boost::system::system_error(from_errno(error), shell);
+  group_ = pid_ = pid;
+  if (in_foreground) foreground_.given();
+  watch();
+}
+
+void captive_command::watch() {
+  signals_.async_wait([this](const error_code& cancelled, int number) {
+    if (cancelled) return;
+    // Not where it goes on already: it may have been stopped again.
+    if (number == SIGCONT && (stopped_ || foreground_.ours())) resume();
+    changed_.notify_all();
+    watch();
+  });
 }
 
 awaitable<bool> captive_command::wait(io::clock::time_point until) {
-  co_await exited_.wait(pidfd_.get(), POLLIN, until);
+  if (look()) co_return true;
+  co_await changed_.wait(std::min(until, io::clock::now() + look_interval));
+  co_return look();
+}
+
+/// Whether it has ended.
+bool captive_command::look() {
   int status = 0;
-  if (::waitpid(pid_, &status, WNOHANG) != pid_) co_return false;
-  status_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  const pid_t changed = ::waitpid(pid_, &status, WNOHANG | WUNTRACED);
+  if (changed == 0) return false;
+  if (changed < 0) {
+    ended(1, "has ended, but its exit status is unknown: somebody else in this process took it");
+  } else if (WIFSTOPPED(status)) {
+    stop_with_it();
+    return false;
+  } else if (WIFSIGNALED(status)) {
+    const int number = WTERMSIG(status);
+    ended(128 + number, fmt::format("was ended by signal {} ({})", number, ::strsignal(number)));
+  } else {
+    ended(WEXITSTATUS(status), fmt::format("exited with status {}", WEXITSTATUS(status)));
+  }
+  return true;
+}
+
+void captive_command::ended(int status, std::string how) {
+  status_ = status;
+  ending_ = std::move(how);
   pid_ = -1;
-  co_return true;
+  const bool had_terminal = foreground_.is_given();
+  foreground_.take_back(group_);
+  // ^C and ^\ mean the whole job: the right side of our pipe, a script that we are in, and us.
+  for (const int number : {SIGINT, SIGQUIT}) {
+    if (had_terminal && status == 128 + number) ::kill(0, number);
+  }
+}
+
+// The shell that started us sees our group only, and is to see that its job is stopped. Where there
+// is no shell that could continue the job (our group is orphaned), the system drops this signal.
+void captive_command::stop_with_it() {
+  if (!foreground_.has_terminal()) return;
+  stopped_ = true;
+  foreground_.take_back(group_);
+  ::kill(0, SIGTSTP);
+  if (foreground_.ours()) resume();
+}
+
+void captive_command::resume() {
+  if (pid_ <= 0) return;
+  stopped_ = false;
+  if (foreground_.ours()) foreground_.give(group_);
+  ::kill(-group_, SIGCONT);
 }
 
 void captive_command::signal(int number) const noexcept {
-  if (group_ > 0) ::kill(-group_, number);
+  if (group_ <= 0) return;
+  ::kill(-group_, number);
+  ::kill(-group_, SIGCONT);  // one that is stopped would not see it
 }
 
 bool captive_command::group_exists() const noexcept {

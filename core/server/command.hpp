@@ -2,8 +2,10 @@
 #ifndef NBDSTREAM_SERVER_COMMAND_HPP
 #define NBDSTREAM_SERVER_COMMAND_HPP
 
-#include "io/readiness.hpp"
-#include "io/unique_fd.hpp"
+#include "io/condition.hpp"
+#include "server/foreground.hpp"
+
+#include <boost/asio/signal_set.hpp>
 
 #include <sys/types.h>
 
@@ -15,11 +17,16 @@ namespace nbdstream {
 
 /// The command of --run: SHELL -c COMMAND in a process group of its own, with none of our
 /// descriptors but the standard ones, and with the signals as a new process expects them.
+///
+/// Towards the terminal both are one job: where we are in its foreground the command is, and where
+/// the command is stopped (^Z, or since it asks the terminal from the background) we stop, too, and
+/// it goes on when we do.
 class captive_command {
  public:
   using variables = std::vector<std::pair<std::string, std::string>>;
 
-  explicit captive_command(const asio::any_io_executor& executor) : exited_(executor) {}
+  explicit captive_command(const asio::any_io_executor& executor)
+      : signals_(executor), changed_(executor) {}
   /// Kills what is left of the group where it was not waited for.
   ~captive_command();
   captive_command(const captive_command&) = delete;
@@ -29,13 +36,15 @@ class captive_command {
   /// pipefail. Throws boost::system::system_error.
   void start(const std::string& shell, const std::string& command, const variables& add);
 
-  /// Waits until it has exited, or `until`; returns whether it has, and has reaped it then.
+  /// Waits until it has ended, or `until`; returns whether it has, and has reaped it then.
   [[nodiscard]] awaitable<bool> wait(io::clock::time_point until);
   /// Makes wait() return.
-  void wake() { exited_.cancel(); }
+  void wake() { changed_.notify_all(); }
 
   /// As a shell shows it: the exit status, or 128 + the signal. State: wait() returned true.
   [[nodiscard]] int status() const noexcept { return status_; }
+  /// The same in words: "exited with status 3".
+  [[nodiscard]] const std::string& ending() const noexcept { return ending_; }
   [[nodiscard]] bool running() const noexcept { return pid_ > 0; }
 
   /// To every process of its group, also those that outlive the command itself.
@@ -44,11 +53,20 @@ class captive_command {
   [[nodiscard]] bool group_exists() const noexcept;
 
  private:
+  void watch();
+  [[nodiscard]] bool look();
+  void ended(int status, std::string how);
+  void stop_with_it();
+  void resume();
+
   pid_t pid_ = -1;
   pid_t group_ = -1;
+  bool stopped_ = false;  ///< and we are to be continued first
   int status_ = 0;
-  io::unique_fd pidfd_;
-  io::readiness exited_;
+  std::string ending_;
+  foreground foreground_;
+  asio::signal_set signals_;
+  io::condition changed_;
 };
 
 }  // namespace nbdstream

@@ -211,8 +211,8 @@ void nbd_export::close() noexcept {
   server_changed_.notify_all();
 }
 
-void nbd_export::run_exited(int status) {
-  if (current_) current_->run_exited(status);
+void nbd_export::run_exited(int status, std::string_view how) {
+  if (current_) current_->run_exited(status, how);
   if (status != 0) close();
 }
 
@@ -222,7 +222,7 @@ void nbd_export::no_more_clients() {
       settings_.decided_by_run && settings_.config.size && !settings_.refuse_gaps;
   if (!current_ && ever_attached_ && zeroes_may_be_meant && phase_ == phase::serving) {
     begin_stream();
-    current_->run_exited(0);
+    current_->run_exited(0, {});
   }
   close();
   if (current_) current_->no_more_clients();

@@ -69,8 +69,8 @@ class nbd_export {
   /// was asked to end.
   [[nodiscard]] awaitable<void> watch_sink();
 
-  /// The command of --run has exited.
-  void run_exited(int status);
+  /// The command of --run has ended; `how` says how, as "the command of --run exited with status 3".
+  void run_exited(int status, std::string_view how);
   /// No client can come any more: what is open is decided now.
   void no_more_clients();
   /// Serve no further stream; one that is still being written fails for this reason.

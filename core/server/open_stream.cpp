@@ -50,8 +50,8 @@ void open_stream::bystanders(std::size_t count) {
   changed_.notify_all();
 }
 
-void open_stream::run_exited(int status) {
-  verdict_.run_exited(status, io::clock::now());
+void open_stream::run_exited(int status, std::string_view how) {
+  verdict_.run_exited(status, how, io::clock::now());
   verdict_changed();
 }
 

@@ -122,7 +122,7 @@ class open_stream {
 
   // Events for the verdict.
   void bystanders(std::size_t count);
-  void run_exited(int status);
+  void run_exited(int status, std::string_view how);
   void no_more_clients();
   void stop(std::string_view reason);
   /// Ends even a stream that is complete.

@@ -61,6 +61,7 @@ class server final : private session_host {
   [[nodiscard]] awaitable<void> stop_streams();
   [[nodiscard]] awaitable<void> run_export(nbd_export& e);
   [[nodiscard]] awaitable<void> attend_command();
+  void report_failed_command(std::string_view why);
   [[nodiscard]] awaitable<void> read_clients_to_their_ends();
   [[nodiscard]] awaitable<void> end_command();
   [[nodiscard]] awaitable<void> watch_for_first_write();

@@ -7,6 +7,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -76,10 +77,18 @@ awaitable<void> server::attend_command() {
   }
   close_listeners();
   connections_.close_negotiating();
-  for (auto& e : exports_) e->run_exited(command_.status());
+  const auto how = "the command of --run " + command_.ending();
+  if (command_.status() != 0) report_failed_command(how);
+  for (auto& e : exports_) e->run_exited(command_.status(), how);
   if (command_.status() == 0) co_await read_clients_to_their_ends();
   command_status_ = command_.status();
   changed_.notify_all();
+}
+
+void server::report_failed_command(std::string_view why) {
+  // Otherwise the end of the stream says it.
+  const auto open = [](const auto& e) { return e->stream_open(); };
+  if (std::ranges::none_of(exports_, open)) log_.error("{}", why);
 }
 
 awaitable<void> server::read_clients_to_their_ends() {

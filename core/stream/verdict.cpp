@@ -44,9 +44,9 @@ void verdict::bystanders(std::size_t count, time_point now) noexcept {
   last_change_ = now;
 }
 
-void verdict::run_exited(int status, time_point now) {
+void verdict::run_exited(int status, std::string_view how, time_point now) {
   if (status != 0) {
-    fail(fmt::format("the command of --run failed with status {}", status));
+    fail(how);
   } else if (rules_.decided_by_run) {
     run_succeeded_ = true;
     run_until_ = now + rules_.run_grace;

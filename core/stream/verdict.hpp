@@ -75,8 +75,8 @@ class verdict {
 
   // What others say.
 
-  /// The command of --run has exited.
-  void run_exited(int status, time_point now);
+  /// The command of --run has ended; `how` is the reason where it failed.
+  void run_exited(int status, std::string_view how, time_point now);
   /// No connection is left, and none can come.
   void no_more_clients() noexcept;
   /// From outside: the job that wrote the stream has succeeded, or not. Without effect unless the

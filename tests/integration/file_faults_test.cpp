@@ -9,13 +9,6 @@
 namespace nbdstream::test {
 namespace {
 
-/// Runs a command in which one call of the system always fails with one error.
-const std::string with_a_call_that_fails = seccomp_words + R"(
-call = {'fsync': {'x86_64': 74, 'aarch64': 82},
-        'renameat2': {'x86_64': 316, 'aarch64': 276}}[sys.argv[1]][platform.machine()]
-error = FAIL + getattr(errno, sys.argv[2])
-rules = (load, 0, 0, 0), (equal, 0, 1, call), (give, 0, 0, error), (give, 0, 0, ALLOW)
-)" + seccomp_filter + "os.execvp(sys.argv[3], sys.argv[3:])\n";
 /// Writes until that fails; it must fail with ENOSPC.
 const std::string until_the_disk_is_full = R"(
 failed = 0
@@ -40,7 +33,7 @@ class file_faults : public integration_test {
                   const arguments& more = {}) {
     arguments argv{"/usr/bin/python3",
                    "-c",
-                   with_a_call_that_fails,
+                   run_with_a_call_that_fails,
                    call,
                    error,
                    "nbdstream",

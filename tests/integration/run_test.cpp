@@ -2,6 +2,7 @@
 //
 // --run: the exit status of its command is what vouches for the stream.
 #include "support/integration_test.hpp"
+#include "support/seccomp.hpp"
 
 namespace nbdstream::test {
 namespace {
@@ -17,8 +18,10 @@ class run : public integration_test {
   }
 };
 
-TEST_F(run, passes_the_commands_exit_status_on) {
-  EXPECT_TRUE(ended_with(7, nbdstream(running("exit 7"))));
+TEST_F(run, passes_the_commands_exit_status_on_and_says_so) {
+  const result ended = nbdstream(running("exit 7"));
+  EXPECT_TRUE(ended_with(7, ended));
+  EXPECT_EQ(ended.err, "nbdstream: error: the command of --run exited with status 7\n");
 }
 
 TEST_F(run, passes_it_on_when_a_whole_stream_was_written) {
@@ -27,7 +30,9 @@ TEST_F(run, passes_it_on_when_a_whole_stream_was_written) {
 }
 
 TEST_F(run, says_128_and_the_signal_that_killed_the_command) {
-  EXPECT_TRUE(ended_with(128 + SIGKILL, nbdstream(running("kill -KILL $$"))));
+  const result ended = nbdstream(running("kill -KILL $$"));
+  EXPECT_TRUE(ended_with(128 + SIGKILL, ended));
+  EXPECT_EQ(ended.err, "nbdstream: error: the command of --run was ended by signal 9 (Killed)\n");
 }
 
 TEST_F(run, fails_when_the_client_is_killed) {
@@ -165,6 +170,7 @@ TEST_F(run, sees_the_right_side_of_a_pipe_only) {
 TEST_F(run, sees_each_part_of_a_pipe_where_its_shell_is_bash) {
   const result ended = streamed(broken_left, {"--run-shell", "/bin/bash"});
   EXPECT_TRUE(ended_with(3, ended));
+  EXPECT_TRUE(mentions(ended.err, "the command of --run exited with status 3"));
 }
 
 TEST_F(run, takes_its_shell_from_a_file) {
@@ -185,6 +191,45 @@ TEST_F(run, refuses_a_shell_that_is_not_there_before_it_makes_anything) {
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "--run-shell \"bash\": No such file or directory"));
   EXPECT_FALSE(std::filesystem::exists(path("output")));
+}
+
+class run_where_a_call_fails : public run {
+ protected:
+  /// nbdstream with a system call that fails.
+  result ended_without(const std::string& call, const std::string& error,
+                       const std::string& command) {
+    // The search for leaks waits for a process of its own.
+    arguments argv{"/usr/bin/python3",
+                   "-c",
+                   run_with_a_call_that_fails,
+                   call,
+                   error,
+                   "env",
+                   "ASAN_OPTIONS=exitcode=99:detect_leaks=0",
+                   "nbdstream"};
+    const auto rest = running(command);
+    argv.insert(argv.end(), rest.begin(), rest.end());
+    return start(argv).wait();
+  }
+};
+
+/// As in old containers, or gVisor.
+TEST_F(run_where_a_call_fails, works_without_pidfd_open) {
+  for (const std::string error : {"EPERM", "ENOSYS"}) {
+    process reader = start_reader();
+    const auto ended = ended_without("pidfd_open", error, client_command("h.pwrite(b'hello', 0)"));
+    EXPECT_TRUE(ended_with(0, ended));
+    EXPECT_TRUE(ended_with(0, reader.wait()));
+    EXPECT_TRUE(holds(path("out.raw"), "hello"));
+  }
+}
+
+/// A sink's module has waited for all children, say.
+TEST_F(run_where_a_call_fails, fails_where_the_exit_status_is_lost) {
+  const auto ended = ended_without("wait4", "ECHILD", "exec true");
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(
+      mentions(ended.err, "the command of --run has ended, but its exit status is unknown"));
 }
 
 TEST_F(run, takes_one_stream_only) {

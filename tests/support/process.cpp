@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -50,7 +51,12 @@ void reset_signals() {
 /// In the child, between fork and exec.
 [[noreturn]] void become(const std::vector<std::string>& argv, const process::options& how, int out,
                          int err) {
-  ::setpgid(0, 0);
+  if (how.terminal >= 0) {
+    ::setsid();
+    ::ioctl(how.terminal, TIOCSCTTY, 0);
+  } else {
+    ::setpgid(0, 0);
+  }
   ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // what we inherited ourselves
   reset_signals();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -59,7 +65,8 @@ void reset_signals() {
   for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   for (const auto& setting : how.environment) ::putenv(const_cast<char*>(setting.c_str()));
-  const int in = how.in >= 0 ? how.in : ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const int given = how.terminal >= 0 ? how.terminal : how.in;
+  const int in = given >= 0 ? given : ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (::chdir(how.directory.c_str()) == 0 && ::dup2(in, 0) == 0 && ::dup2(out, 1) == 1 &&
       ::dup2(err, 2) == 2) {
     if (how.close_out) ::close(1);
@@ -95,7 +102,7 @@ process::process(std::vector<std::string> argv, const options& how)
       err_(checked(::memfd_create("stderr", MFD_CLOEXEC), "memfd_create")),
       pid_(checked(::fork(), "fork")) {
   if (pid_ == 0) become(argv_, how, how.out >= 0 ? how.out : out_.get(), err_.get());
-  ::setpgid(pid_, pid_);  // here as well: whichever comes first
+  if (how.terminal < 0) ::setpgid(pid_, pid_);  // here as well: whichever comes first
 }
 
 process::process(process&& other) noexcept

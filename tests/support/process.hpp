@@ -31,6 +31,7 @@ class process {
     int in = -1;                            ///< borrowed; -1: /dev/null
     int out = -1;                           ///< borrowed; -1: captured
     bool close_out = false;                 ///< run it without a stdout
+    int terminal = -1;                      ///< borrowed; that of a session of its own, and stdin
   };
 
   /// argv[0] is looked up in PATH. Throws if it cannot be run.

@@ -26,6 +26,19 @@ assert prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
 assert prctl(PR_SET_SECCOMP, 2, ctypes.byref(filter)) == 0
 )";
 
+/// A script that runs a command, argv[3] and so on, for which the system call argv[1] always fails
+/// with the error argv[2].
+inline const std::string run_with_a_call_that_fails = seccomp_words + R"(
+calls = {'accept4': {'x86_64': 288, 'aarch64': 242},
+         'fsync': {'x86_64': 74, 'aarch64': 82},
+         'pidfd_open': {'x86_64': 434, 'aarch64': 434},
+         'renameat2': {'x86_64': 316, 'aarch64': 276},
+         'wait4': {'x86_64': 61, 'aarch64': 260}}
+call = calls[sys.argv[1]][platform.machine()]
+error = FAIL + getattr(errno, sys.argv[2])
+rules = (load, 0, 0, 0), (equal, 0, 1, call), (give, 0, 0, error), (give, 0, 0, ALLOW)
+)" + seccomp_filter + "os.execvp(sys.argv[3], sys.argv[3:])\n";
+
 }  // namespace nbdstream::test
 
 #endif

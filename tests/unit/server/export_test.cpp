@@ -131,7 +131,7 @@ TEST(Export, WithACommandCommitsWhenItVouches) {
   c.write(0, "abc");
   c.leave(stream::disconnect::eof);
   EXPECT_EQ(r.exported.committed(), 0u);
-  r.exported.run_exited(0);
+  r.exported.run_exited(0, {});
   r.exported.no_more_clients();
   r.settle();
   EXPECT_EQ(r.exported.committed(), 1u);
@@ -143,7 +143,7 @@ TEST(Export, WithACommandATornClientCannotBeVouchedFor) {
   writer_client c(r, "c");
   c.write(0, "abc");
   c.leave(stream::disconnect::mid_request);
-  r.exported.run_exited(0);
+  r.exported.run_exited(0, {});
   r.exported.no_more_clients();
   r.settle();
   EXPECT_EQ(r.exported.committed(), 0u);
@@ -163,7 +163,7 @@ TEST(Export, AClientThatSkippedEveryZeroIsAStreamOnlyWithSizeAndGaps) {
           writer_client c(r, "c");
           c.leave(stream::disconnect::clean);
         }
-        r.exported.run_exited(0);
+        r.exported.run_exited(0, {});
         r.exported.no_more_clients();
         r.settle();
         EXPECT_TRUE(r.export_done);

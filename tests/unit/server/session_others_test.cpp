@@ -230,7 +230,7 @@ TEST(SessionOthers, AVouchedClientThatWasKilledWithAnAnswerUnreadAbortsTheStream
     r.go(connection);
     r.settle();
     EXPECT_TRUE(connection.done);
-    r.exported.run_exited(0);
+    r.exported.run_exited(0, {});
     r.exported.no_more_clients();
     r.settle();
     EXPECT_TRUE(r.export_done);

@@ -58,8 +58,8 @@ void play(verdict& v, const std::string& events) {
       case 'c': v.left(disconnect::clean, "x", start); break;
       case 'e': v.left(disconnect::eof, "x", start); break;
       case 'm': v.left(disconnect::mid_request, "x", start); break;
-      case '0': v.run_exited(0, start); break;
-      case '1': v.run_exited(1, start); break;
+      case '0': v.run_exited(0, {}, start); break;
+      case '1': v.run_exited(1, "the command failed", start); break;
       case 'n': v.no_more_clients(); break;
       case 'f': v.fail("a request failed"); break;
       case 's': v.stop("a signal"); break;

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The command of --run and the terminal: as a job of a shell, in the foreground and behind it.
+#include "support/integration_test.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <optional>
+
+namespace nbdstream::test {
+namespace {
+
+const std::string control_c = "\x03";
+const std::string control_z = "\x1a";
+
+/// Waits for a line from the terminal, and keeps it in a file.
+const std::string asks =
+    "echo $$ > begun; read answer < /dev/tty; echo \"$answer\" > answer; exit 4";
+
+/// Waits for somebody to write to the FIFO `go`. (A loop around sleep(1) would not do: sh uses
+/// vfork(2), and cannot be stopped while the child is, before that has become another program.)
+const std::string waits = "echo $$ > begun; read line < go; exit 6";
+
+class terminal_of_run : public integration_test {
+ protected:
+  /// A shell in a terminal of its own, for which `set` is set up.
+  explicit terminal_of_run(const arguments& shell = {"bash", "--norc", "--noprofile", "--noediting",
+                                                     "-i"}) {
+    process::options how;
+    how.terminal = terminal_.slave.get();
+    how.out = terminal_.slave.get();
+    how.environment = {"PS1=$ "};
+    EXPECT_EQ(::mkfifo(path("go").c_str(), 0600), 0);
+    shell_.emplace(start(shell, how));
+  }
+
+  void TearDown() override {
+    type("exit\n");
+    type("exit\n");  // the first is not taken where a job is stopped
+    static_cast<void>(shell_->wait());
+    integration_test::TearDown();
+  }
+
+  /// At the keyboard.
+  void type(const std::string& text) {
+    const auto typed = ::write(terminal_.master.fd(), text.data(), text.size());
+    EXPECT_EQ(typed, static_cast<ssize_t>(text.size()));
+  }
+
+  /// Has the shell run `line`, to which it answers with the status in a file `status`.
+  void run(const std::string& line) {
+    type(line + "\necho $? > status.new; mv status.new status\n");
+  }
+
+  /// nbdstream that runs `command`, in single quotes, for the shell.
+  static std::string streaming(const std::string& command,
+                               const std::string& sink = "fifo:output") {
+    return "nbdstream --sink " + sink + " --run '" + command + "'";
+  }
+
+  /// The content of a file, once it is there.
+  std::string content(const std::string& name) const {
+    wait_for(name);
+    std::string text;
+    EXPECT_TRUE(eventually([&] { return (text = read_file(path(name))).ends_with('\n'); }));
+    return text;
+  }
+
+  /// Waits until the terminal listens to the command that keeps its process ID in `begun`, or to
+  /// the shell: what is typed before that is taken by whoever had the terminal until then.
+  void wait_for_command() const {
+    const auto group = std::stoi(content("begun"));
+    EXPECT_TRUE(eventually([&] { return ::tcgetpgrp(terminal_.master.fd()) == group; }));
+  }
+  void wait_for_shell() const {
+    EXPECT_TRUE(eventually([&] { return ::tcgetpgrp(terminal_.master.fd()) == shell_->pid(); }));
+  }
+
+  /// Whether the shell says that a job of it is stopped: asked again and again, each time anew.
+  ::testing::AssertionResult has_stopped_job() {
+    wait_for_shell();
+    const bool stopped = eventually([&] {
+      std::filesystem::remove(path("jobs"));
+      type("jobs -s > jobs.new; echo >> jobs.new; mv jobs.new jobs\n");
+      return content("jobs").find("nbdstream") != std::string::npos;
+    });
+    return stopped ? ::testing::AssertionSuccess() : ::testing::AssertionFailure();
+  }
+
+ private:
+  terminal terminal_ = make_terminal();
+  std::optional<process> shell_;
+};
+
+TEST_F(terminal_of_run, is_the_commands_in_the_foreground_and_then_its_shells) {
+  write_file(path("script"), streaming(asks) + "\necho $? > status\n" +
+                                 "read after < /dev/tty\necho \"$after\" > after\n");
+  type("sh script\n");
+  wait_for_command();
+  type("yes\n");
+  EXPECT_EQ(content("status"), "4\n");
+  type("and on\n");
+  EXPECT_EQ(content("answer"), "yes\n");
+  EXPECT_EQ(content("after"), "and on\n");
+}
+
+TEST_F(terminal_of_run, may_be_written_to_and_set_by_both_whatever_stty_says) {
+  type("stty tostop\n");
+  run(streaming("stty -a < /dev/tty > /dev/tty; stty echo < /dev/tty; exit 5") + " -v");
+  EXPECT_EQ(content("status"), "5\n");
+}
+
+TEST_F(terminal_of_run, stops_both_and_lets_both_go_on) {
+  type(streaming(asks) + "\n");
+  for (int i = 0; i < 2; ++i) {
+    wait_for_command();
+    type(control_z);
+    EXPECT_TRUE(has_stopped_job());
+    type("fg\n");
+  }
+  wait_for_command();
+  type("yes\n");
+  EXPECT_EQ(content("answer"), "yes\n");
+  run("");
+  EXPECT_EQ(content("status"), "4\n");
+}
+
+TEST_F(terminal_of_run, is_left_to_the_shell_in_the_background) {
+  type(streaming(waits) + " & job=$!\n");
+  wait_for("begun");
+  run("true");
+  EXPECT_EQ(content("status"), "0\n");
+  type("echo > go\n");
+  std::filesystem::remove(path("status"));
+  run("wait $job");
+  EXPECT_EQ(content("status"), "6\n");
+}
+
+TEST_F(terminal_of_run, stops_a_job_that_asks_it_from_the_background) {
+  type(streaming(asks) + " &\n");
+  wait_for("begun");
+  EXPECT_TRUE(has_stopped_job());
+  type("fg\n");
+  wait_for_command();
+  type("yes\n");
+  EXPECT_EQ(content("answer"), "yes\n");
+}
+
+TEST_F(terminal_of_run, lets_a_stopped_job_go_on_in_the_background) {
+  type(streaming(waits) + "\n");
+  wait_for_command();
+  type(control_z);
+  EXPECT_TRUE(has_stopped_job());
+  type("bg; echo > go\n");
+  run("wait %1");
+  EXPECT_EQ(content("status"), "6\n");
+}
+
+/// Otherwise the right side of a pipe would see the end of a whole stream.
+TEST_F(terminal_of_run, ends_the_whole_job_with_control_c) {
+  type(streaming("echo $$ > begun; exec sleep 1000", "stdout") + " | cat > part\n");
+  wait_for_command();
+  type(control_c);
+  wait_for_shell();
+  type("echo ${PIPESTATUS[@]} > both.new; mv both.new both\n");
+  EXPECT_EQ(content("both"), "130 130\n");
+}
+
+/// As in a container with a terminal: nothing could continue it.
+class terminal_of_run_without_a_shell : public terminal_of_run {
+ protected:
+  terminal_of_run_without_a_shell()
+      : terminal_of_run({"nbdstream", "--sink", "fifo:output", "--run", asks}) {}
+};
+
+TEST_F(terminal_of_run_without_a_shell, stops_nothing) {
+  wait_for_command();
+  type(control_z);
+  type("yes\n");
+  EXPECT_EQ(content("answer"), "yes\n");
+}
+
+}  // namespace
+}  // namespace nbdstream::test
