@@ -6,6 +6,7 @@
 #include "config/text.hpp"
 #include "config/validate.hpp"
 #include "conformance/check_sink.hpp"
+#include "server/descriptor_limit.hpp"
 #include "server/server.hpp"
 #include "sink/module_sink.hpp"
 #include "sink/registry.hpp"
@@ -236,6 +237,7 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   std::signal(SIGXFSZ, SIG_IGN);
   // Whoever started us may have ignored it: then no child's exit status could be had.
   std::signal(SIGCHLD, SIG_DFL);
+  raise_descriptor_limit();
   if (config.server.exit_with_parent) exit_with_parent();
   asio::io_context loop(1);
   server it(loop.get_executor(), config, tls, log);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/command.hpp"
+#include "server/descriptor_limit.hpp"
 
 #include <spawn.h>
 #include <sys/prctl.h>
@@ -80,6 +81,7 @@ class beginning {
   /// Returns errno, or 0.
   [[nodiscard]] int run(pid_t& pid, std::vector<std::string> arguments,
                         std::vector<std::string> environment) const {
+    const original_descriptor_limit limit;
     return ::posix_spawn(&pid, arguments.front().c_str(), &actions_, &attributes_,
                          pointers_to(arguments).data(), pointers_to(environment).data());
   }
