@@ -167,6 +167,13 @@ void occupy_standard_descriptors() {
   }
 }
 
+/// Whoever started us may have blocked some, and SIGTERM is to end us.
+void unblock_signals() {
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 void exit_with_parent() {
   const auto parent = ::getppid();
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -237,6 +244,7 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   std::signal(SIGXFSZ, SIG_IGN);
   // Whoever started us may have ignored it: then no child's exit status could be had.
   std::signal(SIGCHLD, SIG_DFL);
+  unblock_signals();
   raise_descriptor_limit();
   if (config.server.exit_with_parent) exit_with_parent();
   asio::io_context loop(1);

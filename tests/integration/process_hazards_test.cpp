@@ -197,6 +197,40 @@ TEST_F(hazards_of_a_lost_terminal, do_not_end_what_nohup_has_started) {
   EXPECT_TRUE(holds(path("out.raw"), "before and after"));
 }
 
+class hazards_of_a_blocked_signal : public integration_test {
+ protected:
+  /// nbdstream with this option, as the child of a process that has blocked SIGTERM, and that ends
+  /// when there is a file `end`.
+  [[nodiscard]] process start_with_sigterm_blocked(const std::string& option) const {
+    return start({"/usr/bin/python3", "-c", R"(
+import os, signal, subprocess, sys, time
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+server = subprocess.Popen(['nbdstream', '-U', 'sock', '-P', 'pid', '--sink', 'fifo:output',
+                           sys.argv[1]])
+while not os.path.exists('end'):
+    time.sleep(0.005)
+)",
+                  option});
+  }
+};
+
+TEST_F(hazards_of_a_blocked_signal, do_not_keep_sigterm_from_ending_it) {
+  process parent = start_with_sigterm_blocked("-f");
+  wait_for("pid");
+  ASSERT_EQ(::kill(std::stoi(read_file(path("pid"))), SIGTERM), 0);
+  EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(path("sock")); }));
+  write_file(path("end"), "");
+  EXPECT_TRUE(ended_with(0, parent.wait()));
+}
+
+TEST_F(hazards_of_a_blocked_signal, do_not_keep_it_from_ending_with_its_parent) {
+  process parent = start_with_sigterm_blocked("--exit-with-parent");
+  wait_for("pid");
+  write_file(path("end"), "");
+  EXPECT_TRUE(ended_with(0, parent.wait()));
+  EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(path("sock")); }));
+}
+
 class hazards_of_a_blocking_socket : public integration_test {};
 
 TEST_F(hazards_of_a_blocking_socket, from_systemd_do_not_keep_sigterm_from_ending_it) {
