@@ -287,6 +287,7 @@ int run(int argc, char** argv, log::logger& log) {
     return conformance::check_sink(registry, sink, config.server.grace) ? 0 : exit_failure;
   }
   if (command.what == action::dump_config) return dump_config(registry, config), 0;
+  pidfile::check(config.server.pidfile);
   auto chosen = choose_sinks(registry, config);
   const auto tls = io::load_tls(config.server);
   const auto progress = claim_progress_fd(config.server);

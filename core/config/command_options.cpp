@@ -173,7 +173,8 @@ constexpr command_option options[] = {
     {"data-path", 0, "auto|copy", "", group::run, target::server, "data-path", nullptr,
      "auto: the kernel moves the data where it can; copy: always through a buffer."},
     {"pidfile", 'P', "PATH", "", group::run, target::server, "pidfile", nullptr,
-     "Write the process ID to PATH once clients can connect."},
+     "Write the process ID to PATH once clients can connect, and remove it at the end. Only a "
+     "regular file is replaced."},
     {"exit-with-parent", 0, "", "true", group::run, target::server, "exit-with-parent", nullptr,
      "Stop when the parent process ends."},
     {"foreground", 'f', "", "true", group::run, target::line, "", ignore,

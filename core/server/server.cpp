@@ -91,21 +91,6 @@ void server::close_listeners() {
   sockets_.clear();
 }
 
-void server::write_pidfile() const {
-  if (config_.pidfile.empty()) return;
-  // Written beside and renamed: who waits for the file finds it whole, and no link is followed.
-  const auto temporary = fmt::format("{}.{}", config_.pidfile, ::getpid());
-  io::unique_fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-  const auto text = fmt::format("{}\n", ::getpid());
-  if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-      ::rename(temporary.c_str(), config_.pidfile.c_str()) != 0) {
-    const auto error = from_errno();
-    ::unlink(temporary.c_str());
-    throw listen_error(
-        fmt::format("{}: cannot write the pidfile: {}", config_.pidfile, error.message()));
-  }
-}
-
 /// Where TLS is required, with what a client on this machine needs for it.
 std::string server::command_uri(const listening_socket& socket) const {
   listening_socket::security s;
@@ -150,7 +135,7 @@ awaitable<int> server::run() {
   try {
     start_listeners();
     if (config_.single) connections_.accept_standard_streams();
-    write_pidfile();
+    pidfile_.write(config_.pidfile);
     start_command();
     if (config_.client_timeout) scope_.spawn(watch_for_first_write());
   } catch (const std::exception& e) {
@@ -176,6 +161,7 @@ awaitable<int> server::run() {
     co_await connections_.join();
     co_await scope_.join();
   }
+  pidfile_.remove();
   co_return exit_status();
 }
 

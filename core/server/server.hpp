@@ -10,6 +10,7 @@
 #include "server/connections.hpp"
 #include "server/export.hpp"
 #include "server/listener.hpp"
+#include "server/pidfile.hpp"
 
 #include <boost/asio/signal_set.hpp>
 
@@ -53,7 +54,6 @@ class server final : private session_host {
 
   void start_listeners();
   void close_listeners();
-  void write_pidfile() const;
   void start_command();
   [[nodiscard]] std::string command_uri(const listening_socket& socket) const;
 
@@ -89,6 +89,7 @@ class server final : private session_host {
   std::vector<std::unique_ptr<listener>> listeners_;
   connections connections_;
   captive_command command_;
+  pidfile pidfile_;
   std::optional<int> command_status_;
   asio::signal_set signals_;
   io::async_scope scope_;

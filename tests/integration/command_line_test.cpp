@@ -3,6 +3,8 @@
 // What the program says of itself, and what it says to those who ask it wrongly.
 #include "support/integration_test.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 namespace nbdstream::test {
@@ -160,13 +162,6 @@ TEST_F(command_line, size_of_nothing_needs_a_command) {
   EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "-U", "sock", "--size", "0"}), "--run"));
 }
 
-TEST_F(command_line, pidfile_holds_the_process_id) {
-  process server = start_listening({"--sink", "fifo:output", "-f"});
-  EXPECT_EQ(read_file(path("pid")), std::to_string(server.pid()) + "\n");
-  server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
-}
-
 TEST_F(command_line, log_can_be_json) {
   const result ended =
       nbdstream({"--sink", "fifo:output", "--run", "true", "--log-format", "json"});
@@ -192,6 +187,59 @@ assert any('bytes' in line['message'] for line in lines), lines
 assert all(line.keys() == {'time', 'level', 'message'} for line in lines), lines
 )"})
                                 .wait()));
+}
+
+class pidfile : public command_line {};
+
+TEST_F(pidfile, holds_the_process_id_and_goes_with_the_process) {
+  process server = start_listening({"--sink", "fifo:output", "-f"});
+  EXPECT_EQ(read_file(path("pid")), std::to_string(server.pid()) + "\n");
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_FALSE(std::filesystem::exists(path("pid")));
+}
+
+TEST_F(pidfile, replaces_one_that_a_killed_server_left) {
+  write_file(path("pid"), "123456789\n");
+  process server = start_nbdstream({"--sink", "fifo:output", "-U", "sock", "-P", "pid"});
+  EXPECT_TRUE(
+      eventually([&] { return read_file(path("pid")) == std::to_string(server.pid()) + "\n"; }));
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+TEST_F(pidfile, of_another_server_stays_when_one_ends) {
+  process first = start_listening({"--sink", "fifo:output"});
+  process second = start_nbdstream({"--sink", "fifo:other", "-U", "more", "-P", "pid"});
+  const auto theirs = std::to_string(second.pid()) + "\n";
+  EXPECT_TRUE(eventually([&] { return read_file(path("pid")) == theirs; }));
+  first.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, first.wait()));
+  EXPECT_EQ(read_file(path("pid")), theirs);
+  second.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, second.wait()));
+}
+
+TEST_F(pidfile, takes_the_place_of_nothing_but_a_file) {
+  ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
+  write_file(path("file"), "precious");
+  std::filesystem::create_symlink("file", path("link"));
+  std::filesystem::create_symlink("nothing", path("dangling"));
+  std::filesystem::create_directory(path("directory"));
+  for (const std::string name : {"/dev/null", "fifo", "link", "dangling", "directory"}) {
+    EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "-U", "sock", "-P", name}),
+                         "--pidfile " + name + ": is there and is no regular file"));
+  }
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  EXPECT_TRUE(std::filesystem::is_fifo(path("fifo")));
+  EXPECT_TRUE(std::filesystem::is_symlink(path("link")));
+  EXPECT_EQ(read_file(path("file")), "precious");
+  EXPECT_FALSE(std::filesystem::exists(path("nothing")));
+}
+
+TEST_F(pidfile, needs_a_directory_that_is_there) {
+  EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "-U", "sock", "-P", "missing/pid"}),
+                       "--pidfile missing/pid: No such file or directory"));
 }
 
 }  // namespace
