@@ -18,11 +18,42 @@ namespace {
 
 /// How long to wait before accepting again when there are no descriptors left, or the like.
 constexpr auto pause_after_error = std::chrono::milliseconds(100);
+/// How often the same reason for that is logged.
+constexpr auto report_interval = std::chrono::minutes(1);
+/// How many peers in a row may be gone before they are accepted, until that counts as an error.
+constexpr int patience = 100;
 
 /// How soon an idle peer whose machine has vanished is noticed: after 60 + 4 * 15 seconds, where
 /// the system's own default is more than two hours.
 constexpr std::pair<int, int> keep_alive[] = {
     {TCP_KEEPIDLE, 60}, {TCP_KEEPINTVL, 15}, {TCP_KEEPCNT, 4}};  // seconds, seconds, times
+
+/// accept4(2), also where that is forbidden or unknown: in containers with an old profile.
+io::unique_fd accept_from(int listening) {
+  io::unique_fd connection(::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (connection || (errno != EPERM && errno != ENOSYS)) return connection;
+  connection.reset(::accept(listening, nullptr, nullptr));
+  if (connection) {
+    ::fcntl(connection.get(), F_SETFD, FD_CLOEXEC);
+    ::fcntl(connection.get(), F_SETFL, ::fcntl(connection.get(), F_GETFL) | O_NONBLOCK);
+  }
+  return connection;
+}
+
+/// Errors of accept(2) that concern the one connection that would have been next.
+bool is_about_one_peer(int error_number) {
+  switch (error_number) {
+    case ECONNABORTED:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET: return true;
+    default: return false;
+  }
+}
 
 /// RFC 3986: all but what may stand in a path or a query as it is.
 std::string percent_encode(std::string_view text) {
@@ -77,8 +108,8 @@ void listening_socket::swap(listening_socket& other) noexcept {
 }
 
 listener::listener(const asio::any_io_executor& executor, const listening_socket& socket,
-                   on_accept accepted)
-    : socket_(executor), accepted_(std::move(accepted)), closed_changed_(executor) {
+                   log::logger& log, on_accept accepted)
+    : socket_(executor), log_(log), accepted_(std::move(accepted)), closed_changed_(executor) {
   const int copy = ::fcntl(socket.fd.get(), F_DUPFD_CLOEXEC, 0);
   if (copy < 0) throw listen_error(fmt::format("listen: {}", from_errno().message()));
   socket_.assign(copy);
@@ -86,20 +117,38 @@ listener::listener(const asio::any_io_executor& executor, const listening_socket
 
 awaitable<void> listener::run() {
   while (!closed_) {
-    io::unique_fd connection(
-        ::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    auto connection = accept_from(socket_.native_handle());
+    const int fault = connection ? 0 : errno;
     if (connection) {
+      succeeded();
       accepted_(std::move(connection));
-      // However many are waiting, others have their turn in between.
-      co_await asio::post(asio::use_awaitable);
-    } else if (errno == EAGAIN) {
+    } else if (fault == EAGAIN) {
       co_await socket_.async_wait(asio::posix::descriptor_base::wait_read,
                                   asio::as_tuple(asio::use_awaitable));
-    } else if (errno != EINTR && errno != ECONNABORTED) {
-      // Whatever it is, it must not become a busy loop.
+      continue;
+    } else if (fault != EINTR && (!is_about_one_peer(fault) || ++failures_ > patience)) {
+      failed(fault);
       co_await closed_changed_.wait(io::clock::now() + pause_after_error);
+      continue;
     }
+    // However many are waiting, others have their turn in between.
+    co_await asio::post(asio::use_awaitable);
   }
+}
+
+void listener::succeeded() {
+  failures_ = 0;
+  if (std::exchange(reported_, 0) != 0) log_.info("connections are accepted again");
+}
+
+void listener::failed(int error_number) {
+  const auto now = io::clock::now();
+  if (error_number == reported_ && now < next_report_) return;
+  reported_ = error_number;
+  next_report_ = now + report_interval;
+  log_.error("no connection can be accepted: {}; clients wait until this is over{}",
+             from_errno(error_number).message(),
+             error_number == EMFILE ? ", or raise the limit of open files (ulimit -n)" : "");
 }
 
 void listener::close() {

@@ -5,6 +5,7 @@
 #include "config/config.hpp"
 #include "io/condition.hpp"
 #include "io/unique_fd.hpp"
+#include "log/log.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
@@ -83,19 +84,27 @@ class listener {
  public:
   using on_accept = std::function<void(io::unique_fd connection)>;
 
-  /// The socket stays the caller's, and listens as long as it exists.
-  listener(const asio::any_io_executor& executor, const listening_socket& socket,
+  /// The socket stays the caller's, and listens as long as it exists. `log` is borrowed.
+  listener(const asio::any_io_executor& executor, const listening_socket& socket, log::logger& log,
            on_accept accepted);
 
-  /// Until close().
+  /// Until close(). What keeps it from accepting (no more descriptors, say) is one line in the log,
+  /// again every minute; it goes on when that is over.
   [[nodiscard]] awaitable<void> run();
   void close();
 
  private:
+  void succeeded();
+  void failed(int error_number);
+
   asio::posix::stream_descriptor socket_;
+  log::logger& log_;
   on_accept accepted_;
   io::condition closed_changed_;
   bool closed_ = false;
+  int failures_ = 0;  ///< since the last connection
+  int reported_ = 0;  ///< the error that was last logged; 0: none since it last worked
+  io::clock::time_point next_report_{};
 };
 
 }  // namespace nbdstream

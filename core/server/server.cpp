@@ -78,7 +78,7 @@ std::optional<protocol::negotiator::refusal> server::gate() const {
 void server::start_listeners() {
   for (const auto& socket : sockets_) {
     listeners_.push_back(
-        std::make_unique<listener>(executor_, socket, [this](io::unique_fd accepted) {
+        std::make_unique<listener>(executor_, socket, log_, [this](io::unique_fd accepted) {
           if (!stopping_) connections_.accept(std::move(accepted));
         }));
     scope_.spawn(listeners_.back()->run());

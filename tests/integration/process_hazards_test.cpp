@@ -2,11 +2,14 @@
 //
 // What surrounds the process: descriptors, signals, children, and sinks that do not respond.
 #include "support/integration_test.hpp"
+#include "support/seccomp.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
+#include <sstream>
 
 namespace nbdstream::test {
 namespace {
@@ -229,6 +232,69 @@ TEST_F(hazards_of_a_blocked_signal, do_not_keep_it_from_ending_with_its_parent) 
   write_file(path("end"), "");
   EXPECT_TRUE(ended_with(0, parent.wait()));
   EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(path("sock")); }));
+}
+
+class hazards_of_accepting : public integration_test {
+ protected:
+  [[nodiscard]] process serve_with_a_call_that_fails(const std::string& error) const {
+    process server =
+        start({"/usr/bin/python3", "-c", run_with_a_call_that_fails, "accept4", error, "nbdstream",
+               "-U", "sock", "-P", "pid", "--size", "1M", "--sink", "fifo:output"});
+    wait_for("pid");
+    return server;
+  }
+
+  /// The server tries again ten times a second.
+  static constexpr std::chrono::milliseconds several_attempts{800};
+
+  /// Seconds of CPU time that a process has used.
+  static double time_used(const process& of) {
+    const auto stat = read_file("/proc/" + std::to_string(of.pid()) + "/stat");
+    std::istringstream fields(stat.substr(stat.rfind(')')));
+    std::string skipped;
+    for (int i = 0; i < 12; ++i) fields >> skipped;
+    double user = 0;
+    double system = 0;
+    fields >> user >> system;
+    return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  }
+
+  static auto lines_in(const std::string& text) { return std::ranges::count(text, '\n'); }
+};
+
+TEST_F(hazards_of_accepting, without_descriptors_are_one_line) {
+  process server = serve_with_a_call_that_fails("EMFILE");
+  const peer client = connect_unix(path("sock"));
+  EXPECT_TRUE(eventually([&] { return lines_in(server.err()) == 2; }));
+  EXPECT_TRUE(mentions(server.err(), "no connection can be accepted: Too many open files"));
+  EXPECT_FALSE(eventually([&] { return lines_in(server.err()) > 2; }, several_attempts));
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+/// That of each peer has gone before it was accepted: nothing else waits for that, and no
+/// processor.
+TEST_F(hazards_of_accepting, peers_that_are_always_gone_do_not_keep_the_loop) {
+  process server = serve_with_a_call_that_fails("ECONNABORTED");
+  const peer client = connect_unix(path("sock"));
+  EXPECT_TRUE(eventually([&] {
+    return server.err().find("no connection can be accepted: Software caused") != std::string::npos;
+  }));
+  const double before = time_used(server);
+  EXPECT_FALSE(eventually([] { return false; }, several_attempts));
+  EXPECT_LT(time_used(server) - before, 0.4);
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+/// As in old containers.
+TEST_F(hazards_of_accepting, without_accept4_work) {
+  for (const std::string error : {"EPERM", "ENOSYS"}) {
+    process server = serve_with_a_call_that_fails(error);
+    EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
+    server.signal(SIGTERM);
+    EXPECT_TRUE(ended_with(0, server.wait()));
+  }
 }
 
 class hazards_of_a_blocking_socket : public integration_test {};
