@@ -247,10 +247,12 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   unblock_signals();
   raise_descriptor_limit();
   if (config.server.exit_with_parent) exit_with_parent();
+  auto sockets = listen_as_configured(config.server, log);
   asio::io_context loop(1);
   server it(loop.get_executor(), config, tls, log);
   it.serve_exports(make_exports(loop.get_executor(), config, std::move(chosen), it.changed(), log));
-  it.listen();
+  announce(sockets, config.server, log);
+  it.serve_on(std::move(sockets));
   std::optional<int> status;
   asio::co_spawn(loop, it.run(), [&](std::exception_ptr failed, int result) {
     loop.stop();
@@ -305,6 +307,9 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv, log);
   } catch (const config::error& e) {
+    log.error("{}", e.what());
+    return exit_usage;
+  } catch (const listen_error& e) {
     log.error("{}", e.what());
     return exit_usage;
   } catch (const sink::load_error& e) {

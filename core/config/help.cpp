@@ -36,7 +36,8 @@ bytes). TIME is a number of seconds, or a number and one of us, ms, s, m, h.
 Exit status:
   0       every stream was committed, and the command of --run exited 0; or an idle service was
           stopped by a signal
-  2       bad usage or configuration, found before anything is created
+  2       bad usage or configuration, or an address that cannot be listened on, found before
+          anything is created
   N       the command of --run exited N; 128+N: signal N ended it
   128+N   signal N ended nbdstream while a stream was open or --run was running
   1       anything else: a stream was aborted; nothing was written

@@ -162,7 +162,7 @@ void bind_and_listen(int fd, const sockaddr* address, socklen_t length, const st
   if (::bind(fd, address, length) != 0 || ::listen(fd, SOMAXCONN) != 0) fail_to_listen(what, errno);
 }
 
-std::vector<listening_socket> listen_on(const listen_address& address,
+std::vector<listening_socket> listen_on(const listen_address& address, log::logger& log,
                                         std::optional<std::uint32_t> unix_mode) {
   std::vector<listening_socket> sockets;
   switch (address.what) {
@@ -172,7 +172,7 @@ std::vector<listening_socket> listen_on(const listen_address& address,
     case listen_address::kind::abstract_unix:
       sockets.push_back(listen_abstract(address.path));
       break;
-    case listen_address::kind::private_unix: sockets.push_back(listen_private_unix()); break;
+    case listen_address::kind::private_unix: sockets.push_back(listen_private_unix(log)); break;
     case listen_address::kind::tcp: return listen_tcp(address);
     case listen_address::kind::vsock: sockets.push_back(listen_vsock(address.port)); break;
   }

@@ -15,7 +15,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 namespace nbdstream {
 namespace {
@@ -101,6 +103,44 @@ void remove_stale_socket(const std::string& path, const sockaddr_un& address) {
   if (::unlink(path.c_str()) != 0) fail_to_listen(path, errno);
 }
 
+constexpr std::string_view private_name = "/nbd.sock";
+
+/// Where the directory of a private socket may be.
+struct private_place {
+  std::string directory;
+  bool is_tmpdir = false;  ///< where the user wants it, if at all possible
+};
+
+std::vector<private_place> private_places() {
+  std::vector<private_place> places;
+  const char* const temporary = std::getenv("TMPDIR");
+  if (temporary && *temporary) places.push_back({temporary, true});
+  const char* const runtime = std::getenv("XDG_RUNTIME_DIR");
+  if (!places.empty() && runtime && *runtime) places.push_back({runtime});
+  if (!places.empty()) places.push_back({fmt::format("/run/user/{}", ::geteuid())});
+  places.push_back({"/tmp"});
+  return places;
+}
+
+/// The absolute path, without links; none where nothing is there, with errno.
+std::optional<std::string> real_path(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> found(::realpath(path.c_str(), nullptr),
+                                                          &std::free);
+  if (!found) return std::nullopt;
+  return found.get();
+}
+
+listening_socket listen_in_own(const std::string& directory) {
+  try {
+    auto s = listen_unix(directory + std::string(private_name), std::nullopt);
+    s.remove_directory = directory;
+    return s;
+  } catch (...) {
+    ::rmdir(directory.c_str());
+    throw;
+  }
+}
+
 }  // namespace
 
 listening_socket listen_unix(const std::string& path, std::optional<mode_t> mode) {
@@ -114,27 +154,32 @@ listening_socket listen_unix(const std::string& path, std::optional<mode_t> mode
     bind_and_listen(s.fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address, path);
   }
   // The URI must serve a command that changes its directory.
-  const std::unique_ptr<char, decltype(&std::free)> absolute(::realpath(path.c_str(), nullptr),
-                                                             &std::free);
-  s.unix_path = absolute ? absolute.get() : path;
+  s.unix_path = real_path(path).value_or(path);
   struct stat made {};
   if (::lstat(path.c_str(), &made) == 0) s.ours = {{made.st_dev, made.st_ino}};
   return s;
 }
 
-listening_socket listen_private_unix() {
-  const char* const temporary = std::getenv("TMPDIR");
-  std::string directory =
-      fmt::format("{}/nbdstream-XXXXXX", temporary && *temporary ? temporary : "/tmp");
-  if (!::mkdtemp(directory.data())) fail_to_listen(directory, errno);  // mode 0700
-  try {
-    auto s = listen_unix(directory + "/nbd.sock", std::nullopt);
-    s.remove_directory = directory;
-    return s;
-  } catch (...) {
-    ::rmdir(directory.c_str());
-    throw;
+listening_socket listen_private_unix(log::logger& log) {
+  std::string why;  // it is not in the first of them
+  for (const auto& place : private_places()) {
+    const auto resolved = real_path(place.directory);
+    std::string directory = resolved.value_or(place.directory) + "/nbdstream-XXXXXX";
+    const bool fits = directory.size() + private_name.size() <= longest_unix_path;
+    if (fits && resolved && ::mkdtemp(directory.data())) {  // mode 0700
+      if (!why.empty()) log.debug("{}; the private socket is in {}", why, directory);
+      return listen_in_own(directory);
+    }
+    if (why.empty()) {
+      why = fmt::format("{}: {}", directory,
+                        fits ? from_errno().message() : "too long for the path of a socket");
+    }
+    if (fits && place.is_tmpdir) break;
   }
+  throw listen_error(
+      fmt::format("{}; set TMPDIR to a directory that can be written, or give "
+                  "--unix PATH",
+                  why));
 }
 
 listening_socket listen_abstract(const std::string& name) {

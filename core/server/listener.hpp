@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -65,7 +66,17 @@ class listening_socket {
 /// nobody listens, is replaced; a new one has the permissions `unix_mode`, or what umask leaves.
 /// Throws listen_error.
 [[nodiscard]] std::vector<listening_socket> listen_on(
-    const config::listen_address& address, std::optional<std::uint32_t> unix_mode = std::nullopt);
+    const config::listen_address& address, log::logger& log,
+    std::optional<std::uint32_t> unix_mode = std::nullopt);
+
+/// The same for all that the configuration names, and what systemd passes; none with --single. The
+/// command of --run can connect to one of them. Throws listen_error.
+[[nodiscard]] std::vector<listening_socket> listen_as_configured(
+    const config::server_config& config, log::logger& log);
+
+/// Says where clients can connect: a line for each socket.
+void announce(const std::vector<listening_socket>& sockets, const config::server_config& config,
+              log::logger& log);
 
 /// The sockets that systemd passes, sd_listen_fds(3), if any; they are taken out of the
 /// environment. Throws listen_error where one of them does not listen.

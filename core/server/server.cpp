@@ -59,15 +59,6 @@ void server::serve_exports(std::vector<std::unique_ptr<nbd_export>> exports) {
   for (const auto& e : exports_) infos_.push_back(e->info());
 }
 
-void server::listen() {
-  if (config_.single) return;
-  sockets_ = activated_sockets();
-  for (const auto& address : config_.listen) {
-    for (auto& socket : listen_on(address, config_.unix_mode))
-      sockets_.push_back(std::move(socket));
-  }
-}
-
 std::optional<protocol::negotiator::refusal> server::gate() const {
   using protocol::option_reply;
   if (stopping_) return {{option_reply::err_shutdown, "the server is shutting down"}};

@@ -33,11 +33,10 @@ class server final : private session_host {
   [[nodiscard]] io::condition& changed() noexcept { return changed_; }
   /// In the order of the configuration. Once, before all that follows.
   void serve_exports(std::vector<std::unique_ptr<nbd_export>> exports);
+  /// Takes what listen_as_configured() has bound, to accept connections there. Before run().
+  void serve_on(std::vector<listening_socket> sockets) { sockets_ = std::move(sockets); }
 
-  /// Binds everything that the configuration names. Throws listen_error.
-  void listen();
-
-  /// Serves until it is over, and returns the exit status. Once; after listen().
+  /// Serves until it is over, and returns the exit status. Once.
   [[nodiscard]] awaitable<int> run();
 
   /// Whether a call of a sink still does not return: then the process must end with _exit(), since

@@ -84,7 +84,7 @@ TEST_F(socket_activation, is_refused_where_a_descriptor_does_not_listen) {
     const auto set = "e.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='" + number + "')";
     process server = start_with_two(std::to_string(free_port()), set);
     const result ended = server.wait();
-    EXPECT_TRUE(ended_with(1, ended));
+    EXPECT_TRUE(ended_with(2, ended));
     EXPECT_TRUE(mentions(ended.err, "LISTEN_FDS: descriptor 5 is not a listening socket"));
     std::filesystem::remove(path("sock"));
   }

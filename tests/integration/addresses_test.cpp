@@ -34,10 +34,11 @@ class addresses : public integration_test {
 
   /// The one line with which nbdstream says that it cannot listen there.
   std::string refusal(arguments args) const {
-    args.insert(args.end(), {"--size", "1M", "--sink", "fifo:output"});
+    args.insert(args.end(), {"--size", "1M", "--sink", "fifo:never"});
     const result ended = nbdstream(args);
-    EXPECT_TRUE(ended_with(1, ended));
+    EXPECT_TRUE(ended_with(2, ended));
     EXPECT_EQ(std::ranges::count(ended.err, '\n'), 1) << ended.err;
+    EXPECT_FALSE(std::filesystem::exists(path("never")));
     return ended.err;
   }
 };

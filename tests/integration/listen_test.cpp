@@ -67,7 +67,8 @@ TEST_F(unix_sockets, that_a_killed_server_left_are_replaced) {
 TEST_F(unix_sockets, that_are_in_use_are_an_error_that_names_them_and_the_server) {
   process server = serve({"-U", "sock"});
   const result second = nbdstream({"-U", "sock", "--size", "1M", "--sink", "fifo:other"});
-  EXPECT_TRUE(ended_with(1, second));
+  EXPECT_TRUE(ended_with(2, second));
+  EXPECT_FALSE(std::filesystem::exists(path("other")));
   EXPECT_TRUE(mentions(second.err, "sock: another server (process " + std::to_string(server.pid()) +
                                        ") listens there"));
   EXPECT_EQ(std::ranges::count(second.err, '\n'), 1) << second.err;
@@ -89,7 +90,7 @@ TEST_F(unix_sockets, are_served_by_one_of_many_that_start_at_once) {
   for (auto& server : servers) {
     const bool won = server.running();
     if (won) server.signal(SIGTERM);
-    EXPECT_TRUE(ended_with(won ? 0 : 1, server.wait()));
+    EXPECT_TRUE(ended_with(won ? 0 : 2, server.wait()));
   }
 }
 
@@ -103,7 +104,7 @@ TEST_F(unix_sockets, do_not_take_the_place_of_anything_else) {
   write_file(path("file"), "precious");
   for (const std::string name : {"link", "dangling", "directory", "file"}) {
     const result ended = nbdstream({"-U", name, "--sink", "fifo:output"});
-    EXPECT_TRUE(ended_with(1, ended));
+    EXPECT_TRUE(ended_with(2, ended));
     EXPECT_TRUE(mentions(ended.err, name + ": exists and is not a socket"));
   }
   EXPECT_TRUE(std::filesystem::is_socket(path("stale")));
@@ -149,6 +150,97 @@ TEST_F(unix_sockets, have_the_permissions_that_a_file_says) {
   end(server);
 }
 
+/// What a relative path reaches, and no absolute one: so no URI names it.
+class deep_sockets : public listening {
+ protected:
+  deep_sockets() { std::filesystem::create_directories(path(deep_)); }
+
+  /// nbdstream in that directory.
+  process start_there(const std::string& args) const {
+    return start_shell("cd " + deep_ + " && exec nbdstream -U sock " + args);
+  }
+
+  const std::string deep_ = std::string(100, 'd');
+};
+
+TEST_F(deep_sockets, are_refused_with_a_command_that_could_not_connect) {
+  const result ended = start_there("--sink fifo:output --run true").wait();
+  EXPECT_TRUE(ended_with(2, ended));
+  EXPECT_TRUE(mentions(ended.err, deep_ + "/sock: has "));
+  EXPECT_TRUE(mentions(ended.err, "at most 107"));
+  EXPECT_EQ(std::ranges::count(ended.err, '\n'), 1) << ended.err;
+  EXPECT_TRUE(std::filesystem::is_empty(path(deep_)));
+}
+
+TEST_F(deep_sockets, are_warned_of_without_one) {
+  process server = start_there("--size 1M --sink fifo:output -P ../pid");
+  wait_for("pid");
+  EXPECT_TRUE(mentions(server.err(), "warning: "));
+  EXPECT_TRUE(mentions(server.err(), deep_ + "/sock: has "));
+  end(server);
+}
+
+class private_sockets : public listening {
+ protected:
+  /// nbdstream with $uri in a file of that name, and these variables.
+  result ended_with_uri(const std::string& variables) const {
+    return start_shell(variables +
+                       " exec nbdstream -v --sink fifo:output --run 'printf %s \"$uri\" > uri'")
+        .wait();
+  }
+};
+
+TEST_F(private_sockets, are_elsewhere_where_the_directory_for_them_has_too_long_a_name) {
+  const auto deep = path(std::string(100, 'd'));
+  std::filesystem::create_directory(deep);
+  const auto runtime = path("run");
+  std::filesystem::create_directory(runtime);
+  for (const auto& [runtime_directory, where] :
+       {std::pair(runtime.string(), std::filesystem::canonical(runtime).string()),
+        std::pair(deep.string(), std::string("/"))}) {
+    const result ended = ended_with_uri("export TMPDIR=" + deep.string() +
+                                        " XDG_RUNTIME_DIR=" + runtime_directory + ";");
+    EXPECT_TRUE(ended_with(1, ended));  // nothing was written
+    EXPECT_TRUE(mentions(read_file(path("uri")), "socket=" + where));
+    EXPECT_TRUE(mentions(ended.err, "debug: " + std::filesystem::canonical(deep).string()));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(deep));
+  EXPECT_TRUE(std::filesystem::is_empty(runtime));
+}
+
+TEST_F(private_sockets, are_an_error_that_names_tmpdir_where_that_is_missing) {
+  const result ended = ended_with_uri("export TMPDIR=" + path("missing").string() + ";");
+  EXPECT_TRUE(ended_with(2, ended));
+  EXPECT_TRUE(mentions(ended.err, "No such file or directory; set TMPDIR to a directory"));
+  EXPECT_FALSE(std::filesystem::exists(path("output")));
+}
+
+class announced : public listening {};
+
+TEST_F(announced, is_each_address_with_the_port_that_was_chosen) {
+  process server = serve({"-p", "0", "-U", "sock", "--size", "1M"});
+  EXPECT_TRUE(mentions(server.err(), "nbdstream: listening on nbd+unix:///?socket=" +
+                                         std::filesystem::canonical(path("sock")).string() + "\n"));
+  const std::string begin = "nbdstream: listening on nbd://127.0.0.1:";
+  const std::string said = server.err();
+  ASSERT_TRUE(mentions(said, begin));
+  const auto port = said.substr(said.find(begin) + begin.size());
+  EXPECT_TRUE(ended_with(0, info("nbd://127.0.0.1:" + port.substr(0, port.find('/')))));
+  end(server);
+}
+
+TEST_F(announced, is_an_abstract_socket_without_a_uri) {
+  process server = serve({"-U", "@" + abstract_name(), "--size", "1M"});
+  EXPECT_EQ(server.err(), "nbdstream: listening on unix:@" + abstract_name() + "\n");
+  end(server);
+}
+
+/// Whom would it help?
+TEST_F(announced, is_no_socket_that_only_the_command_uses) {
+  const result ended = nbdstream({"--sink", "fifo:output", "--run", "true"});
+  EXPECT_EQ(ended.err, "nbdstream: error: nothing was written\n");
+}
+
 class abstract_sockets : public listening {};
 
 TEST_F(abstract_sockets, are_found_by_qemu_and_leave_nothing) {
@@ -177,7 +269,7 @@ TEST_F(abstract_sockets, are_found_through_socat) {
 TEST_F(abstract_sockets, are_an_error_where_another_server_listens) {
   process server = serve({"-U", "@" + abstract_name()});
   const result second = nbdstream({"-U", "@" + abstract_name(), "--sink", "fifo:other"});
-  EXPECT_TRUE(ended_with(1, second));
+  EXPECT_TRUE(ended_with(2, second));
   EXPECT_TRUE(mentions(second.err, "unix:@" + abstract_name() + ": Address already in use"));
   end(server);
 }

@@ -2,6 +2,7 @@
 #include "config/parse.hpp"
 #include "server/listener.hpp"
 
+#include "support/fake_log.hpp"
 #include "support/temp_directory.hpp"
 
 #include <fcntl.h>
@@ -22,7 +23,8 @@ namespace {
 
 std::vector<listening_socket> listen_at(const std::string& text,
                                         std::optional<std::uint32_t> mode = std::nullopt) {
-  return listen_on(config::parse_listen(text), mode);
+  test::fake_log log;
+  return listen_on(config::parse_listen(text), log, mode);
 }
 
 std::string refusal(const std::string& text) {

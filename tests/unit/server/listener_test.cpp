@@ -48,7 +48,7 @@ TEST(Listener, SaysOnceThatItCannotAcceptAndOnceThatItCanAgain) {
   config::listen_address address;
   address.what = config::listen_address::kind::unix_path;
   address.path = path;
-  const auto sockets = listen_on(address);
+  const auto sockets = listen_on(address, log);
   test::loop loop;
   int accepted = 0;
   listener it(loop.executor(), sockets.front(), log, [&](io::unique_fd) { ++accepted; });
