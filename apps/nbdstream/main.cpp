@@ -209,6 +209,22 @@ spill_store::settings spill_in(const asio::any_io_executor& executor, const std:
   return {directory, [=] { return io::make_spill_file(executor, directory, timeout); }};
 }
 
+/// Where a spill file was asked for, it must be possible: the stream should not fail hours later.
+void try_spill_directories(const config::configuration& config) {
+  for (const auto& e : config.exports) {
+    const bool asked = e.order == config::order_mode::spill ||
+                       e.order == config::order_mode::spool || !e.spill_directory.empty();
+    if (!asked) continue;
+    const auto directory = config::effective_spill_directory(e);
+    const auto failed = io::try_spill_directory(directory);
+    if (!failed) continue;
+    throw config::error(fmt::format(
+        "export {}: a spill file cannot be in {}: {}; give a directory on a local file system with "
+        "--spill-directory",
+        config::quote(e.name), config::quote(directory), failed.message()));
+  }
+}
+
 /// Builds the exports, each with its sink.
 std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executor& executor,
                                                       const config::configuration& config,
@@ -228,6 +244,7 @@ std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executo
     s.spill =
         spill_in(executor, config::effective_spill_directory(e), config.server.payload_timeout);
     s.refuse_gaps = config::effective_gaps(e, config.server) == config::gaps_policy::refuse;
+    s.one_connection = config.server.single;
     s.decided_by_run = !config.server.run.empty();
     s.run_grace = config.server.run_grace;
     s.grace = config.server.grace;
@@ -247,6 +264,7 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   unblock_signals();
   raise_descriptor_limit();
   if (config.server.exit_with_parent) exit_with_parent();
+  try_spill_directories(config);
   auto sockets = listen_as_configured(config.server, log);
   asio::io_context loop(1);
   server it(loop.get_executor(), config, tls, log);
@@ -265,7 +283,7 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   }
   // Coroutines that are still there, and calls that never return, use what destructors would take
   // from under them.
-  if (!status || it.any_sink_is_stuck() || io::worker::left_behind())
+  if (!status || it.is_unfinished() || io::worker::left_behind())
     ::_exit(status.value_or(exit_failure));
   return *status;
 }

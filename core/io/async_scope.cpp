@@ -13,11 +13,16 @@ async_scope::~async_scope() {
 
 void async_scope::spawn(awaitable<void> task) {
   ++tasks_;
-  asio::co_spawn(executor_, std::move(task), [this](std::exception_ptr error) {
-    --tasks_;
-    if (error) failed_(error);
-    ended_.notify_all();
-  });
+  try {
+    asio::co_spawn(executor_, std::move(task), [this](std::exception_ptr error) {
+      --tasks_;
+      if (error) failed_(error);
+      ended_.notify_all();
+    });
+  } catch (...) {
+    --tasks_;  // out of memory: it has not begun
+    throw;
+  }
 }
 
 awaitable<void> async_scope::join() {

@@ -12,6 +12,12 @@ awaitable<void> condition::wait(clock::time_point until) {
   co_await me.timer.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
+awaitable<void> condition::wait_with_second_look(clock::time_point until) {
+  constexpr auto moment = std::chrono::milliseconds(50);
+  co_await wait(until);
+  if (clock::now() >= until) co_await wait(clock::now() + moment);
+}
+
 void condition::notify_all() {
   for (auto& w : waiting_) w.timer.cancel();
 }
@@ -25,8 +31,8 @@ void fair_mutex::turn::release() noexcept {
 
 awaitable<fair_mutex::turn> fair_mutex::wait_and_enter() {
   const auto mine = next_number_++;
-  while (serving_ != mine) co_await freed_.wait();
-  co_return turn(*this);
+  while (serving_ != mine && !closed_) co_await freed_.wait();
+  co_return closed_ ? turn() : turn(*this);
 }
 
 }  // namespace nbdstream::io

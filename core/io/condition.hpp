@@ -28,6 +28,10 @@ class condition {
   /// loop must then see that for itself.
   [[nodiscard]] awaitable<void> wait(clock::time_point until = clock::time_point::max());
 
+  /// The same, but where `until` has passed it waits a moment longer: a process that was stopped
+  /// for long sees its deadlines pass before it sees what has come meanwhile.
+  [[nodiscard]] awaitable<void> wait_with_second_look(clock::time_point until);
+
   /// Never resumes anybody before it returns.
   void notify_all();
 
@@ -70,18 +74,24 @@ class fair_mutex {
     fair_mutex* of_ = nullptr;
   };
 
-  [[nodiscard]] bool free() const noexcept { return serving_ == next_number_; }
+  [[nodiscard]] bool free() const noexcept { return serving_ == next_number_ && !closed_; }
   /// State: free().
   [[nodiscard]] turn enter() noexcept {
     ++next_number_;
     return turn(*this);
   }
-  /// Waits for its turn, however long that takes.
+  /// Waits for its turn, however long that takes; no turn once it is closed.
   [[nodiscard]] awaitable<turn> wait_and_enter();
+  /// From now on no coroutine gets a turn, and those that wait for one go on without.
+  void close() {
+    closed_ = true;
+    freed_.notify_all();
+  }
 
  private:
   std::uint64_t next_number_ = 0;
   std::uint64_t serving_ = 0;
+  bool closed_ = false;
   condition freed_;
 };
 

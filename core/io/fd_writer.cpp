@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -19,6 +20,8 @@ namespace nbdstream::io {
 namespace {
 
 constexpr int stop_interval_ms = 100;
+
+constexpr std::uint64_t largest_splice = 1 << 30;  // bytes; the call takes no more than 2^31
 
 /// Takes the first `count` bytes off.
 void advance(std::span<iovec>& parts, std::size_t count) {
@@ -202,6 +205,137 @@ awaitable<error_code> fd_writer::write_zeroes(std::uint64_t count) {
     const auto error = co_await write(piece);
     if (error) co_return error;
     count -= piece.size();
+  }
+  co_return error_code{};
+}
+
+// The bytes of a file: by reference to a pipe, in the kernel to another file, else copied.
+
+fd_writer::file_way fd_writer::choose_file_way(int fd, bool copy_only) {
+  const auto type = copy_only ? 0 : type_of(fd);
+  if (S_ISFIFO(type)) return file_way::spliced;
+  if (S_ISREG(type) || S_ISBLK(type)) return file_way::in_kernel;
+  // A socket, too: pages handed to it sit in the receive queue of a peer on this machine, where
+  // nobody can tell when they were taken.
+  return file_way::copied;
+}
+
+awaitable<error_code> fd_writer::send_file(int from, std::uint64_t offset, std::uint64_t count) {
+  if (!source_) source_ = std::make_shared<file_source>();
+  source_->from = from;
+  source_->to = fd_;
+  source_->offset = offset;
+  source_->left = count;
+  source_->stop = &stop_;
+  if (file_way_ != file_way::copied) {
+    const bool splices = file_way_ == file_way::spliced;
+    spliced_ = spliced_ || splices;
+    const auto result = co_await run(splices ? &file_source::splice : &file_source::copy_in_kernel);
+    if (!file_source::is_unsupported(result)) co_return to_error(result);
+    file_way_ = file_way::copied;
+  }
+  co_return co_await copy_file();
+}
+
+awaitable<std::int64_t> fd_writer::run(file_step step) {
+  for (;;) {
+    if (stop_) co_return -ECANCELED;
+    worker::job job = [source = source_, step] { return ((*source).*step)(); };
+    const auto result = co_await thread_.run(std::move(job));
+    if (result != -EAGAIN) co_return result;
+    const auto error = co_await wait_for_room();
+    if (error) co_return -ECANCELED;
+  }
+}
+
+awaitable<error_code> fd_writer::copy_file() {
+  while (source_->left > 0) {
+    const auto result = co_await run(&file_source::read);
+    if (result < 0) co_return to_error(result);
+    const auto piece = source_->piece();
+    const auto error = co_await write(piece);
+    if (error) co_return error;
+    source_->advance(piece.size());
+  }
+  co_return error_code{};
+}
+
+std::uint64_t fd_writer::in_transit() const noexcept {
+  if (!spliced_) return 0;
+  int held = 0;
+  if (::ioctl(fd_, FIONREAD, &held) != 0 || held < 0) return UINT64_MAX;
+  return static_cast<std::uint64_t>(held);
+}
+
+// What goes into a pipe without being copied, or into a file without passing through our memory:
+// what a socket has received, and zeroes.
+
+awaitable<splice_result> fd_writer::splice_to_file(int socket, std::uint64_t count) {
+  splice_result did;
+  if (!splice_pipe_) splice_pipe_ = std::make_shared<splice_pipe>();
+  did.unsupported = !splice_pipe_->usable();
+  if (!did.unsupported) {
+    worker::job job = [through = splice_pipe_, socket, to = fd_, count, stop = &stop_] {
+      return through->move(socket, to, count, *stop);
+    };
+    const auto result = co_await thread_.run(std::move(job));
+    did.source_empty = result == -EAGAIN;
+    did.unsupported = result == 0 && splice_pipe_->unsupported();
+    // Also where it failed: whoever sent it must still be answered in step.
+    did.moved = splice_pipe_->taken();
+    if (!did.source_empty) did.error = to_error(result);
+  }
+  splices_ = !did.unsupported && !splice_pipe_->unsupported();
+  co_return did;
+}
+
+awaitable<splice_result> fd_writer::splice(int socket, std::uint64_t count) {
+  if (how_ == how::blocking) co_return co_await splice_to_file(socket, count);
+  splice_result did;
+  while (did.moved < count) {
+    did.error = asio::error::operation_aborted;
+    if (stop_) co_return did;
+    const auto piece = std::min(count - did.moved, largest_splice);
+    const auto n =
+        ::splice(socket, nullptr, fd_, nullptr, piece, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    did.error = n < 0 ? from_errno() : error_code{};
+    if (n > 0) did.moved += static_cast<std::uint64_t>(n);
+    if (n > 0 || did.error.value() == EINTR) continue;
+    if (n == 0 || did.error.value() != EAGAIN) break;
+    did.error = {};
+    // What was moved is the caller's to know before anybody waits.
+    if (did.moved > 0) co_return did;
+    // It does not say which end is to blame; to wait for the wrong one would be to spin.
+    pollfd source{socket, POLLIN, 0};
+    did.source_empty = ::poll(&source, 1, 0) == 0;
+    if (did.source_empty) co_return did;
+    did.error = co_await wait_for_room();
+    if (did.error) co_return did;
+  }
+  if (did.moved == 0 && did.error && cannot_splice(did.error.value())) {
+    did.error = {};
+    did.unsupported = true;
+    splices_ = false;
+  }
+  co_return did;
+}
+
+awaitable<error_code> fd_writer::tee_zeroes(std::uint64_t& count) {
+  if (!zeroes_) zeroes_.emplace();
+  while (count > 0) {
+    if (stop_) co_return asio::error::operation_aborted;
+    const auto n = zeroes_->usable() ? zeroes_->tee_to(fd_, count) : -EINVAL;
+    if (n > 0) {
+      count -= static_cast<std::uint64_t>(n);
+    } else if (n == -EAGAIN) {
+      const auto error = co_await wait_for_room();
+      if (error) co_return error;
+    } else if (cannot_splice(static_cast<int>(-n))) {
+      tees_ = false;
+      break;
+    } else {
+      co_return from_errno(static_cast<int>(-n));
+    }
   }
   co_return error_code{};
 }

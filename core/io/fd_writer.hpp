@@ -2,6 +2,7 @@
 #ifndef NBDSTREAM_IO_FD_WRITER_HPP
 #define NBDSTREAM_IO_FD_WRITER_HPP
 
+#include "io/file_source.hpp"
 #include "io/readiness.hpp"
 #include "io/splice_pipe.hpp"
 #include "io/splice_result.hpp"
@@ -83,8 +84,7 @@ class fd_writer {
     copied,     ///< through a buffer
   };
   static file_way choose_file_way(int fd, bool copy_only);
-  struct file_source;
-  using file_step = std::int64_t (*)(file_source&);
+  using file_step = std::int64_t (file_source::*)();
 
   /// Repeats `step` on the thread while it says -EAGAIN, waiting for the descriptor in between.
   [[nodiscard]] awaitable<std::int64_t> run(file_step step);

@@ -95,7 +95,7 @@ class socket_connection final : public transport {
   awaitable<bool> all_delivered(clock::time_point until) override {
     // On a Unix socket what the peer did not read made the last read fail.
     if (unix_) co_return !closed_;
-    while (!closed_ && clock::now() < until) {
+    for (bool looked = false; !closed_ && (!looked || clock::now() < until); looked = true) {
       int unacknowledged = 0;
       pollfd p{fd(), 0, 0};
       if (::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR))) co_return false;

@@ -57,6 +57,9 @@ class spill {
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
 };
 
+/// Makes such a file, and removes it: why a spill would fail there, if so. Blocks.
+[[nodiscard]] error_code try_spill_directory(const std::string& directory);
+
 /// A spill that makes a sparse file without a name in `directory`, gone with the spill or the
 /// process. No call may take longer than `timeout`.
 [[nodiscard]] std::unique_ptr<spill> make_spill_file(const asio::any_io_executor& executor,

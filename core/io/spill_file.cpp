@@ -36,6 +36,14 @@ io_result<unique_fd> make_file(const std::string& directory) {
   return unknown ? make_and_unlink(directory) : std::move(file);
 }
 
+/// Whether bytes can stand at any offset: some file systems only append. Returns 0 or -errno.
+std::int64_t try_offsets(int file) {
+  constexpr std::byte nothing{};
+  const auto written = write_at(file, 1 << 20, std::span(&nothing, 1));
+  if (written < 0) return written;
+  return ::ftruncate(file, 0) == 0 ? 0 : -errno;
+}
+
 /// Every call goes to the thread: RWF_NOWAIT, which could spare that, is not to be had for writes
 /// to page cache on ext4 and tmpfs.
 class spill_file final : public spill {
@@ -54,7 +62,7 @@ class spill_file final : public spill {
       auto made = make_file(directory);
       if (!made) return -made.error().value();
       *to = std::move(*made);
-      return 0;
+      return try_offsets(to->get());
     };
     co_return co_await run(std::move(job));
   }
@@ -168,6 +176,12 @@ std::int64_t read_at(int file, std::uint64_t offset, std::span<std::byte> into) 
     into = into.subspan(static_cast<std::size_t>(n));
   }
   return 0;
+}
+
+error_code try_spill_directory(const std::string& directory) {
+  const auto made = make_file(directory);
+  if (!made) return made.error();
+  return from_errno(static_cast<int>(-try_offsets(made->get())));
 }
 
 std::unique_ptr<spill> make_spill_file(const asio::any_io_executor& executor, std::string directory,

@@ -13,6 +13,7 @@ namespace nbdstream::io {
 namespace {
 
 constexpr auto interrupt_interval = std::chrono::milliseconds(100);
+constexpr auto second_look = std::chrono::milliseconds(50);
 
 /// Of the loop's thread, where workers are destroyed.
 bool any_left_behind = false;
@@ -79,6 +80,7 @@ awaitable<std::int64_t> worker::run(job call, clock::time_point until) {
       co_return -ENOMEM;  // EAGAIN, which means something else here
     }
   }
+  bool looked_again = false;
   busy_ = true;
   interrupt_ = nullptr;
   {
@@ -99,8 +101,12 @@ awaitable<std::int64_t> worker::run(job call, clock::time_point until) {
     }
     if (abandoned_) co_return -ECANCELED;
     if (clock::now() >= until) {
-      abandoned_ = true;
-      co_return -ETIMEDOUT;
+      // After a long stop of the process the result may be there a moment later.
+      if (std::exchange(looked_again, true)) {
+        abandoned_ = true;
+        co_return -ETIMEDOUT;
+      }
+      until = clock::now() + second_look;
     }
     if (interrupt_) interrupt_();
   }

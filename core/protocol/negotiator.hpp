@@ -90,7 +90,7 @@ class negotiator {
   void describe(std::size_t index, std::span<const std::uint16_t> asked);
   void agree_on(form wanted, bytes payload);
 
-  // Metadata contexts (negotiator_meta.cpp).
+  // Metadata contexts.
   struct meta_question {
     std::size_t of;   ///< an export
     bool all;         ///< no query, or one for all of `base:`

@@ -83,7 +83,12 @@ void connections::serve(std::unique_ptr<io::transport> transport) {
                             policy_of(config::effective_tls(config_))};
   const auto place =
       sessions_.emplace(sessions_.end(), executor_, s, std::move(transport), host_, log_);
-  scope_.spawn(serve_one(place));
+  try {
+    scope_.spawn(serve_one(place));
+  } catch (...) {
+    sessions_.erase(place);
+    throw;
+  }
 }
 
 awaitable<void> connections::serve_one(std::list<session>::iterator place) {

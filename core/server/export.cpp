@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/export.hpp"
 
+#include "log/reason.hpp"
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -20,17 +22,16 @@ namespace {
 /// CAN_MULTI_CONN means that what one connection has written is there for all, and that a FLUSH on
 /// one covers all. With window, spill and spool it holds: connections share what is held, and each
 /// may fill the gap of another. With strict it would invite clients to spread their writes over
-/// connections that no order of arrival can put in order, so it is not offered.
-std::uint16_t offered(stream::order order) {
+/// connections that no order of arrival can put in order, so it is not offered; nor where each
+/// connection gets a server of its own (--single behind inetd or socat), which would commit its
+/// part.
+std::uint16_t offered(stream::order order, bool one_connection) {
   using namespace protocol::transmission_flag;
   const std::uint16_t always = has_flags | send_flush | send_fua | send_trim | send_write_zeroes |
                                send_fast_zero | send_cache;
-  return order == stream::order::strict ? always : always | can_multi_conn;
+  const bool several = order != stream::order::strict && !one_connection;
+  return several ? always | can_multi_conn : always;
 }
-
-/// A process that was stopped for long sees its deadlines pass before it sees what has come
-/// meanwhile; so long that is waited for.
-constexpr auto second_look = std::chrono::milliseconds(50);
 
 /// How often a line says that a call of the sink still does not return.
 constexpr auto stuck_interval = std::chrono::minutes(1);
@@ -47,11 +48,12 @@ nbd_export::nbd_export(asio::any_io_executor executor, settings s, std::unique_p
       server_changed_(server_changed),
       readers_(executor_) {
   const auto& c = settings_.config;
-  info_ = {c.name, c.description, c.size.value_or(config::unknown_size), offered(settings_.order)};
+  info_ = {c.name, c.description, c.size.value_or(config::unknown_size),
+           offered(settings_.order, settings_.one_connection)};
   if (!c.name.empty()) label_ = fmt::format("export \"{}\": ", c.name);
 }
 
-void nbd_export::attach(client&) {
+void nbd_export::attach() {
   ever_attached_ = true;
   ++attached_;
   count_bystander(1);
@@ -129,11 +131,7 @@ void nbd_export::begin_stream() {
   s.complete_when.run_grace = settings_.run_grace;
   current_ = std::make_shared<open_stream>(executor_, std::move(s), *sink_, log_, changed_);
   current_->bystanders(bystanders_);
-}
-
-awaitable<void> nbd_export::wait_for_change(time_point until) {
-  co_await changed_.wait(until);
-  if (io::clock::now() >= until) co_await changed_.wait(io::clock::now() + second_look);
+  if (run_succeeded_) current_->run_exited(0, {});
 }
 
 awaitable<bool> nbd_export::stream_decided() {
@@ -149,22 +147,23 @@ awaitable<bool> nbd_export::stream_decided() {
         continue;
       }
     }
-    co_await wait_for_change(until);
+    co_await changed_.wait_with_second_look(until);
   }
   co_return false;
 }
 
 awaitable<void> nbd_export::run() {
   for (;;) {
-    bool decided = true;
     try {
-      decided = co_await stream_decided();
-    } catch (const std::exception& e) {
-      if (current_) current_->fail(fmt::format("internal error: {}", e.what()));
+      const bool decided = co_await stream_decided();
+      if (!decided) break;
+      co_await current_->finish();
+    } catch (...) {  // out of memory, or a mistake of ours
+      if (!current_) throw;
+      current_->fail(log::reason(std::current_exception()));
+      if (!current_->ended()) continue;
     }
-    if (!decided) break;
-    if (!current_) continue;
-    const bool committed = co_await current_->finish();
+    const bool committed = current_->state() == state_of::committed;
     ++(committed ? committed_ : aborted_);
     client_vanished_ = !committed && (client_vanished_ || current_->client_vanished());
     bytes_before_ += current_->position();
@@ -179,30 +178,45 @@ awaitable<void> nbd_export::run() {
 }
 
 awaitable<void> nbd_export::watch_sink() {
+  using activity = sink::sink::activity;
+  auto aborting_since = time_point::max();
   auto next_line = time_point::min();
   while (!ended()) {
+    const auto what = sink_->busy();
     const auto cancelled_at = current_ ? current_->cancelled_at() : time_point::max();
-    const bool busy = sink_->busy() != sink::sink::activity::none;
-    auto due = time_point::max();
-    if (busy && cancelled_at != time_point::max()) {
-      due = std::max(cancelled_at + settings_.grace, next_line);
+    if (what != activity::aborting) {
+      aborting_since = time_point::max();
+    } else if (aborting_since == time_point::max()) {
+      aborting_since = io::clock::now();
     }
-    if (io::clock::now() < due) {
-      co_await changed_.wait(due);
+    const auto asked_at = what == activity::aborting ? aborting_since : cancelled_at;
+    if (what == activity::none || asked_at == time_point::max()) {
+      next_line = time_point::min();
+      co_await changed_.wait();
       continue;
     }
-    const bool aborting = sink_->busy() == sink::sink::activity::aborting;
-    const auto waited = io::clock::now() - cancelled_at;
-    log_.error("{}a call of its sink{} has not returned for {}; {}", label_,
-               aborting ? " that aborts a stream" : "",
-               std::chrono::duration_cast<std::chrono::seconds>(waited),
-               aborting ? "no other stream of this export begins before it does"
-                        : "this export serves no stream as long as that lasts");
+    const auto due = late_ ? next_line : asked_at + settings_.grace;
+    if (io::clock::now() < due) {
+      co_await changed_.wait_with_second_look(due);
+      continue;
+    }
     late_ = true;
     next_line = io::clock::now() + stuck_interval;
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::seconds>(io::clock::now() - asked_at);
+    log_.error("{}a call of its sink{} has not returned for {}; {}", label_,
+               what == activity::aborting ? " that aborts a stream" : "", waited,
+               what == activity::aborting ? "no other stream of this export begins before it does"
+                                          : "this export serves no stream as long as that lasts");
     changed_.notify_all();
     server_changed_.notify_all();
   }
+}
+
+void nbd_export::give_up() noexcept {
+  ++aborted_;
+  phase_ = phase::ended;
+  changed_.notify_all();
 }
 
 void nbd_export::close() noexcept {
@@ -212,6 +226,7 @@ void nbd_export::close() noexcept {
 }
 
 void nbd_export::run_exited(int status, std::string_view how) {
+  run_succeeded_ = status == 0;
   if (current_) current_->run_exited(status, how);
   if (status != 0) close();
 }
@@ -222,7 +237,6 @@ void nbd_export::no_more_clients() {
       settings_.decided_by_run && settings_.config.size && !settings_.refuse_gaps;
   if (!current_ && ever_attached_ && zeroes_may_be_meant && phase_ == phase::serving) {
     begin_stream();
-    current_->run_exited(0, {});
   }
   close();
   if (current_) current_->no_more_clients();

@@ -19,6 +19,7 @@ class nbd_export {
     stream::order order = stream::order::strict;
     spill_store::settings spill;
     bool refuse_gaps = false;
+    bool one_connection = false;  ///< no other can come: --single
     bool decided_by_run = false;  ///< --run: see stream::verdict
     io::clock::duration run_grace = std::chrono::seconds(10);
     io::clock::duration grace =
@@ -35,7 +36,7 @@ class nbd_export {
   // What connections do.
 
   /// A connection has chosen this export, or leaves it.
-  void attach(client& who);
+  void attach();
   void detach(client& who, stream::disconnect how);
   /// `who` has hung up inside a request: no reply can reach it.
   void hung_up(client& who);
@@ -69,12 +70,17 @@ class nbd_export {
   /// was asked to end.
   [[nodiscard]] awaitable<void> watch_sink();
 
-  /// The command of --run has ended; `how` says how, as "the command of --run exited with status 3".
+  /// The command of --run has ended; `how` says how, as "the command of --run exited with status
+  /// 3".
   void run_exited(int status, std::string_view how);
   /// No client can come any more: what is open is decided now.
   void no_more_clients();
-  /// Serve no further stream; one that is still being written fails for this reason.
+  /// Serve no stream after the current one, which goes on.
+  void close() noexcept;
+  /// The same, and one that is still being written fails for this reason.
   void stop(std::string_view reason);
+  /// run() has thrown: what is open is lost.
+  void give_up() noexcept;
   /// Ends even a commit that is under way.
   void cancel_commit(std::string_view reason);
 
@@ -94,7 +100,8 @@ class nbd_export {
   /// served, and the process need not wait for it. An abort that is late is none of this, as long
   /// as there are streams to come.
   [[nodiscard]] bool is_stuck() const noexcept {
-    return late_ && (phase_ != phase::serving || sink_->busy() != sink::sink::activity::aborting);
+    const bool more_to_come = phase_ == phase::serving && !last_stream();
+    return late_ && !(more_to_come && sink_->busy() == sink::sink::activity::aborting);
   }
   [[nodiscard]] std::uint64_t committed() const noexcept { return committed_; }
   [[nodiscard]] std::uint64_t aborted() const noexcept { return aborted_; }
@@ -106,13 +113,10 @@ class nbd_export {
     ended     ///< run() has returned
   };
   void begin_stream();
-  void close() noexcept;
   void count_bystander(int change);
   [[nodiscard]] bool last_stream() const noexcept;
   /// Acts for the open stream until it is to be finished (true), or there will be none (false).
   [[nodiscard]] awaitable<bool> stream_decided();
-  /// Until something changes, or `until`; there, once more for what has come meanwhile.
-  [[nodiscard]] awaitable<void> wait_for_change(io::clock::time_point until);
 
   asio::any_io_executor executor_;
   settings settings_;
@@ -126,6 +130,7 @@ class nbd_export {
   std::shared_ptr<open_stream> current_;
   phase phase_ = phase::serving;
   bool late_ = false;             ///< the sink's call is
+  bool run_succeeded_ = false;    ///< the command of --run
   bool client_vanished_ = false;  ///< which ended a stream, and none was committed since
   bool ever_attached_ = false;
   std::size_t attached_ = 0;

@@ -80,6 +80,7 @@ void open_stream::verdict_changed() {
   held_.drop();
   late_.answer_all(wire_error::io);
   for (auto* const who : writers_) who->arriving.reset();
+  turns_.close();
   room_.notify_all();
 }
 
@@ -126,8 +127,10 @@ time_point open_stream::next_action_at() const {
 }
 
 awaitable<void> open_stream::act() {
-  verdict_.tick(io::clock::now());
-  verdict_changed();
+  if (verdict_.next_at() <= io::clock::now()) {
+    verdict_.tick(io::clock::now());
+    verdict_changed();
+  }
   if (!turns_.free()) co_return;
   const auto turn = turns_.enter();
   while (send_at() <= io::clock::now()) {
@@ -190,34 +193,39 @@ awaitable<sink::failure> open_stream::complete() {
   co_return failed;
 }
 
-awaitable<bool> open_stream::finish() {
+awaitable<void> open_stream::finish() {
   bool committed = false;
   if (state() == state_of::written) {
-    try {
-      order_.finish(settings_.pad);
-      verdict_.cover(order_.named(), order_.length());
-      verdict_changed();
-      if (state() == state_of::complete) {
-        const auto failed = co_await complete();
-        committed = !failed;
-        if (failed) fail(failed.why);
-      }
-    } catch (const std::exception& e) {
-      fail(e.what());
-    }
+    order_.finish(settings_.pad);
+    verdict_.cover(order_.named(), order_.end_of_named());
+    verdict_changed();
   }
+  if (state() == state_of::complete) {
+    const auto failed = co_await complete();
+    committed = !failed;
+    if (failed) fail(failed.why);
+  }
+  if (!committed && opened_) {
+    changed_.notify_all();  // the abort is watched
+    co_await sink_.abort();
+  }
+  end(committed);
   if (committed) {
-    verdict_.committed();
     log_committed();
   } else {
-    if (opened_) co_await sink_.abort();
     log_.error("{}: aborted at offset {}: {}", settings_.label, order_.cursor(), verdict_.reason());
+  }
+}
+
+void open_stream::end(bool committed) noexcept {
+  if (committed) {
+    verdict_.committed();
+  } else {
     verdict_.aborted();
   }
   // Its clients may keep it for long: they need no memory and no disk for that.
   held_.drop();
   spill_.close();
-  co_return committed;
 }
 
 void open_stream::log_committed() {

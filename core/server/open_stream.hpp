@@ -115,6 +115,10 @@ class open_stream {
 
   [[nodiscard]] stream::verdict::state state() const noexcept { return verdict_.current(); }
   [[nodiscard]] bool accepts_writers() const noexcept { return verdict_.accepts_writers(); }
+  [[nodiscard]] bool ended() const noexcept {
+    return state() == stream::verdict::state::committed ||
+           state() == stream::verdict::state::aborted;
+  }
   [[nodiscard]] bool client_vanished() const noexcept {
     return verdict_.why() == stream::verdict::cause::vanished_client;
   }
@@ -134,15 +138,15 @@ class open_stream {
   /// lets the verdict know the time. Returns when there is nothing more to do now.
   [[nodiscard]] awaitable<void> act();
 
-  /// Commits, or aborts. Returns whether it was committed. State: written or failed; once.
-  /// Afterwards the sink is free for the next stream.
-  [[nodiscard]] awaitable<bool> finish();
+  /// Commits, or aborts. State: written or failed; once, but again where it has thrown. Afterwards
+  /// the sink is free for the next stream.
+  [[nodiscard]] awaitable<void> finish();
 
   /// When what is under way in the sink was asked to end; max: it was not.
   [[nodiscard]] io::clock::time_point cancelled_at() const noexcept { return cancelled_at_; }
 
  private:
-  [[nodiscard]] bool over() const noexcept { return verdict_.is_finished(); }
+  [[nodiscard]] bool over() const noexcept { return verdict_.has_failed_or_ended(); }
 
   // Requests in.
   [[nodiscard]] stream::result<stream::placement> place_request(const protocol::request& r);
@@ -152,6 +156,7 @@ class open_stream {
   [[nodiscard]] awaitable<protocol::wire_error> prepare_place(client& who,
                                                               const protocol::request& r,
                                                               const stream::placement& where);
+  void tell_of_spilling();
   class waiter;
 
   // What is held, out.
@@ -168,6 +173,7 @@ class open_stream {
   [[nodiscard]] protocol::wire_error failed_in_sink(const client& who, const protocol::request& r,
                                                     error_code error, std::string_view why);
   void verdict_changed();
+  void end(bool committed) noexcept;
   void log_committed();
 
   settings settings_;
@@ -186,6 +192,7 @@ class open_stream {
   std::size_t waiting_for_room_ = 0;
   bool opened_ = false;
   bool waiters_aborted_ = false;
+  bool spilling_was_told_ = false;
   io::clock::time_point cancelled_at_ = io::clock::time_point::max();
   std::uint64_t sent_bytes_ = 0;     ///< of payload, by connections; of these
   std::uint64_t spliced_bytes_ = 0;  ///< from sockets

@@ -22,6 +22,21 @@ std::uint32_t flags_of(stream::state what) noexcept {
   return 0;
 }
 
+/// Ends a message of output::begin_message(), whatever comes.
+class long_message {
+ public:
+  explicit long_message(connection& on) noexcept : on_(on) {}
+  ~long_message() {
+    on_.rest();
+    on_.output.end_message();
+  }
+  long_message(const long_message&) = delete;
+  long_message& operator=(const long_message&) = delete;
+
+ private:
+  connection& on_;
+};
+
 }  // namespace
 
 awaitable<ending> read_replies::zeroes(protocol::request r) {
@@ -54,6 +69,7 @@ awaitable<ending> read_replies::send(protocol::request r, std::span<const std::b
   // A client that takes nothing must not keep others from reading for long.
   on_.expect_progress();
   auto failed = co_await on_.output.begin_message();
+  const long_message ends(on_);
   for (std::size_t i = 0; !failed && i < chunks.size(); ++i) {
     const auto c = chunks[i];
     const auto length = c.end - c.begin;
@@ -69,8 +85,6 @@ awaitable<ending> read_replies::send(protocol::request r, std::span<const std::b
     if (!failed) failed = co_await send_data(piece, length);
   }
   if (!failed) failed = co_await on_.output.write(head);
-  on_.rest();
-  on_.output.end_message();
   if (failed) co_return stream::disconnect::mid_request;
   co_return std::nullopt;
 }

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <utility>
 
@@ -29,6 +30,12 @@ std::string_view tls_variable(config::tls_mode mode) {
     default: return "";
   }
 }
+
+/// How often the end of a process group is looked for: there is no event for it.
+constexpr auto group_interval = std::chrono::milliseconds(20);
+
+/// How long a signal waits for what clients that have closed sent last.
+constexpr auto last_words_time = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -143,12 +150,14 @@ awaitable<int> server::run() {
     if (exports_are_over() && any_sink_is_stuck() && attending()) terminate_command(SIGTERM);
   }
   close_listeners();
+  stop_exports("the server ends");
   co_await connections_.close_all(!any_sink_is_stuck());
   co_await end_command();
+  unfinished_ = any_sink_is_stuck();
   finished_ = true;
   signals_.cancel();
   changed_.notify_all();
-  if (!any_sink_is_stuck()) {
+  if (!unfinished_) {
     co_await connections_.join();
     co_await scope_.join();
   }
@@ -169,7 +178,13 @@ bool server::over() const {
 }
 
 awaitable<void> server::run_export(nbd_export& e) {
-  co_await e.run();
+  try {
+    co_await e.run();
+  } catch (...) {
+    log_.error("{}", log::reason(std::current_exception()));
+    e.give_up();
+  }
+  changed_.notify_all();
 }
 
 void server::stop_exports(std::string_view reason) {
@@ -182,7 +197,8 @@ awaitable<void> server::watch_for_first_write() {
   const auto written = [](const auto& e) { return e->ever_written() || e->ended(); };
   while (!finished_ && io::clock::now() < until) {
     if (std::ranges::all_of(exports_, written)) co_return;
-    co_await changed_.wait(std::min(until, io::clock::now() + std::chrono::seconds(1)));
+    co_await changed_.wait_with_second_look(
+        std::min(until, io::clock::now() + std::chrono::seconds(1)));
   }
   if (finished_) co_return;
   for (const auto& e : exports_) {
@@ -204,6 +220,139 @@ awaitable<void> server::report_progress() {
     }
     log::write_progress(*config_.progress_fd, line, config_.log_format);
   }
+}
+
+awaitable<void> server::handle_signals() {
+  for (;;) {
+    const auto [error, number] = co_await signals_.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (error || finished_) co_return;
+    log_.debug("signal {}", number);
+    if (signal_ != 0) {
+      for (auto& e : exports_) {
+        e->cancel_commit(
+            fmt::format("ended by a second signal, {} ({})", number, ::sigdescr_np(number)));
+      }
+      continue;
+    }
+    signal_ = number;
+    command_was_running_ = attending();
+    aborted_before_signal_ = aborted_streams();
+    close_listeners();
+    for (auto& e : exports_) e->close();
+    terminate_command(number);
+    scope_.spawn(stop_streams());
+    changed_.notify_all();
+  }
+}
+
+/// A client that has said NBD_CMD_DISC and closed has done its part, though not all of what it sent
+/// was read when the signal came.
+awaitable<void> server::stop_streams() {
+  // Where a command runs, its exit status decides, and it has none yet.
+  const auto until =
+      io::clock::now() + (command_was_running_ ? io::clock::duration(0) : last_words_time);
+  while (connections_.read_last_words() && io::clock::now() < until) co_await changed_.wait(until);
+  stop_exports(fmt::format("ended by signal {} ({})", signal_, ::sigdescr_np(signal_)));
+}
+
+void server::terminate_command(int signal) {
+  if (std::exchange(terminating_, true)) return;
+  if (command_.group_exists()) command_.signal(signal);
+  command_.wake();
+}
+
+// The command of --run: its exit status decides.
+awaitable<void> server::attend_command() {
+  auto kill_at = io::clock::time_point::max();
+  for (;;) {
+    if (terminating_ && kill_at == io::clock::time_point::max()) {
+      kill_at = io::clock::now() + config_.grace;
+    }
+    const bool exited = co_await command_.wait(kill_at);
+    if (exited) break;
+    if (io::clock::now() >= kill_at) {
+      command_.signal(SIGKILL);
+      kill_at += config_.grace;
+    }
+  }
+  close_listeners();
+  connections_.close_negotiating();
+  const auto how = "the command of --run " + command_.ending();
+  if (command_.status() != 0) report_failed_command(how);
+  for (auto& e : exports_) e->run_exited(command_.status(), how);
+  if (command_.status() == 0) co_await read_clients_to_their_ends();
+  command_status_ = command_.status();
+  changed_.notify_all();
+}
+
+void server::report_failed_command(std::string_view why) {
+  // Otherwise the end of the stream says it.
+  const auto open = [](const auto& e) { return e->stream_open(); };
+  if (std::ranges::none_of(exports_, open)) log_.error("{}", why);
+}
+
+awaitable<void> server::read_clients_to_their_ends() {
+  const auto until = io::clock::now() + config_.run_grace;
+  while (!connections_.empty() && signal_ == 0 && io::clock::now() < until) {
+    co_await changed_.wait(until);
+  }
+  // A process that was stopped for long sees the time pass before it sees who has left meanwhile.
+  if (!connections_.empty()) co_await changed_.wait_with_second_look(until);
+  if (connections_.empty()) {
+    for (auto& e : exports_) e->no_more_clients();
+  } else {
+    stop_exports(
+        "the command of --run has exited, but after --run-grace a client is still connected");
+  }
+}
+
+awaitable<void> server::end_command() {
+  if (!terminating_) co_return;
+  // The shell may be gone and its children not.
+  const auto kill_at = io::clock::now() + config_.grace;
+  while (command_.group_exists() && io::clock::now() < kill_at) {
+    co_await changed_.wait(io::clock::now() + group_interval);
+  }
+  if (command_.group_exists()) command_.signal(SIGKILL);
+}
+
+std::uint64_t server::aborted_streams() const {
+  std::uint64_t count = 0;
+  for (const auto& e : exports_) count += e->aborted() + (e->is_stuck() ? 1 : 0);
+  return count;
+}
+
+/// A signal has come: which exports have not served all their streams, for the log.
+bool server::name_outstanding() const {
+  bool any = false;
+  for (const auto& e : exports_) {
+    if (e->outstanding() == 0) continue;
+    any = true;
+    log_.error("export \"{}\": ended by signal {} ({}) with {} of its streams outstanding",
+               e->info().name, signal_, ::sigdescr_np(signal_), e->outstanding());
+  }
+  return any;
+}
+
+int server::exit_status() {
+  const auto aborted = aborted_streams();
+  std::uint64_t committed = 0;
+  for (const auto& e : exports_) committed += e->committed();
+  if (signal_ != 0) {
+    const bool outstanding = name_outstanding();
+    const bool interrupted =
+        outstanding || command_was_running_ || aborted > aborted_before_signal_;
+    if (interrupted) return 128 + signal_;
+  }
+  if (unfinished_ || client_timed_out_) return 1;  // whatever became of the command
+  if (command_status_.value_or(0) != 0) return *command_status_;
+  if (aborted > 0) return 1;
+  const bool must_write = !config_.run.empty() || config_.single;
+  if (must_write && committed == 0) {
+    log_.error("nothing was written");
+    return 1;
+  }
+  return 0;
 }
 
 }  // namespace nbdstream

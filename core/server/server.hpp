@@ -39,9 +39,9 @@ class server final : private session_host {
   /// Serves until it is over, and returns the exit status. Once.
   [[nodiscard]] awaitable<int> run();
 
-  /// Whether a call of a sink still does not return: then the process must end with _exit(), since
-  /// the call uses what destructors would take away.
-  [[nodiscard]] bool any_sink_is_stuck() const;
+  /// After run(): a call of a sink had not returned, so that coroutines are still there. Then the
+  /// process must end with _exit(), since they use what destructors would take away.
+  [[nodiscard]] bool is_unfinished() const noexcept { return unfinished_; }
 
  private:
   // session_host
@@ -66,6 +66,7 @@ class server final : private session_host {
   [[nodiscard]] awaitable<void> watch_for_first_write();
   [[nodiscard]] awaitable<void> report_progress();
 
+  [[nodiscard]] bool any_sink_is_stuck() const;
   /// Whether every export has ended, or need not be waited for.
   [[nodiscard]] bool exports_are_over() const;
   [[nodiscard]] bool over() const;
@@ -98,7 +99,8 @@ class server final : private session_host {
   bool client_timed_out_ = false;            ///< --client-timeout
   bool terminating_ = false;                 ///< the command was told to end
   bool stopping_ = false;                    ///< no new clients
-  bool finished_ = false;                    ///< run() is on its way out
+  bool finished_ = false;                    ///< run() is on its way out;
+  bool unfinished_ = false;                  ///< and leaves coroutines behind
 };
 
 }  // namespace nbdstream

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/session.hpp"
 
+#include "log/reason.hpp"
+
 #include <fmt/format.h>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -45,17 +47,18 @@ void session::close() noexcept {
 }
 
 awaitable<void> session::run() {
-  scope_.spawn(watch_deadline());
-  scope_.spawn(send_replies());
   auto how = disconnect::mid_request;
   std::exception_ptr failed;
   try {
+    scope_.spawn(watch_deadline());
+    scope_.spawn(send_replies());
     how = co_await serve_client();
   } catch (...) {
-    failed = std::current_exception();  // out of memory, or a mistake of ours
+    failed = std::current_exception();  // out of memory, or a mistake of ours: not of the client
+    if (on_.me.joined) on_.me.joined->fail(log::reason(failed));
   }
-  if (on_.exported) on_.exported->detach(on_.me, how);
   try {
+    if (on_.exported) on_.exported->detach(on_.me, how);
     co_await on_.output.send();  // what was answered before a violation
     if (how == disconnect::clean) co_await linger();
   } catch (...) {
@@ -74,7 +77,7 @@ awaitable<disconnect> session::serve_client() {
   const bool agreed = co_await negotiate();
   if (!agreed) co_return disconnect::mid_request;
   on_.deadline.rest();
-  on_.exported->attach(on_.me);
+  on_.exported->attach();
   scope_.spawn(watch_peer());
   co_return co_await transmit();
 }

@@ -27,7 +27,11 @@ awaitable<wire_error> open_stream::ensure_open(client& who, const protocol::requ
   io::fair_mutex::turn turn;
   if (!has_turn) turn = co_await take_turn();
   if (over()) co_return wire_error::io;
-  if (opened_) co_return wire_error::none;
+  if (opened_) {
+    turn.release();
+    moved();
+    co_return wire_error::none;
+  }
   const auto failed = co_await open_sink();
   if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
   turn.release();
@@ -108,6 +112,17 @@ awaitable<open_stream::admitted> open_stream::admit(client& who, protocol::reque
   co_return a;
 }
 
+/// The window is full for the first time. A client that skips zeroes never fills the gap.
+void open_stream::tell_of_spilling() {
+  if (settings_.limits.mode == stream::order::spool || std::exchange(spilling_was_told_, true))
+    return;
+  log_.info(
+      "{}: {} bytes are held in memory, since nothing has come for the bytes from {} on; what else "
+      "is "
+      "ahead goes to a file in {}; for a client that skips zeroes use --order window",
+      settings_.label, order_.memory().used(), order_.cursor(), settings_.spill.directory);
+}
+
 /// What must happen before the payload can go to its place.
 awaitable<wire_error> open_stream::prepare_place(client& who, const protocol::request& r,
                                                  const stream::placement& where) {
@@ -115,6 +130,7 @@ awaitable<wire_error> open_stream::prepare_place(client& who, const protocol::re
   if (where.where == place::next && where.zeroes > 0) {
     failed = co_await sink_.write_zeroes(where.zeroes);
   } else if (where.where == place::spill) {
+    if (!spill_.is_open()) tell_of_spilling();
     failed = co_await spill_.open();
   } else if (where.where == place::held_as_zeroes) {
     // What a write has put into the file that is not all there yet must stay.

@@ -145,8 +145,8 @@ class sequencer {
 
   /// What was named, and what was not; final once finish() was called.
   [[nodiscard]] const coverage& named() const noexcept { return named_; }
-  /// The length of the stream, in bytes. State: finish() was called.
-  [[nodiscard]] std::uint64_t length() const noexcept { return length_; }
+  /// Behind the highest byte that any request has named. State: finish() was called.
+  [[nodiscard]] std::uint64_t end_of_named() const noexcept { return end_of_named_; }
 
   [[nodiscard]] std::uint64_t cursor() const noexcept { return cursor_; }
   /// How many requests are pending.
@@ -184,10 +184,11 @@ class sequencer {
   void skip_to(std::uint64_t end);
   void name_as_data(std::uint64_t begin, std::uint64_t end);
   template <class Action>
-  void for_each_unnamed(std::uint64_t begin, std::uint64_t end, Action action) const;
+  void for_each_unnamed(std::uint64_t begin, std::uint64_t end, bool trimmed_too,
+                        Action action) const;
   void count_unnamed(std::uint64_t begin, std::uint64_t end);
   [[nodiscard]] result<placement> place_zeroes(std::uint64_t offset, std::uint64_t length);
-  [[nodiscard]] std::uint64_t end_of_named() const;
+  [[nodiscard]] std::uint64_t find_end_of_named() const;
   [[nodiscard]] bool in_order(std::uint64_t offset) const;
   [[nodiscard]] bool holds_too_many() const noexcept {
     return held_.size() + trimmed_.size() + 2 > limits_.extents;
@@ -205,21 +206,24 @@ class sequencer {
   std::uint64_t given_up_to_ = 0;  ///< the end of the last gap that close_gap() gave up
   bool finished_ = false;
   std::uint64_t length_ = 0;  ///< of the stream, once it is finished
+  std::uint64_t end_of_named_ = 0;
   coverage named_;
   record record_;
 };
 
-/// What of [begin, end), which holds no data that were sent, no request has named: gaps, and what
-/// was only trimmed; in rising order.
+/// What of [begin, end), none of which was sent, no request has named: gaps and, where
+/// `trimmed_too`, what was only trimmed; in rising order.
 template <class Action>
-void sequencer::for_each_unnamed(std::uint64_t begin, std::uint64_t end, Action action) const {
+void sequencer::for_each_unnamed(std::uint64_t begin, std::uint64_t end, bool trimmed_too,
+                                 Action action) const {
   for (auto at = begin; at < end;) {
     const auto e = held_.at_or_after(at);
     const auto gap_end = e ? std::min(e->begin, end) : end;
     if (at < gap_end) action(range{at, gap_end});
     if (!e) return;
     const auto until = std::min(e->end, end);
-    for (auto from = std::max(gap_end, at); !e->carries_data() && from < until;) {
+    const bool looks = trimmed_too && !e->carries_data();
+    for (auto from = std::max(gap_end, at); looks && from < until;) {
       const auto hint = trimmed_.at_or_after(from);
       if (!hint || hint->begin >= until) break;
       action(range{std::max(hint->begin, from), std::min(hint->end, until)});

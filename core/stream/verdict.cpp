@@ -21,12 +21,14 @@ void verdict::left(disconnect how, std::string_view who, time_point now) {
   --writers_;
   last_change_ = now;
   if (how == disconnect::mid_request) {
-    fail(fmt::format("{} disconnected inside a request", who), cause::vanished_client);
+    if (!enter_failed(cause::vanished_client)) return;
+    reason_ = fmt::format("{} disconnected inside a request", who);
   } else if (how == disconnect::eof && decided_by_disconnects()) {
-    fail(fmt::format("{} wrote and disconnected without NBD_CMD_DISC; a client that never sends "
-                     "it needs --run, whose exit status then tells",
-                     who),
-         cause::vanished_client);
+    if (!enter_failed(cause::vanished_client)) return;
+    reason_ = fmt::format(
+        "{} wrote and disconnected without NBD_CMD_DISC; a client that never sends it needs --run, "
+        "whose exit status then tells",
+        who);
   } else if (writers_ == 0 && state_ == state::open &&
              (decided_by_disconnects() || commit_is_wanted_)) {
     writers_are_gone();
@@ -68,15 +70,25 @@ void verdict::told_to_commit() noexcept {
 }
 
 void verdict::stop(std::string_view reason) {
-  if (state_ == state::settling) state_ = state::written;
-  if (state_ == state::open) fail(reason);
+  // Of a stream of zeroes that another connection may go on with, something may be missing.
+  const bool nothing_is_missing = rules_.every_byte() || bystanders_ == 0;
+  if (state_ == state::settling && nothing_is_missing) {
+    state_ = state::written;
+  } else if (accepts_writers()) {
+    fail(reason);
+  }
+}
+
+/// First of all: what comes then, such as making the text of the reason, may throw.
+bool verdict::enter_failed(cause why) noexcept {
+  if (has_failed_or_ended()) return false;
+  state_ = state::failed;
+  cause_ = why;
+  return true;
 }
 
 void verdict::fail(std::string_view reason, cause why) {
-  if (state_ >= state::committed) return;
-  state_ = state::failed;
-  cause_ = why;
-  reason_ = reason;
+  if (enter_failed(why)) reason_ = reason;
 }
 
 void verdict::tick(time_point now) {
@@ -95,33 +107,28 @@ verdict::time_point verdict::next_at() const noexcept {
   return state_ == state::open ? run_until_ : time_point::max();
 }
 
-void verdict::cover(const coverage& named, std::uint64_t length) {
+void verdict::cover(const coverage& named, std::uint64_t end_of_named) {
   state_ = state::complete;
-  if (length == 0 && !rules_.size_is_known) {
-    fail("nothing was written: only TRIM came, which names no bytes");
+  const bool zeroes_may_be_meant =
+      rules_.decided_by_run && rules_.size_is_known && !rules_.refuse_gaps;
+  if (end_of_named == 0 && !zeroes_may_be_meant) {
+    return fail("nothing was written: no request named a byte, and TRIM names none");
   }
-  if (!rules_.every_byte() || state_ == state::failed) return;
-  std::string why;
+  if (!rules_.every_byte()) return;
   if (!named.complete()) {
-    why = fmt::format("{} bytes were never named by any request ({})", named.missing_bytes(),
-                      named.describe());
-  } else if (named.zeroes_were_overwritten()) {
-    why = fmt::format(
+    fail(fmt::format("{} bytes were never named by any request ({}); {}", named.missing_bytes(),
+                     named.describe(),
+                     rules_.refuse_gaps
+                         ? "--gaps allow is for clients that skip zeroes"
+                         : "the client of the stream before this one vanished, and this may be the "
+                           "same client, which goes on in the middle: write the whole disk again"));
+  } else if (named.zeroes_were_overwritten() && !rules_.decided_by_run) {
+    fail(fmt::format(
         "bytes that were named as zeroes were written again (first at {}), so that it cannot be "
         "known whether all data came: a client that zeroes the disk first and then writes it needs "
-        "--run, whose exit status tells",
-        named.first_overwritten());
+        "--run, whose exit status tells, or --gaps allow, which believes its NBD_CMD_DISC",
+        named.first_overwritten()));
   }
-  if (why.empty()) return;
-  if (rules_.refuse_gaps) {
-    why += named.complete() ? ", or --gaps allow, which believes its NBD_CMD_DISC"
-                            : "; --gaps allow is for clients that skip zeroes";
-  } else {
-    why +=
-        "; the client of the stream before this one vanished, and this may be the same client, "
-        "which goes on in the middle: begin again with a new stream of the whole disk";
-  }
-  fail(why);
 }
 
 }  // namespace nbdstream::stream

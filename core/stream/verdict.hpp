@@ -96,9 +96,9 @@ class verdict {
 
   // What its owner does.
 
-  /// State: written. Complete, or failed because of what was never named. `length` is what would be
-  /// sent, in bytes.
-  void cover(const coverage& named, std::uint64_t length);
+  /// State: written. Complete, or failed because of what was never named. `end_of_named` is behind
+  /// the highest byte that any request named.
+  void cover(const coverage& named, std::uint64_t end_of_named);
   /// State: complete.
   void committed() noexcept { state_ = state::committed; }
   /// State: failed.
@@ -110,7 +110,7 @@ class verdict {
     return state_ == state::open || state_ == state::settling;
   }
   /// Whether it has failed or ended: requests of those who joined get an error.
-  [[nodiscard]] bool is_finished() const noexcept { return state_ >= state::committed; }
+  [[nodiscard]] bool has_failed_or_ended() const noexcept { return state_ >= state::committed; }
   /// When tick() is due, unless something else comes first.
   [[nodiscard]] time_point next_at() const noexcept;
   /// Why it failed: one clause, and what to do about it.
@@ -122,6 +122,7 @@ class verdict {
     return !rules_.decided_by_run && !rules_.told;
   }
   void writers_are_gone() noexcept;
+  bool enter_failed(cause why) noexcept;
 
   completeness rules_;
   state state_ = state::open;

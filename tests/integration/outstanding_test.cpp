@@ -67,9 +67,9 @@ h.shutdown()
 TEST_F(Outstanding, SpoolInTheBracketsOfNbdcopyIsSentThoughTheSignalComesFirst) {
   make_raw(path("in.raw"), 24 * MiB);
   for (const std::string order : {"spool", "spill", "window"}) {
-    const result copied = start_shell("nbdcopy --synchronous -- in.raw [ nbdstream --order " + order +
-                                      " --size 24M --sink file:out.raw ]")
-                              .wait(long_patience);
+    const result copied = start_shell("nbdcopy --synchronous -- in.raw [ nbdstream --order " +
+                                      order + " --size 24M --sink file:out.raw ]")
+                              .wait(std::chrono::milliseconds(90'000));
     EXPECT_TRUE(ended_with(0, copied)) << order;
     EXPECT_TRUE(eventually([&] { return std::filesystem::exists(path("out.raw")); })) << order;
     EXPECT_TRUE(same_content(path("out.raw"), path("in.raw"))) << order;

@@ -28,10 +28,10 @@ class ZeroingFirst : public integration_test {
     arguments args{"--sink", "file:out.raw", "--size", "16M", "--gaps", "refuse"};
     args.insert(args.end(), more.begin(), more.end());
     process server = start_listening(args);
-    EXPECT_TRUE(ended_with(0, start({"/usr/bin/python3",
-                                     source_directory + "/tests/support/live_job.py",
-                                     "cancelled-mirror"})
-                                  .wait(long_patience)));
+    EXPECT_TRUE(
+        ended_with(0, start({"/usr/bin/python3", source_directory + "/tests/support/live_job.py",
+                             "cancelled-mirror"})
+                          .wait(std::chrono::milliseconds(90'000))));
     const result ended = server.wait();
     EXPECT_TRUE(ended_with(1, ended));
     EXPECT_TRUE(mentions(ended.err, "bytes that were named as zeroes were written again"));
@@ -41,8 +41,7 @@ class ZeroingFirst : public integration_test {
 
 TEST_F(ZeroingFirst, PartOfTheDataIsAbortedAndTheLogSaysWhatHelps) {
   for (const std::string order : {"auto", "window", "spill", "spool"}) {
-    const result ended =
-        broken_off({"--order", order, "--gaps", "refuse"}, "h.zero(4 << 20, 0)");
+    const result ended = broken_off({"--order", order, "--gaps", "refuse"}, "h.zero(4 << 20, 0)");
     EXPECT_TRUE(ended_with(1, ended)) << order;
     EXPECT_TRUE(mentions(ended.err, "first at 2097152")) << order;
     EXPECT_TRUE(mentions(ended.err, "--run")) << order;
@@ -52,23 +51,23 @@ TEST_F(ZeroingFirst, PartOfTheDataIsAbortedAndTheLogSaysWhatHelps) {
 
 TEST_F(ZeroingFirst, TrimmingFirstLeavesWhatIsMissingMissing) {
   for (const std::string order : {"auto", "spool"}) {
-    const result ended =
-        broken_off({"--order", order, "--gaps", "refuse"}, "h.trim(4 << 20, 0)");
+    const result ended = broken_off({"--order", order, "--gaps", "refuse"}, "h.trim(4 << 20, 0)");
     EXPECT_TRUE(ended_with(1, ended)) << order;
     EXPECT_TRUE(mentions(ended.err, "never named by any request")) << order;
   }
 }
 
 TEST_F(ZeroingFirst, CommitsWhereGapsAreAllowed) {
-  EXPECT_TRUE(ended_with(0, broken_off({"--order", "spool", "--gaps", "allow"},
-                                       "h.zero(4 << 20, 0)")));
+  EXPECT_TRUE(
+      ended_with(0, broken_off({"--order", "spool", "--gaps", "allow"}, "h.zero(4 << 20, 0)")));
 }
 
 TEST_F(ZeroingFirst, CommitsWhereACommandDecides) {
   EXPECT_TRUE(ended_with(
-      0, nbdstream({"--sink", "null", "--size", "4M", "--gaps", "refuse", "--order", "spool", "--run",
-                    client_command("h.zero(4 << 20, 0)\nsend(b'x' * 1048576, 2 << 20)\n"
-                                   "h.shutdown()")})))
+      0,
+      nbdstream({"--sink", "null", "--size", "4M", "--gaps", "refuse", "--order", "spool", "--run",
+                 client_command("h.zero(4 << 20, 0)\nsend(b'x' * 1048576, 2 << 20)\n"
+                                "h.shutdown()")})))
       << "its exit status is all that counts";
 }
 
@@ -85,8 +84,8 @@ TEST_F(ZeroingFirst, QemuImgAndNbdcopyStillCommit) {
   make_disk();
   const std::string quoted = "'" + unix_uri + "'";
   for (const std::string& command :
-       {"qemu-img convert -n in.qcow2 -O raw " + quoted, "qemu-img convert in.qcow2 -O raw " + quoted,
-        "nbdcopy in.raw " + quoted}) {
+       {"qemu-img convert -n in.qcow2 -O raw " + quoted,
+        "qemu-img convert in.qcow2 -O raw " + quoted, "nbdcopy in.raw " + quoted}) {
     process server = start_listening({"--sink", "file:out.raw", "--size", "8M"});
     EXPECT_TRUE(ended_with(0, start_shell(command).wait())) << command;
     EXPECT_TRUE(ended_with(0, server.wait())) << command;

@@ -226,7 +226,8 @@ struct nbdstream_sink_table {
    * say. Called from the host's thread WHILE that call runs, again every 100 ms until it returns.
    * Only calls in a declared blocking phase are ever interrupted. Async-signal-safe work only:
    * set an atomic flag, write to an eventfd. If the call does not return within the host's grace
-   * period the process exits without abort. May be NULL. */
+   * period, its export serves no stream as long as that lasts, and the process ends, when all
+   * others are done, without waiting for it and without abort. May be NULL. */
   void (*interrupt)(void *sink);
 };
 

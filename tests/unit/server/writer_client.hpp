@@ -64,7 +64,7 @@ class writer_client {
  public:
   writer_client(rig& r, std::string name)
       : rig_(r), client_(r.loop.get_executor(), std::move(name)) {
-    rig_.exported.attach(client_.me);
+    rig_.exported.attach();
   }
   ~writer_client() {
     if (!left_) rig_.exported.detach(client_.me, stream::disconnect::mid_request);

@@ -109,20 +109,20 @@ TEST(Naming, StreamOfUnknownLengthEndsAtTheHighestByteNamed) {
   ASSERT_TRUE(s.trim(10, 10));
   ASSERT_TRUE(s.trim(100, 10));
   s.finish(true);
-  EXPECT_EQ(s.length(), 10u);
+  EXPECT_EQ(s.end_of_named(), 10u);
   EXPECT_TRUE(s.named().complete());
 
   sequencer gap(in_order(order::spool));
   ASSERT_TRUE(gap.trim(0, 100));
   ASSERT_TRUE(gap.write_zeroes(50, 10));
   gap.finish(true);
-  EXPECT_EQ(gap.length(), 60u);
+  EXPECT_EQ(gap.end_of_named(), 60u);
   EXPECT_EQ(gap.named().missing_bytes(), 50u);
 
   sequencer nothing(in_order(order::spool));
   ASSERT_TRUE(nothing.trim(0, 100));
   nothing.finish(true);
-  EXPECT_EQ(nothing.length(), 0u);
+  EXPECT_EQ(nothing.end_of_named(), 0u);
 }
 
 TEST(Naming, TrimmedPiecesCountAsExtents) {

@@ -173,6 +173,45 @@ TEST(Verdict, ZeroesAloneDoNotWaitWhereNoConnectionCanCome) {
   }
 }
 
+TEST(Verdict, SignalFailsZeroesThatAnotherConnectionMayGoOnWith) {
+  verdict v({}, start);
+  play(v, "jc");
+  v.bystanders(1, start);
+  play(v, "s");
+  EXPECT_EQ(v.current(), state::failed);
+  verdict whole(by_coverage(), start);
+  play(whole, "jc");
+  whole.bystanders(1, start);
+  play(whole, "s");
+  EXPECT_EQ(whole.current(), state::written) << "coverage shows whether anything is missing";
+}
+
+TEST(Verdict, StreamThatNamesNothingIsOneOfZeroesOnlyWithRunSizeAndGapsAllowed) {
+  for (const bool run : {true, false}) {
+    for (const bool size : {true, false}) {
+      for (const bool refuse : {true, false}) {
+        completeness rules;
+        rules.decided_by_run = run;
+        rules.size_is_known = size;
+        rules.refuse_gaps = refuse;
+        verdict v(rules, start);
+        play(v, "jc0n");
+        if (v.current() == state::settling) v.tick(v.next_at());
+        ASSERT_EQ(v.current(), state::written);
+        v.cover(some_missing(), 0);
+        EXPECT_EQ(v.current() == state::complete, run && size && !refuse) << run << size << refuse;
+      }
+    }
+  }
+}
+
+TEST(Verdict, WithRunZeroesMayBeOverwrittenAlsoWhereGapsAreRefused) {
+  auto rules = by_run();
+  rules.refuse_gaps = true;
+  EXPECT_EQ(outcome(rules, "jdc0n", zeroes_overwritten()), state::complete);
+  EXPECT_EQ(outcome(rules, "jdc0n", some_missing()), state::failed);
+}
+
 TEST(Verdict, ClientThatStaysAfterTheCommandFailsTheStream) {
   verdict v(by_run(), start);
   play(v, "jd0");
@@ -253,7 +292,8 @@ TEST(Verdict, RandomEventsNeverCommitWhatTheRulesForbid) {
     if (v.current() != state::complete) continue;
     EXPECT_FALSE(broken);
     const bool every_byte = rules.refuse_gaps || rules.follows_vanished_client;
-    EXPECT_TRUE(!every_byte || (named.complete() && !named.zeroes_were_overwritten()));
+    const bool proves = rules.decided_by_run || !named.zeroes_were_overwritten();
+    EXPECT_TRUE(!every_byte || (named.complete() && proves));
     if (rules.decided_by_run) {
       EXPECT_NE(events.find('0'), std::string::npos);
     }
