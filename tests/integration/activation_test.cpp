@@ -49,7 +49,7 @@ TEST_F(socket_activation, takes_several_sockets_at_once) {
   EXPECT_EQ(size_status(unix_uri), 0);
   EXPECT_EQ(size_status("nbd://127.0.0.1:" + port), 0);
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
   EXPECT_TRUE(std::filesystem::exists(path("sock"))) << "is systemd's to remove";
 }
 
@@ -59,7 +59,7 @@ TEST_F(socket_activation, adds_to_the_addresses_of_the_command_line) {
   EXPECT_EQ(size_status(unix_uri), 0);
   EXPECT_EQ(size_status("nbd+unix:///?socket=more"), 0);
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 /// Nobody accepts on the sockets that are there; those that are asked for are served.

@@ -28,7 +28,7 @@ class addresses : public integration_test {
   /// Ends a server that nobody has written to.
   void end(process& server) const {
     server.signal(SIGTERM);
-    EXPECT_TRUE(ended_with(0, server.wait()));
+    EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
     std::filesystem::remove(path("pid"));
   }
 

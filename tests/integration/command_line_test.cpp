@@ -193,7 +193,7 @@ TEST_F(pidfile, holds_the_process_id_and_goes_with_the_process) {
   process server = start_listening({"--sink", "fifo:output", "-f"});
   EXPECT_EQ(read_file(path("pid")), std::to_string(server.pid()) + "\n");
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
   EXPECT_FALSE(std::filesystem::exists(path("pid")));
 }
 
@@ -203,7 +203,7 @@ TEST_F(pidfile, replaces_one_that_a_killed_server_left) {
   EXPECT_TRUE(
       eventually([&] { return read_file(path("pid")) == std::to_string(server.pid()) + "\n"; }));
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 TEST_F(pidfile, of_another_server_stays_when_one_ends) {
@@ -212,10 +212,10 @@ TEST_F(pidfile, of_another_server_stays_when_one_ends) {
   const auto theirs = std::to_string(second.pid()) + "\n";
   EXPECT_TRUE(eventually([&] { return read_file(path("pid")) == theirs; }));
   first.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, first.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, first.wait()));
   EXPECT_EQ(read_file(path("pid")), theirs);
   second.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, second.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, second.wait()));
 }
 
 TEST_F(pidfile, takes_the_place_of_nothing_but_a_file) {

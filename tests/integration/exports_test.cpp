@@ -57,7 +57,7 @@ TEST_F(exports, are_listed) {
   EXPECT_TRUE(mentions(listed.out, "vm1"));
   EXPECT_TRUE(mentions(listed.out, "vm2"));
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 TEST_F(exports, are_listed_with_what_is_said_of_them) {
@@ -76,7 +76,7 @@ TEST_F(exports, are_listed_with_what_is_said_of_them) {
                 .out,
             "'vm1' 'the first, caf\\xe9'\n'vm2' None\n");
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 /// Which of several would be meant cannot be known.
@@ -86,7 +86,7 @@ TEST_F(exports, have_a_default_only_where_one_has_the_empty_name) {
   EXPECT_EQ(refused.status, 1);
   EXPECT_TRUE(mentions(refused.err, "No such file or directory for the default export"));
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
   write_file(path("two.toml"),
              "[[export]]\nname = \"vm1\"\nsize = \"1M\"\n[export.sink]\npath = \"vm1.fifo\"\n"
              "[[export]]\nsize = \"2M\"\n[export.sink]\npath = \"vm2.fifo\"\n");
@@ -94,7 +94,7 @@ TEST_F(exports, have_a_default_only_where_one_has_the_empty_name) {
   process other = start_listening({"--config", "two.toml"});
   EXPECT_EQ(start({"nbdinfo", "--size", uri_of("")}).wait().out, "2097152\n");
   other.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, other.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, other.wait()));
 }
 
 TEST_F(exports, are_the_default_where_there_is_only_one) {
@@ -102,7 +102,7 @@ TEST_F(exports, are_the_default_where_there_is_only_one) {
   EXPECT_EQ(start({"nbdinfo", "--size", uri_of("")}).wait().out, "3145728\n");
   EXPECT_NE(start({"nbdinfo", "--size", uri_of("other")}).wait().status, 0);
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 TEST_F(exports, fail_alone_but_the_exit_status_tells) {
@@ -172,7 +172,7 @@ TEST_F(exports, yield_to_the_command_line) {
   process server = start_listening({"--config", "one.toml", "--size", "2M"});
   EXPECT_EQ(start({"nbdinfo", "--size", unix_uri}).wait().out, "2097152\n");
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ TEST_F(fifo_sink, makes_a_missing_fifo_before_it_listens_with_the_mode_of_the_um
   EXPECT_TRUE(S_ISFIFO(about("output").st_mode));
   EXPECT_EQ(about("output").st_mode & 07777, 0640U);
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 TEST_F(fifo_sink, leaves_the_fifo_in_place) {

@@ -138,7 +138,7 @@ TEST_F(file_sink, is_not_made_for_a_client_that_does_not_write) {
   EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
   EXPECT_EQ(there_are(), names{});
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 TEST_F(file_sink, refuses_a_file_that_exists_unless_it_is_to_be_overwritten) {

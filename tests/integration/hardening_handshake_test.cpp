@@ -210,7 +210,7 @@ TEST_F(hardening_of_connections, in_any_state_do_not_keep_sigterm_from_ending_it
   // Served behind them all.
   EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
   server().signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server().wait(std::chrono::seconds(5))));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server().wait(std::chrono::seconds(5))));
   EXPECT_TRUE(holds(path("log"), "create\ndestroy\n"));
   for (auto& p : held_) p.drain();
 }

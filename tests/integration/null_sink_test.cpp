@@ -77,7 +77,7 @@ stay()
   server.signal(SIGTERM);
   const result ended = server.wait();
   EXPECT_TRUE(ended_with(128 + SIGTERM, ended));
-  EXPECT_EQ(ended.err.find("does not return"), std::string::npos) << ended.err;
+  EXPECT_EQ(ended.err.find("has not returned"), std::string::npos) << ended.err;
 }
 
 TEST_F(null_sink, refuses_a_digest_that_it_does_not_know) {

@@ -36,7 +36,7 @@ class signals : public integration_test {
 class stop_signals : public signals, public ::testing::WithParamInterface<int> {};
 
 TEST_P(stop_signals, end_an_idle_service_with_status_0) {
-  process server = start_listening({"--sink", "fifo:output"});
+  process server = start_listening({"--sink", "fifo:output", "--streams", "0"});
   server.signal(GetParam());
   EXPECT_TRUE(ended_with(0, server.wait()));
 }
