@@ -167,7 +167,8 @@ constexpr command_option options[] = {
     {"handshake-timeout", 0, "TIME", "", group::run, target::server, "handshake-timeout", nullptr,
      "Deadline of a client's handshake. Default: 10s."},
     {"payload-timeout", 0, "TIME", "", group::run, target::server, "payload-timeout", nullptr,
-     "A write whose data stops coming for this long aborts the stream. Default: 60s."},
+     "A write whose data stops coming for this long aborts the stream. So does a write to the file "
+     "of spill or spool that takes longer. Default: 60s."},
     {"client-timeout", 0, "TIME", "", group::run, target::server, "client-timeout", nullptr,
      "End with status 1 where no client has written anything within this time. Default: none."},
     {"data-path", 0, "auto|copy", "", group::run, target::server, "data-path", nullptr,

@@ -34,13 +34,15 @@ SIZE is a number of bytes, or a number and one of k, M, G, T, P, E (powers of 10
 bytes). TIME is a number of seconds, or a number and one of us, ms, s, m, h.
 
 Exit status:
-  0       every stream was committed, and the command of --run exited 0; or an idle service was
-          stopped by a signal
+  0       every stream was committed, and the command of --run exited 0; or an idle service
+          (--streams 0) was stopped by a signal
   2       bad usage or configuration, or an address that cannot be listened on, found before
           anything is created
   N       the command of --run exited N; 128+N: signal N ended it
-  128+N   signal N ended nbdstream while a stream was open or --run was running
-  1       anything else: a stream was aborted; nothing was written
+  128+N   signal N ended nbdstream while a stream was open or outstanding (--streams above 0), or
+          --run was running; a line names what is outstanding
+  1       anything else: a stream was aborted, also an earlier one of several; nothing was written;
+          no client wrote within --client-timeout
 
 Examples:
   Write a disk image into a named pipe:
