@@ -204,7 +204,7 @@ awaitable<void> nbd_export::watch_sink() {
     next_line = io::clock::now() + stuck_interval;
     const auto waited =
         std::chrono::duration_cast<std::chrono::seconds>(io::clock::now() - asked_at);
-    log_.error("{}a call of its sink{} has not returned for {}; {}", label_,
+    log_.error("{}{}: a call{} has not returned for {}; {}", label_, sink_->name(),
                what == activity::aborting ? " that aborts a stream" : "", waited,
                what == activity::aborting ? "no other stream of this export begins before it does"
                                           : "this export serves no stream as long as that lasts");

@@ -197,7 +197,7 @@ awaitable<void> open_stream::finish() {
   bool committed = false;
   if (state() == state_of::written) {
     order_.finish(settings_.pad);
-    verdict_.cover(order_.named(), order_.end_of_named());
+    verdict_.cover(order_.named());
     verdict_changed();
   }
   if (state() == state_of::complete) {

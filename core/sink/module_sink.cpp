@@ -26,6 +26,7 @@ module_sink::module_sink(const asio::any_io_executor& executor, module m, settin
     : module_(std::move(m)),
       settings_(std::move(options)),
       grace_(grace),
+      name_(fmt::format("sink {}", module_.table.name)),
       label_(std::move(label)),
       log_(log),
       ready_(executor),
@@ -53,7 +54,7 @@ void module_sink::log_line(const nbdstream_host* host, int level, const char* te
   const auto clamped = std::clamp(level, static_cast<int>(NBDSTREAM_LOG_ERROR),
                                   static_cast<int>(NBDSTREAM_LOG_DEBUG));
   self.log_.line(static_cast<log::level>(clamped),
-                 fmt::format("{}sink {}: {}", self.label_, self.module_.table.name, text));
+                 fmt::format("{}{}: {}", self.label_, self.name_, text));
 }
 
 void module_sink::explain(const nbdstream_host* host, const char* text) {

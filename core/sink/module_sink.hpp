@@ -55,6 +55,7 @@ class module_sink final : public sink {
   [[nodiscard]] awaitable<failure> commit(std::uint64_t length) override;
   [[nodiscard]] awaitable<void> abort() override;
   void cancel() override;
+  [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] activity busy() const noexcept override { return activity_; }
   [[nodiscard]] bool flushes() const noexcept override { return module_.table.flush != nullptr; }
 
@@ -83,6 +84,7 @@ class module_sink final : public sink {
   module module_;
   settings settings_;
   io::clock::duration grace_;
+  std::string name_;
   std::string label_;
   log::logger& log_;
   nbdstream_host host_{};

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace nbdstream::sink {
 
@@ -75,6 +76,9 @@ class sink {
   /// Makes what is under way, and all that comes until abort(), fail with operation_aborted. A call
   /// that does not return, whatever it is asked, keeps the sink busy().
   virtual void cancel() = 0;
+
+  /// For the log: "sink fifo".
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
   /// Whether an operation is under way, and whether it is an abort.
   enum class activity { none, working, aborting };

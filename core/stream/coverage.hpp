@@ -39,6 +39,10 @@ class coverage {
   /// [begin, end) was passed by and can never be named any more. Calls come in rising order.
   void add_hole(std::uint64_t begin, std::uint64_t end) noexcept;
 
+  /// A request has named a byte.
+  void add_named() noexcept { any_ = true; }
+  [[nodiscard]] bool any() const noexcept { return any_; }
+
   [[nodiscard]] bool complete() const noexcept { return bytes_ == 0; }
   [[nodiscard]] std::uint64_t missing_bytes() const noexcept { return bytes_; }
 
@@ -53,6 +57,7 @@ class coverage {
   std::array<hole, remembered> first_{};
   std::uint64_t count_ = 0;
   std::uint64_t bytes_ = 0;
+  bool any_ = false;
   std::optional<std::uint64_t> overwritten_at_;
 };
 

@@ -100,6 +100,7 @@ result<placement> sequencer::write(std::uint64_t offset, std::uint64_t length) {
   p.begin = begin;
   p.payload = end - begin;
   p.excess = length - p.payload;
+  if (p.payload > 0) named_.add_named();
   if (at_cursor(offset, true)) {
     name_as_data(begin, end);
     p.zeroes = begin - cursor_;
@@ -168,10 +169,9 @@ void sequencer::payload_arrived(const placement& p) {
 
 result<placement> sequencer::write_zeroes(std::uint64_t offset, std::uint64_t length) {
   auto placed = place_zeroes(offset, length);
-  if (placed && placed->where == place::held_as_zeroes) {
-    const auto [begin, end] = clip(offset, length);
-    trimmed_.erase(begin, end);
-  }
+  const auto [begin, end] = clip(offset, length);
+  if (placed && placed->where != place::full && begin < end) named_.add_named();
+  if (placed && placed->where == place::held_as_zeroes) trimmed_.erase(begin, end);
   return placed;
 }
 

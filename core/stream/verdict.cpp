@@ -107,11 +107,11 @@ verdict::time_point verdict::next_at() const noexcept {
   return state_ == state::open ? run_until_ : time_point::max();
 }
 
-void verdict::cover(const coverage& named, std::uint64_t end_of_named) {
+void verdict::cover(const coverage& named) {
   state_ = state::complete;
   const bool zeroes_may_be_meant =
       rules_.decided_by_run && rules_.size_is_known && !rules_.refuse_gaps;
-  if (end_of_named == 0 && !zeroes_may_be_meant) {
+  if (!named.any() && !zeroes_may_be_meant) {
     return fail("nothing was written: no request named a byte, and TRIM names none");
   }
   if (!rules_.every_byte()) return;

@@ -96,9 +96,8 @@ class verdict {
 
   // What its owner does.
 
-  /// State: written. Complete, or failed because of what was never named. `end_of_named` is behind
-  /// the highest byte that any request named.
-  void cover(const coverage& named, std::uint64_t end_of_named);
+  /// State: written. Complete, or failed because of what was never named.
+  void cover(const coverage& named);
   /// State: complete.
   void committed() noexcept { state_ = state::committed; }
   /// State: failed.

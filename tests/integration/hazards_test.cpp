@@ -44,7 +44,7 @@ TEST_P(hazards_of_a_killed_client, never_commit_under_run) {
   process late = start_reader();
   const result ended = server.wait();
   EXPECT_TRUE(ended_with(1, ended));
-  EXPECT_TRUE(mentions(ended.err, "went away inside a request"));
+  EXPECT_TRUE(mentions(ended.err, "disconnected inside a request"));
 }
 
 /// The write is there before the probe connects, and the probe is answered.
@@ -57,7 +57,7 @@ TEST_P(hazards_of_a_killed_client, end_the_server_without_any_reader) {
   writer.signal(SIGKILL);
   const result ended = server.wait();
   EXPECT_TRUE(ended_with(1, ended));
-  EXPECT_TRUE(mentions(ended.err, "went away inside a request"));
+  EXPECT_TRUE(mentions(ended.err, "disconnected inside a request"));
 }
 
 /// The server stands still while the client writes and is killed: it learns both at once.

@@ -269,7 +269,7 @@ TEST_F(hazards_of_accepting, without_descriptors_are_one_line) {
   EXPECT_TRUE(mentions(server.err(), "no connection can be accepted: Too many open files"));
   EXPECT_FALSE(eventually([&] { return lines_in(server.err()) > 2; }, several_attempts));
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 /// That of each peer has gone before it was accepted: nothing else waits for that, and no
@@ -284,7 +284,7 @@ TEST_F(hazards_of_accepting, peers_that_are_always_gone_do_not_keep_the_loop) {
   EXPECT_FALSE(eventually([] { return false; }, several_attempts));
   EXPECT_LT(time_used(server) - before, 0.4);
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 /// As in old containers.
@@ -293,7 +293,7 @@ TEST_F(hazards_of_accepting, without_accept4_work) {
     process server = serve_with_a_call_that_fails(error);
     EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
     server.signal(SIGTERM);
-    EXPECT_TRUE(ended_with(0, server.wait()));
+    EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
   }
 }
 
@@ -313,7 +313,7 @@ os.execvp("nbdstream", ["nbdstream", "-P", "pid", "--sink", "fifo:output"])
   wait_for("pid");
   EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 }  // namespace

@@ -57,26 +57,26 @@ class sigterm : public integration_test {
 TEST_F(sigterm, does_not_wait_for_a_peer_that_says_nothing) {
   process server = start_server();
   peer silent = start_peer({});
-  expect_end(server, 0);
+  expect_end(server, 128 + SIGTERM);
 }
 
 TEST_F(sigterm, does_not_wait_for_a_peer_in_the_middle_of_an_option) {
   process server = start_server();
   peer slow = start_peer(scripted_client().flags().raw(option_message(option_go).substr(0, 9)));
-  expect_end(server, 0);
+  expect_end(server, 128 + SIGTERM);
 }
 
 TEST_F(sigterm, does_not_wait_for_a_peer_that_asks_nothing) {
   process server = start_server();
   peer idle = start_peer(scripted_client().flags().go());
-  expect_end(server, 0);
+  expect_end(server, 128 + SIGTERM);
 }
 
 TEST_F(sigterm, does_not_wait_for_the_rest_of_a_request) {
   process server = start_server();
   peer slow = start_peer(scripted_client().flags().go().raw(
       request_message(0, scripted_client::write_command, 1, 0, 512).substr(0, 20)));
-  expect_end(server, 0);
+  expect_end(server, 128 + SIGTERM);
 }
 
 /// The reader is there, so that nothing but the payload is missing.
@@ -130,7 +130,7 @@ TEST_F(sigterm, does_not_wait_for_a_peer_that_does_not_read_its_replies) {
   for (int i = 0; i < 4; ++i) script.read(0, 32 << 20);
   peer deaf = start_peer(script);
   deaf.take(65536);
-  expect_end(server, 0);
+  expect_end(server, 128 + SIGTERM);
 }
 
 TEST_F(sigterm, does_not_wait_for_one_that_does_not_read_small_replies_either) {
@@ -140,7 +140,7 @@ TEST_F(sigterm, does_not_wait_for_one_that_does_not_read_small_replies_either) {
   for (int i = 0; i < 100; ++i) script.flush();
   peer deaf = start_peer(script);
   while (deaf.offer(script.script().substr(script.script().size() - 2800)) == 2800) continue;
-  expect_end(server, 0);
+  expect_end(server, 128 + SIGTERM);
 }
 
 TEST_F(sigterm, is_told_to_a_client_in_the_handshake) {

@@ -78,7 +78,7 @@ TEST_F(tls, nbdinfo_sees_it) {
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_TRUE(mentions(ended.out, "newstyle-fixed with TLS"));
   server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 TEST_F(tls, nbdcopy_works_with_certificates) {

@@ -41,8 +41,8 @@ class plain_disk {
   /// data have replaced zeroes: who clears a disk first has named all of it before it begins. In
   /// the first MiB that is nothing unusual.
   [[nodiscard]] bool proven() const { return missing() == 0 && !cleared_first_; }
-  /// Whether there is a stream: where the size is unknown, TRIM alone makes none.
-  [[nodiscard]] bool exists() const { return script_.size || script_.before + end_ > 0; }
+  /// Whether there is a stream: TRIM alone makes none.
+  [[nodiscard]] bool exists() const { return script_.before + end_ > 0; }
   /// The whole stream.
   [[nodiscard]] std::string stream() const;
 

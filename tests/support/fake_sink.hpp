@@ -135,6 +135,7 @@ class fake_sink final : public sink::sink {
     ADD_FAILURE() << "splice of a sink that does not";
     co_return io::splice_result{};
   }
+  [[nodiscard]] std::string_view name() const noexcept override { return "sink fake"; }
   [[nodiscard]] activity busy() const noexcept override {
     return busy_ ? activity::working : activity::none;
   }

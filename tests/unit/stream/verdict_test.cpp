@@ -17,7 +17,9 @@ using state = verdict::state;
 constexpr verdict::time_point start{1000s};
 
 coverage all_named() {
-  return {};
+  coverage c;
+  c.add_named();
+  return c;
 }
 coverage some_missing() {
   coverage c;
@@ -25,7 +27,7 @@ coverage some_missing() {
   return c;
 }
 coverage zeroes_overwritten() {
-  coverage c;
+  auto c = all_named();
   c.add_overwritten(2 << 20, 3 << 20);
   return c;
 }
@@ -75,7 +77,7 @@ state outcome(completeness rules, const std::string& events, const coverage& nam
   verdict v(rules, start);
   play(v, events);
   if (v.current() == state::settling) v.tick(v.next_at());
-  if (v.current() == state::written) v.cover(named, 512);
+  if (v.current() == state::written) v.cover(named);
   return v.current();
 }
 
@@ -131,7 +133,7 @@ TEST(Verdict, StreamAfterAVanishedClientMustNameEveryByteWhateverGapsSays) {
   EXPECT_EQ(outcome(rules, "jdc", some_missing()), state::failed);
   verdict v(rules, start);
   play(v, "jdc");
-  v.cover(some_missing(), 512);
+  v.cover(some_missing());
   EXPECT_NE(v.reason().find("vanished"), std::string::npos) << v.reason();
 }
 
@@ -198,7 +200,7 @@ TEST(Verdict, StreamThatNamesNothingIsOneOfZeroesOnlyWithRunSizeAndGapsAllowed) 
         play(v, "jc0n");
         if (v.current() == state::settling) v.tick(v.next_at());
         ASSERT_EQ(v.current(), state::written);
-        v.cover(some_missing(), 0);
+        v.cover(coverage());
         EXPECT_EQ(v.current() == state::complete, run && size && !refuse) << run << size << refuse;
       }
     }
@@ -226,7 +228,7 @@ TEST(Verdict, NothingChangesAnEnd) {
     verdict v({}, start);
     play(v, committed ? "jdc" : "jdf");
     if (committed) {
-      v.cover(all_named(), 512);
+      v.cover(all_named());
       v.committed();
     } else {
       v.aborted();
@@ -247,12 +249,12 @@ TEST(Verdict, KeepsTheFirstReason) {
 TEST(Verdict, SaysWhatHelps) {
   verdict gaps(by_coverage(), start);
   play(gaps, "jdc");
-  gaps.cover(some_missing(), 512);
+  gaps.cover(some_missing());
   EXPECT_NE(gaps.reason().find("512 bytes at 0"), std::string::npos) << gaps.reason();
   EXPECT_NE(gaps.reason().find("--gaps allow"), std::string::npos);
   verdict zeroed(by_coverage(), start);
   play(zeroed, "jdc");
-  zeroed.cover(zeroes_overwritten(), 512);
+  zeroed.cover(zeroes_overwritten());
   EXPECT_NE(zeroed.reason().find("2097152"), std::string::npos) << zeroed.reason();
   EXPECT_NE(zeroed.reason().find("--run"), std::string::npos);
   verdict eof({}, start);
@@ -286,7 +288,7 @@ TEST(Verdict, RandomEventsNeverCommitWhatTheRulesForbid) {
       broken |= event == 's' && v.current() == state::open;
       events += event;
       play(v, std::string(1, event));
-      if (v.current() == state::written) v.cover(named, 512);
+      if (v.current() == state::written) v.cover(named);
     }
     SCOPED_TRACE(events);
     if (v.current() != state::complete) continue;
