@@ -30,7 +30,7 @@ class peers : public integration_test {
 
   static void end(process& server) {
     server.signal(SIGTERM);
-    EXPECT_TRUE(ended_with(0, server.wait()));
+    EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
   }
 
   void expect_in_raw(process& server, process& reader) const {

@@ -50,6 +50,7 @@ void plain_disk::apply(const op& o, std::size_t index, std::uint64_t cursor) {
     named.zeroes |= o.what == op::kind::zeroes;
   }
   if (begin < end && data) writes_.push_back({begin, end});
+  any_named_ |= begin < end && o.what != op::kind::trim;
   // Strict sends at once; also a request for nothing but what lies beyond the size moves it there.
   const bool sent = script_.mode == order::strict && begin < o.end();
   if (sent || (begin < end && o.what != op::kind::trim)) end_ = std::max(end_, end);

@@ -42,7 +42,7 @@ class plain_disk {
   /// the first MiB that is nothing unusual.
   [[nodiscard]] bool proven() const { return missing() == 0 && !cleared_first_; }
   /// Whether there is a stream: TRIM alone makes none.
-  [[nodiscard]] bool exists() const { return script_.before + end_ > 0; }
+  [[nodiscard]] bool exists() const { return script_.before > 0 || any_named_; }
   /// The whole stream.
   [[nodiscard]] std::string stream() const;
 
@@ -81,6 +81,7 @@ class plain_disk {
   std::vector<names> names_;
   std::vector<extent> writes_;
   std::uint64_t end_ = 0;  ///< of the last byte that was named, or sent
+  bool any_named_ = false;
   bool cleared_first_ = false;
   std::uint64_t checked_to_ = 0;
 };
