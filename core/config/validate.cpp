@@ -230,6 +230,7 @@ void check_export(const export_config& e, const server_config& server) {
 
 void check_names(const std::vector<export_config>& exports) {
   std::vector<std::string_view> names;
+  names.reserve(exports.size());
   for (const auto& e : exports) names.push_back(e.name);
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
