@@ -6,6 +6,7 @@
 #include "support/scripted_client.hpp"
 #include "unit/server/rig.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -14,7 +15,9 @@ namespace {
 using namespace nbdstream;
 using namespace nbdstream::test;
 
-constexpr std::uint64_t largest = 64 << 10;    // bytes of a stream
+constexpr std::uint64_t largest = 64 << 10;    // bytes of a stream,
+constexpr std::uint64_t larger = 1 << 20;      // and of one with large payloads:
+constexpr std::uint32_t stretch = 256;         // there each byte stands for so many
 constexpr std::size_t most_replies = 1 << 16;  // bytes that are kept
 
 struct script {
@@ -22,6 +25,10 @@ struct script {
   std::optional<std::size_t> sink_fails_at, spill_fails_at;
   std::size_t piece = 0;  ///< bytes of a read; 0: as many as there are
   bool greeted = false;   ///< the handshake goes without saying
+  data_path path = data_path::copied;
+  bool large = false;  ///< payloads are stretched until they may be spliced
+  std::optional<std::size_t> unsupported_at, connection_fails_at;
+  fault fails_how = fault::reset;
   std::string first, second;
 };
 
@@ -39,14 +46,53 @@ script read_script(settings_of from) {
   s.settings.refuse_gaps = how & 0x10;
   s.greeted = how & 0x20;
   const bool two = how & 0x40;
+  if (how & 0x80) {
+    const auto more = from.byte();
+    s.path = (more & 1) ? data_path::spliced_unseen : data_path::spliced;
+    s.large = s.greeted && (more & 2);
+    s.fails_how = static_cast<fault>((more >> 2) & 3);
+    s.unsupported_at = index_of(from.byte());
+    s.connection_fails_at = index_of(from.byte());
+  }
   s.settings.config.window = from.byte() * std::uint64_t{16};
   s.sink_fails_at = index_of(from.byte());
   s.spill_fails_at = index_of(from.byte());
   s.piece = from.byte();
+  if (s.large) {
+    s.settings.config.max_stream = larger;
+    s.settings.config.window *= stretch;
+    s.piece *= stretch;
+    if (s.settings.config.size) s.settings.config.size = *s.settings.config.size * 16;
+  }
   const auto length = two ? from.number(2) : std::string::npos;
   s.first = from.rest().substr(0, length);
   if (two) s.second = from.rest().substr(s.first.size());
   return s;
+}
+
+std::string number_of(std::uint64_t value, int size) {
+  std::string text;
+  for (; size > 0; --size) text += static_cast<char>(value >> (8 * (size - 1)));
+  return text;
+}
+
+/// Multiplies offset, length and payload of each request, as far as `text` consists of requests.
+std::string stretched(std::string_view text) {
+  constexpr std::uint64_t most = 128 << 10;
+  std::string large;
+  while (text.size() >= 28 && from_big_endian(text, 4) == 0x25609513) {
+    const bool write = from_big_endian(text.substr(6), 2) == 1;
+    const auto length = from_big_endian(text.substr(24), 4);
+    if (write && length > text.size() - 28) break;
+    const auto times = write ? std::min<std::uint64_t>(length * stretch, most) : length * stretch;
+    large += text.substr(0, 16);
+    large += number_of(from_big_endian(text.substr(16), 8) * stretch, 8) + number_of(times, 4);
+    text.remove_prefix(28);
+    if (!write) continue;
+    for (std::uint64_t i = 0; i < times; ++i) large += text[i / stretch];
+    text.remove_prefix(length);
+  }
+  return large.append(text);
 }
 
 /// Whether what follows the handshake has a goodbye in it, behind whole requests.
@@ -64,8 +110,9 @@ bool says_goodbye(std::string_view text) {
 
 class run {
  public:
-  explicit run(script s) : script_(std::move(s)), rig_(script_.settings) {
+  explicit run(script s) : script_(std::move(s)), rig_(script_.settings, script_.path) {
     rig_.tape.fail_at = script_.sink_fails_at;
+    rig_.tape.unsupported_at = script_.unsupported_at;
     rig_.spill.fail_at = script_.spill_fails_at;
   }
 
@@ -80,6 +127,7 @@ class run {
     rig_.exported.no_more_clients();
     rig_.settle();
     demand(rig_.export_done, "an export without clients ends");
+    demand(rig_.nothing_left(), "no coroutine is left");
     expect_end();
   }
 
@@ -87,8 +135,10 @@ class run {
   void connect(const std::string& text) {
     const std::string greeting =
         script_.greeted ? scripted_client().flags().go().script() : std::string();
-    auto& c = rig_.connect(greeting + text);
+    auto& c = rig_.connect(greeting + (script_.large ? stretched(text) : text));
     c.tape.keeps = most_replies;
+    c.tape.fail_at = script_.connection_fails_at;
+    c.tape.fail_how = script_.fails_how;
     for (std::size_t at = script_.piece; script_.piece > 0 && at < c.tape.to_server.size();
          at += script_.piece) {
       c.tape.splits.push_back(at);
@@ -100,7 +150,8 @@ class run {
     demand(rig_.tape.all_ended_once(), "a stream ends in exactly one of commit and abort");
     demand(rig_.tape.streams.size() <= 1, "there is one stream");
     demand(rig_.exported.committed() == rig_.tape.commits(), "what is committed is counted");
-    demand(rig_.tape.data().size() <= largest, "the stream is no longer than it may be");
+    const auto limit = script_.large ? larger : largest;
+    demand(rig_.tape.data().size() <= limit, "the stream is no longer than it may be");
     if (rig_.tape.commits() == 0 || !script_.greeted) return;
     demand(says_goodbye(script_.first) || says_goodbye(script_.second),
            "nothing is committed without a goodbye");

@@ -33,7 +33,25 @@ std::string payload_of(const op& o, std::size_t index, const script& s) {
 
 }  // namespace
 
-link::link(rig& r) : connection_(r.connect(scripted_client().flags().go().script())) {
+std::string stretched(std::string_view text, std::uint32_t unit) {
+  std::string long_one;
+  long_one.reserve(text.size() * unit);
+  for (const char c : text) long_one.append(unit, c);
+  return long_one;
+}
+
+std::optional<std::string> shrunk(std::string_view text, std::uint32_t unit) {
+  if (text.size() % unit != 0) return std::nullopt;
+  std::string short_one;
+  for (; !text.empty(); text.remove_prefix(unit)) {
+    if (text.substr(0, unit).find_first_not_of(text[0]) != text.npos) return std::nullopt;
+    short_one += text[0];
+  }
+  return short_one;
+}
+
+link::link(rig& r, std::uint32_t unit)
+    : connection_(r.connect(scripted_client().flags().go().script())), unit_(unit) {
   connection_.tape.stays = true;
   r.go(connection_);
   r.settle();
@@ -44,16 +62,26 @@ std::uint64_t link::send(const op& o, std::size_t index, const script& s) {
   const auto cookie = ++cookie_;
   const bool plain = o.what == op::kind::flush || o.what == op::kind::disc;
   auto message = request_message(o.fua ? scripted_client::fua : 0, command_of(o.what), cookie,
-                                 plain ? 0 : s.before + o.offset, plain ? 0 : o.length);
-  if (o.what == op::kind::write) message += payload_of(o, index, s);
+                                 plain ? 0 : s.before + std::uint64_t{o.offset} * unit_,
+                                 plain ? 0 : o.length * unit_);
+  if (o.what == op::kind::write) message += stretched(payload_of(o, index, s), unit_);
   requests_[cookie] = {o};
   if (o.what == op::kind::disc) {
     said_goodbye = true;
   } else {
     unanswered_.insert(cookie);
   }
-  connection_.tape.send(message);
+  say(message);
   return cookie;
+}
+
+/// What is spliced comes in two pieces.
+void link::say(const std::string& message) {
+  auto& tape = connection_.tape;
+  if (tape.has_socket) {
+    tape.splits.push_back(tape.to_server.size() + cookie_ * 7919 % message.size());
+  }
+  tape.send(message);
 }
 
 std::string link::content_before(const script& s) {
@@ -96,9 +124,12 @@ std::string link::take_one(std::string_view& rest) {
   rest.remove_prefix(reply_size);
   unanswered_.erase(cookie);
   if (r.what.what != op::kind::read || r.error != 0) return {};
-  if (rest.size() < r.what.length) return "half an answer to READ";
-  r.data = rest.substr(0, r.what.length);
-  rest.remove_prefix(r.what.length);
+  const auto length = std::size_t{r.what.length} * unit_;
+  if (rest.size() < length) return "half an answer to READ";
+  const auto data = shrunk(rest.substr(0, length), unit_);
+  if (!data) return "READ gives bytes that nobody wrote";
+  r.data = *data;
+  rest.remove_prefix(length);
   return {};
 }
 

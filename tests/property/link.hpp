@@ -9,10 +9,17 @@
 #include "unit/server/rig.hpp"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace nbdstream::test {
+
+/// Each byte of `text` `unit` times.
+[[nodiscard]] std::string stretched(std::string_view text, std::uint32_t unit);
+/// The text that was stretched to this one; nothing if none was.
+[[nodiscard]] std::optional<std::string> shrunk(std::string_view text, std::uint32_t unit);
 
 class link {
  public:
@@ -23,7 +30,8 @@ class link {
     std::string data{};
   };
 
-  explicit link(rig& r);
+  /// Each byte of the script stands for `unit` bytes.
+  explicit link(rig& r, std::uint32_t unit = 1);
 
   /// Sends it, and does not wait. Returns its cookie.
   std::uint64_t send(const op& o, std::size_t index, const script& s);
@@ -49,8 +57,10 @@ class link {
 
  private:
   [[nodiscard]] std::string take_one(std::string_view& rest);
+  void say(const std::string& message);
 
   rig::connection& connection_;
+  std::uint32_t unit_;
   std::uint64_t cookie_ = 0;
   std::size_t taken_ = 0;
   std::map<std::uint64_t, request> requests_;

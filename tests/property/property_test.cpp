@@ -94,6 +94,21 @@ TEST(streams_equal_the_array, in_order_spool) {
   play(1000, order::spool, run_sessions, as_it_is);
 }
 
+/// Large payloads, whichever way they go.
+class LargePayloads : public ::testing::TestWithParam<data_path> {};
+
+INSTANTIATE_TEST_SUITE_P(Each, LargePayloads, ::testing::ValuesIn(all_paths), name_of);
+
+TEST_P(LargePayloads, MakeTheSameStreamAsTheArrayInEveryOrder) {
+  const auto run = [](const script& s) { return run_large_sessions(s, GetParam()); };
+  for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
+    play(100, mode, run, [](script& s) {
+      if (s.size) s.size = s.reach();
+      clean(s);
+    });
+  }
+}
+
 TEST(ClearedDisk, IsCommittedOnlyWhereTheModelProvesIt) {
   for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
     play(150, run_sessions, [mode](choices& from) { return make_copy(from, mode); });

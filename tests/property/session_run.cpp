@@ -18,12 +18,17 @@ using stream::order;
 
 constexpr int shut_down = 108;  // NBD_ESHUTDOWN
 
-nbd_export::settings settings_of(const script& s) {
+/// What each byte of a script stands for, where payloads are to be spliced: many payloads of a
+/// script have the 128 bytes that this makes 32 KiB.
+constexpr std::uint32_t large_unit = 256;
+static_assert(large_unit * 128 == payload::least_splice);
+
+nbd_export::settings settings_of(const script& s, std::uint32_t unit) {
   auto settings = rig::plain();
-  if (s.size) settings.config.size = s.before + *s.size;
-  settings.config.max_stream = s.before + script::max_stream;
-  settings.config.window = s.window;
-  settings.config.spill_limit = s.spill;
+  if (s.size) settings.config.size = s.before + *s.size * unit;
+  settings.config.max_stream = s.before + script::max_stream * unit;
+  settings.config.window = s.window * unit;
+  if (s.spill) settings.config.spill_limit = *s.spill * unit;
   settings.config.stall = s.patient ? std::chrono::hours(24) : std::chrono::hours(0);
   settings.config.pad = s.pad;
   settings.order = s.mode;
@@ -33,7 +38,8 @@ nbd_export::settings settings_of(const script& s) {
 
 class session_run {
  public:
-  explicit session_run(const script& s) : script_(s), disk_(s), rig_(settings_of(s)) {}
+  session_run(const script& s, data_path path, std::uint32_t unit)
+      : script_(s), unit_(unit), disk_(s), rig_(settings_of(s, unit), path) {}
 
   std::string play() {
     if (script_.before > 0) name_what_is_before();
@@ -47,10 +53,8 @@ class session_run {
 
  private:
   // What can be seen.
-  [[nodiscard]] std::string_view sent() const {
-    const auto all = everything_sent();
-    return all.substr(std::min<std::size_t>(all.size(), script_.before));
-  }
+  /// Counted as the script does.
+  [[nodiscard]] std::string_view sent() const { return sent_; }
   [[nodiscard]] std::string_view everything_sent() const {
     return rig_.tape.streams.empty() ? std::string_view() : rig_.tape.streams.back().data;
   }
@@ -68,7 +72,7 @@ class session_run {
   }
 
   link& client(std::size_t index) {
-    if (!clients_[index]) clients_[index] = std::make_unique<link>(rig_);
+    if (!clients_[index]) clients_[index] = std::make_unique<link>(rig_, unit_);
     return *clients_[index];
   }
 
@@ -90,9 +94,17 @@ class session_run {
 
   void settle() {
     rig_.settle();
+    take_sent();
     for (const auto& c : clients_) {
       if (c) expect_right(c->take_answers());
     }
+  }
+  void take_sent() {
+    auto more = everything_sent();
+    more.remove_prefix(std::min<std::size_t>(more.size(), script_.before + sent_.size() * unit_));
+    const auto units = shrunk(more, unit_);
+    expect(units.has_value(), "the stream has bytes that nobody wrote");
+    sent_ += units.value_or("");
   }
   void expect_right(const std::string& wrong) { expect(wrong.empty(), "{}", wrong); }
 
@@ -225,29 +237,39 @@ class session_run {
     const bool commits = wrote && !over && complete;
     expect((rig_.tape.commits() == 1) == commits, "committed or not: it must be {}", commits);
     expect(rig_.exported.committed() + rig_.exported.aborted() == (wrote ? 1 : 0), "counted wrong");
-    const auto before = link::content_before(script_);
-    expect(!commits || everything_sent() == before + disk_.stream(), "the stream is not the array");
+    const auto meant = link::content_before(script_) + stretched(disk_.stream(), unit_);
+    expect(!commits || everything_sent() == meant, "the stream is not the array");
   }
 
   const script& script_;
+  const std::uint32_t unit_;
   plain_disk disk_;
   rig rig_;
+  std::string sent_;
   std::array<std::unique_ptr<link>, script::most_clients + 1> clients_;
   std::string wrong_;
 };
 
-}  // namespace
-
-std::string run_sessions(const script& s) {
+std::string run(const script& s, data_path path, std::uint32_t unit) {
   testing::TestPartResultArray found;
   std::string wrong;
   {
     using reporter = testing::ScopedFakeTestPartResultReporter;
     const reporter quiet(reporter::INTERCEPT_ONLY_CURRENT_THREAD, &found);
-    wrong = session_run(s).play();
+    wrong = session_run(s, path, unit).play();
   }
   if (wrong.empty() && found.size() > 0) wrong = found.GetTestPartResult(0).message();
   return wrong;
+}
+
+}  // namespace
+
+std::string run_sessions(const script& s) {
+  return run(s, data_path::copied, 1);
+}
+
+std::string run_large_sessions(const script& s, data_path path) {
+  return run(s, path, large_unit);
 }
 
 }  // namespace nbdstream::test

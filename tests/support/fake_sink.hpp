@@ -6,18 +6,36 @@
 #define NBDSTREAM_TESTS_SUPPORT_FAKE_SINK_HPP
 
 #include "io/condition.hpp"
+#include "io/pipe.hpp"
 #include "sink/sink.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <boost/asio/error.hpp>
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace nbdstream::test {
+
+/// How large payloads come to a sink.
+enum class data_path {
+  copied,          ///< in memory
+  spliced,         ///< as into a pipe
+  spliced_unseen,  ///< as into a file: what has left the socket is known afterwards
+};
+
+inline constexpr std::array all_paths{data_path::copied, data_path::spliced,
+                                      data_path::spliced_unseen};
+
+inline std::string name_of(const ::testing::TestParamInfo<data_path>& path) {
+  constexpr std::array names{"Copied", "Spliced", "SplicedUnseen"};
+  return names[static_cast<std::size_t>(path.param)];
+}
 
 /// What a fake_sink remembers and is told; outlives it.
 struct sink_tape {
@@ -30,13 +48,18 @@ struct sink_tape {
   };
   std::vector<stream> streams;
   std::vector<std::string>
-      calls;  ///< "open", "write", "parts", "file", "zeroes", "flush", "commit", "abort"
+      calls;  ///< "open", "write", "parts", "splice", "file", "zeroes", "flush", "commit", "abort"
 
   std::optional<std::size_t> fail_at;  ///< the index in `calls` that fails
   int fail_with = EIO;
   bool cancelled_by_itself = false;  ///< that failure says operation_aborted
 
+  data_path path = data_path::copied;
+  std::optional<std::size_t> unsupported_at;  ///< the index of a splice that does not work
+  std::uint64_t spliced = 0;                  ///< bytes that came by splice
+
   std::string hold;      ///< this call waits until it is empty, or it is cancelled
+  bool deaf = false;     ///< it does not even heed that it is cancelled
   bool waiting = false;  ///< in such a call
   bool flushes = true;
   std::uint64_t in_transit = 0;
@@ -121,7 +144,10 @@ class fake_sink final : public sink::sink {
     EXPECT_TRUE(open_) << "abort of a sink that is not open";
     cancel();
     while (busy_) co_await changed_.wait();
+    aborting_ = true;
     tape_.calls.emplace_back("abort");
+    while (tape_.hold == "abort") co_await changed_.wait();
+    aborting_ = false;
     if (!tape_.streams.empty()) ++tape_.streams.back().aborts;
     open_ = false;
     cancelled_ = false;
@@ -130,13 +156,40 @@ class fake_sink final : public sink::sink {
     cancelled_ = true;
     changed_.notify_all();
   }
-  [[nodiscard]] bool splices() const noexcept override { return false; }
-  awaitable<io::splice_result> splice(int, std::uint64_t) override {
-    ADD_FAILURE() << "splice of a sink that does not";
-    co_return io::splice_result{};
+  [[nodiscard]] bool splices() const noexcept override {
+    return tape_.path != data_path::copied && !cannot_splice_;
+  }
+  [[nodiscard]] bool splices_unseen() const noexcept override {
+    return tape_.path == data_path::spliced_unseen;
+  }
+  awaitable<io::splice_result> splice(int socket, std::uint64_t count) override {
+    EXPECT_GT(count, 0u);
+    EXPECT_TRUE(splices());
+    io::splice_result did;
+    did.unsupported = cannot_splice_ = tape_.unsupported_at == tape_.calls.size();
+    if (did.unsupported) count = 0;
+    const bool unseen = splices_unseen();
+    moved m;
+    if (unseen) m = move(socket, count);
+    const auto failed = co_await step("splice");
+    // Some of it may have come before the failure.
+    if (!unseen) m = move(socket, failed ? count / 2 : count);
+    did.moved = m.bytes.size();
+    if (failed) {
+      did = {failed.code, failed.why, did.moved};
+    } else if (m.error != 0 && m.error != EAGAIN) {
+      did.error = from_errno(m.error);
+    } else {
+      did.source_empty = did.moved == 0 && m.error == EAGAIN;
+    }
+    tape_.spliced += did.moved;
+    const bool lost = unseen && failed;
+    if (!lost) tape_.streams.back().data += m.bytes;
+    co_return did;
   }
   [[nodiscard]] std::string_view name() const noexcept override { return "sink fake"; }
   [[nodiscard]] activity busy() const noexcept override {
+    if (aborting_) return activity::aborting;
     return busy_ ? activity::working : activity::none;
   }
   [[nodiscard]] bool flushes() const noexcept override { return tape_.flushes; }
@@ -148,13 +201,34 @@ class fake_sink final : public sink::sink {
   }
 
  private:
+  /// What was moved, and why no more was: an errno, or 0 at the end of the socket.
+  struct moved {
+    std::string bytes;
+    int error = 0;
+  };
+  /// Splices from the socket into the pipe, and reads that empty.
+  moved move(int socket, std::uint64_t count) {
+    if (!pipe_.in) pipe_ = io::make_pipe(O_NONBLOCK);
+    moved m;
+    while (m.bytes.size() < count) {
+      const auto n = ::splice(socket, nullptr, pipe_.in.get(), nullptr, count - m.bytes.size(),
+                              SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+      m.error = n < 0 ? errno : 0;
+      if (n <= 0) break;
+      const auto had = m.bytes.size();
+      m.bytes.resize(had + static_cast<std::size_t>(n));
+      EXPECT_EQ(::read(pipe_.out.get(), m.bytes.data() + had, static_cast<std::size_t>(n)), n);
+    }
+    return m;
+  }
+
   awaitable<nbdstream::sink::failure> step(std::string what) {
     EXPECT_TRUE(open_) << what << " of a sink that is not open";
     EXPECT_FALSE(busy_) << what << " while another call is under way";
     busy_ = true;
     const auto index = tape_.calls.size();
     tape_.calls.push_back(what);
-    while (tape_.hold == what && !cancelled_) {
+    while (tape_.hold == what && (!cancelled_ || tape_.deaf)) {
       tape_.waiting = true;
       co_await changed_.wait();
     }
@@ -174,7 +248,10 @@ class fake_sink final : public sink::sink {
   sink_tape& tape_;
   io::condition changed_;
   bool open_ = false;
+  io::pipe_ends pipe_;  ///< what is spliced passes through it
+  bool cannot_splice_ = false;
   bool busy_ = false;
+  bool aborting_ = false;
   bool cancelled_ = false;
 };
 

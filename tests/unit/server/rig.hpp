@@ -71,12 +71,13 @@ class fake_client {
 
 class rig : private session_host {
  public:
-  /// settle is 0 unless the settings say otherwise.
-  explicit rig(nbd_export::settings s = plain())
+  /// settle is 0 unless the settings say otherwise. With `path`, connections hand out a socket.
+  explicit rig(nbd_export::settings s = plain(), data_path path = data_path::copied)
       : sink(new fake_sink(loop.get_executor(), tape)),
         exported(loop.get_executor(), with_spill(std::move(s), spill, loop.get_executor()),
                  std::unique_ptr<sink::sink>(sink), log, changed),
         infos_{exported.info()} {
+    tape.path = path;
     spawn(loop, exported.run(), &export_done);
     spawn(loop, exported.watch_sink());
   }
@@ -130,6 +131,7 @@ class rig : private session_host {
   connection& connect(std::string script) {
     auto& c = connections.emplace_back(loop.get_executor());
     c.tape.to_server = std::move(script);
+    c.tape.has_socket = tape.path != data_path::copied;
     return c;
   }
   void go(connection& c) {
@@ -140,6 +142,11 @@ class rig : private session_host {
     spawn(loop, c.served->run(), &c.done);
   }
   void settle() { run_dry(loop); }
+  /// Whether no coroutine is left, once all has ended.
+  [[nodiscard]] bool nothing_left() {
+    settle();
+    return loop.stopped();
+  }
 
   asio::io_context loop{1};
   io::condition changed{loop.get_executor()};  ///< the server's

@@ -20,6 +20,8 @@ struct scenario {
   std::string meant;    ///< the stream, where all goes well
   bool commits = true;  ///< where all goes well
   bool held = false;    ///< what was answered may fail later, when nobody is there to be told
+  std::vector<std::size_t> splits{};  ///< where reads of the script end
+  bool large = false;                 ///< it has payloads that are spliced
 };
 
 /// `length` bytes that differ from one another and from zero.
@@ -71,6 +73,57 @@ inline scenario pipelined() {
 inline scenario big_write() {
   scenario s{"a write of 1 MiB", rig::plain(), {}, pattern(1 << 20), true};
   s.client.flags().go().write(0, s.meant, scripted_client::fua).disc();
+  s.large = true;
+  return s;
+}
+
+inline std::vector<std::size_t> split_every(std::size_t bytes, const std::string& script) {
+  std::vector<std::size_t> splits;
+  for (auto at = bytes; at < script.size(); at += bytes) splits.push_back(at);
+  return splits;
+}
+
+/// One behind the other, with small ones, a gap, and one that reaches beyond the size.
+inline scenario large_payloads() {
+  scenario s{"large payloads", rig::sized(140'001), {}, {}, true};
+  const auto a = pattern(40'000, 1);
+  const auto b = pattern(33'000, 2);
+  const auto c = pattern(100, 3);
+  const auto d = pattern(32'768, 4);
+  const auto e = pattern(34'001, 5);
+  s.client.flags().go().write(0, a).write(40'000, b).write(73'000, c).flush();
+  s.client.write(73'100, d, scripted_client::fua).zeroes(105'868, 100);
+  s.client.write(106'000, e + std::string(287, '\0')).disc();
+  s.meant = a + b + c + d + std::string(132, '\0') + e;
+  s.splits = split_every(15'000, s.client.script());
+  s.large = true;
+  return s;
+}
+
+/// Some of them held, in memory and in the spill file, between others that are not; in spool all
+/// are in the file.
+inline scenario large_out_of_order(stream::order order) {
+  scenario s{"large payloads, out of order", rig::ordered(order, 50'000), {}, {}, true, true};
+  const auto a = pattern(40'000, 1);
+  const auto b = pattern(40'000, 2);
+  const auto c = pattern(33'000, 3);
+  const auto d = pattern(50'000, 4);
+  s.client.flags().go().write(0, a).write(40'000, b).write(120'000, d).write(170'000, a);
+  s.client.read(120'000, 40'000).write(80'000, c).zeroes(113'000, 7'000).disc();
+  s.meant = a + b + c + std::string(7'000, '\0') + d + a;
+  s.splits = split_every(12'000, s.client.script());
+  s.large = order != stream::order::spool;
+  return s;
+}
+
+/// Short enough to be read byte by byte. The first is read like any other; behind it splicing
+/// begins.
+inline scenario two_large_payloads() {
+  scenario s{"two large payloads", rig::plain(), {}, pattern(70'000), true};
+  s.client.flags().go().write(0, s.meant.substr(0, 33'000)).write(33'000, s.meant.substr(33'000));
+  s.client.disc();
+  s.splits = {s.client.ends().at(1)};
+  s.large = true;
   return s;
 }
 
@@ -120,27 +173,34 @@ inline scenario in_chunks(bool extended) {
   return s;
 }
 
-inline std::vector<scenario> scenarios() {
+/// What is tried in each way; those without large payloads are the same on most paths.
+inline std::vector<scenario> scenarios(data_path path) {
   using stream::order;
-  return {every_command(),
-          in_chunks(false),
-          in_chunks(true),
-          by_export_name(),
-          pipelined(),
-          big_write(),
-          refused(),
-          out_of_order(order::window, "out of order, window"),
-          out_of_order(order::spill, "out of order, spill"),
-          out_of_order(order::spool, "spool")};
+  std::vector<scenario> all{every_command(),
+                            big_write(),
+                            large_payloads(),
+                            large_out_of_order(order::spill),
+                            two_large_payloads(),
+                            refused(),
+                            out_of_order(order::spill, "out of order, spill")};
+  if (path != data_path::copied) return all;
+  all.push_back(in_chunks(false));
+  all.push_back(in_chunks(true));
+  all.push_back(by_export_name());
+  all.push_back(pipelined());
+  all.push_back(out_of_order(order::window, "out of order, window"));
+  all.push_back(out_of_order(order::spool, "spool"));
+  return all;
 }
 
 /// Runs `s` on a rig that `prepare` has tuned, to its end, and checks what must always hold.
-inline void play(const scenario& s, const std::string& what,
+inline void play(const scenario& s, data_path path, const std::string& what,
                  const std::function<void(rig&, rig::connection&)>& prepare,
                  const std::function<void(rig&, rig::connection&, const transcript&)>& check) {
   SCOPED_TRACE(s.name + ", " + what);
-  rig r(s.settings);
+  rig r(s.settings, path);
   auto& c = r.connect(s.client.script());
+  c.tape.splits = s.splits;
   prepare(r, c);
   r.go(c);
   r.settle();
@@ -148,6 +208,7 @@ inline void play(const scenario& s, const std::string& what,
   r.exported.no_more_clients();
   r.settle();
   ASSERT_TRUE(r.export_done) << "the export hangs\n" << r.log.all();
+  EXPECT_TRUE(r.nothing_left()) << "a coroutine hangs\n" << r.log.all();
 
   EXPECT_TRUE(r.tape.all_ended_once());
   EXPECT_LE(r.tape.streams.size(), 1u);

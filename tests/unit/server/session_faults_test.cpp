@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Fail at every step: each scripted session again and again, with the 0th, 1st, 2nd ... call of
-// the transport or the sink failing.
+// the transport, the sink or the spill file failing; whichever way the bytes go.
 #include "scenarios.hpp"
 
 namespace nbdstream::test {
@@ -16,6 +16,14 @@ std::size_t unanswered(const scenario& s, const rig::connection& c, const transc
   return whole - said.answers.size();
 }
 
+class SessionFaults : public ::testing::TestWithParam<data_path> {
+ protected:
+  void fail_every_transport_call(fault how);
+  void fail_every_sink_call(int error_number, std::uint32_t answered, bool flushes);
+};
+
+INSTANTIATE_TEST_SUITE_P(Each, SessionFaults, ::testing::ValuesIn(all_paths), name_of);
+
 void check_undisturbed(const scenario& s, rig& r, const rig::connection& c,
                        const transcript& said) {
   EXPECT_EQ(r.exported.committed(), s.commits ? 1u : 0u) << r.log.all();
@@ -23,12 +31,13 @@ void check_undisturbed(const scenario& s, rig& r, const rig::connection& c,
   EXPECT_EQ(said.leftover, "");
 }
 
-TEST(SessionFaults, WithoutAFaultEverySessionEndsAsItWasMeant) {
-  for (const auto& s : scenarios()) {
+TEST_P(SessionFaults, WithoutAFaultEverySessionEndsAsItWasMeant) {
+  for (const auto& s : scenarios(GetParam())) {
     play(
-        s, "no fault", [](rig&, rig::connection&) {},
+        s, GetParam(), "no fault", [](rig&, rig::connection&) {},
         [&s](rig& r, rig::connection& c, const transcript& said) {
           check_undisturbed(s, r, c, said);
+          EXPECT_EQ(r.tape.spliced > 0, s.large && GetParam() != data_path::copied);
           if (!s.commits) return;
           EXPECT_EQ(r.tape.data(), s.meant);
           for (const auto& a : said.answers) EXPECT_EQ(a.error, 0u) << a.cookie;
@@ -37,13 +46,13 @@ TEST(SessionFaults, WithoutAFaultEverySessionEndsAsItWasMeant) {
 }
 
 /// Fails each call of the transport in turn, until a run has fewer calls than that.
-void fail_every_transport_call(fault how) {
-  for (const auto& s : scenarios()) {
+void SessionFaults::fail_every_transport_call(fault how) {
+  for (const auto& s : scenarios(GetParam())) {
     bool reached = true;
     for (std::size_t n = 0; reached; ++n) {
       ASSERT_LT(n, no_end_in_sight);
       play(
-          s, "transport call " + std::to_string(n),
+          s, GetParam(), "transport call " + std::to_string(n),
           [&](rig&, rig::connection& c) {
             c.tape.fail_at = n;
             c.tape.fail_how = how;
@@ -57,30 +66,30 @@ void fail_every_transport_call(fault how) {
   }
 }
 
-TEST(SessionFaults, AConnectionResetAtAnyCallLeavesNothingBehind) {
+TEST_P(SessionFaults, AConnectionResetAtAnyCallLeavesNothingBehind) {
   fail_every_transport_call(fault::reset);
 }
 
-TEST(SessionFaults, AnEndOfTheStreamAtAnyCallLeavesNothingBehind) {
+TEST_P(SessionFaults, AnEndOfTheStreamAtAnyCallLeavesNothingBehind) {
   fail_every_transport_call(fault::end);
 }
 
-TEST(SessionFaults, AShortReadAtAnyCallChangesNothing) {
+TEST_P(SessionFaults, AShortReadAtAnyCallChangesNothing) {
   fail_every_transport_call(fault::one_byte);
 }
 
-TEST(SessionFaults, AnOperationCancelledAtAnyCallLeavesNothingBehind) {
+TEST_P(SessionFaults, AnOperationCancelledAtAnyCallLeavesNothingBehind) {
   fail_every_transport_call(fault::cancel);
 }
 
 /// Fails each call of the sink in turn; everybody still gets an answer.
-void fail_every_sink_call(int error_number, std::uint32_t answered, bool flushes) {
-  for (const auto& s : scenarios()) {
+void SessionFaults::fail_every_sink_call(int error_number, std::uint32_t answered, bool flushes) {
+  for (const auto& s : scenarios(GetParam())) {
     bool reached = true;
     for (std::size_t n = 0; reached; ++n) {
       ASSERT_LT(n, no_end_in_sight);
       play(
-          s, "sink call " + std::to_string(n),
+          s, GetParam(), "sink call " + std::to_string(n),
           [&](rig& r, rig::connection&) {
             r.tape.fail_at = n;
             r.tape.fail_with = error_number;
@@ -107,26 +116,26 @@ void fail_every_sink_call(int error_number, std::uint32_t answered, bool flushes
   }
 }
 
-TEST(SessionFaults, AnIoErrorOfTheSinkAtAnyCallAbortsAndTellsTheClient) {
+TEST_P(SessionFaults, AnIoErrorOfTheSinkAtAnyCallAbortsAndTellsTheClient) {
   fail_every_sink_call(EIO, 5, true);
 }
 
-TEST(SessionFaults, AFullSinkAtAnyCallAbortsAndTellsTheClient) {
+TEST_P(SessionFaults, AFullSinkAtAnyCallAbortsAndTellsTheClient) {
   fail_every_sink_call(ENOSPC, 28, false);
 }
 
-TEST(SessionFaults, AReaderThatGoesAwayAtAnyCallAbortsAndIsAnIoErrorToTheClient) {
+TEST_P(SessionFaults, AReaderThatGoesAwayAtAnyCallAbortsAndIsAnIoErrorToTheClient) {
   fail_every_sink_call(EPIPE, 5, true);
 }
 
 /// Fails the opening, and each write and read of the spill file in turn.
-TEST(SessionFaults, ASpillFileThatIsFullAtAnyCallAbortsAndTellsTheClient) {
-  for (const auto& s : scenarios()) {
+TEST_P(SessionFaults, ASpillFileThatIsFullAtAnyCallAbortsAndTellsTheClient) {
+  for (const auto& s : scenarios(GetParam())) {
     bool reached = true;
     for (std::size_t n = 0; reached; ++n) {
       ASSERT_LT(n, no_end_in_sight);
       play(
-          s, "spill call " + std::to_string(n),
+          s, GetParam(), "spill call " + std::to_string(n),
           [&](rig& r, rig::connection&) {
             r.spill.fail_at = n;
             r.spill.fail_with = ENOSPC;
@@ -149,13 +158,31 @@ TEST(SessionFaults, ASpillFileThatIsFullAtAnyCallAbortsAndTellsTheClient) {
   }
 }
 
-TEST(SessionFaults, ASinkThatSaysCancelledOfItsOwnAccordAbortsTheStream) {
-  for (const auto& s : scenarios()) {
+/// Where each call of the sink is a splice that does not work, and the rest is copied.
+TEST_P(SessionFaults, ASpliceThatIsNotSupportedAtAnyCallChangesNothing) {
+  for (const auto& s : scenarios(GetParam())) {
     bool reached = true;
     for (std::size_t n = 0; reached; ++n) {
       ASSERT_LT(n, no_end_in_sight);
       play(
-          s, "sink call " + std::to_string(n),
+          s, GetParam(), "sink call " + std::to_string(n),
+          [&](rig& r, rig::connection&) { r.tape.unsupported_at = n; },
+          [&](rig& r, rig::connection& c, const transcript& said) {
+            reached = n < r.tape.calls.size();
+            check_undisturbed(s, r, c, said);
+          });
+      if (::testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+TEST_P(SessionFaults, ASinkThatSaysCancelledOfItsOwnAccordAbortsTheStream) {
+  for (const auto& s : scenarios(GetParam())) {
+    bool reached = true;
+    for (std::size_t n = 0; reached; ++n) {
+      ASSERT_LT(n, no_end_in_sight);
+      play(
+          s, GetParam(), "sink call " + std::to_string(n),
           [&](rig& r, rig::connection&) {
             r.tape.fail_at = n;
             r.tape.cancelled_by_itself = true;
