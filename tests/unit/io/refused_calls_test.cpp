@@ -3,28 +3,18 @@
 // Calls that the system refuses, for want of memory or because a sandbox does not know them:
 // nothing is taken for a hang-up, and nothing spins.
 #include "abi/system_calls.hpp"
+#include "in_child.hpp"
 #include "io/fd_writer.hpp"
 #include "transport_fixture.hpp"
 
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 namespace nbdstream::test {
 namespace {
 
 using sink_tests::disable_call;
 using std::chrono::milliseconds;
-
-/// Runs `body` in a process of its own, which may do without calls; 0 is success.
-template <class Body>
-int in_child(Body body) {
-  const pid_t pid = ::fork();
-  if (pid == 0) ::_exit(body());
-  int status = -1;
-  EXPECT_EQ(::waitpid(pid, &status, 0), pid);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 milliseconds cpu_time() {
   rusage used{};

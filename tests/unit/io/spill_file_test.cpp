@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "io/spill_file.hpp"
 
+#include "in_child.hpp"
 #include "io/spill.hpp"
 #include "loop.hpp"
 #include "support/temp_directory.hpp"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <filesystem>
 #include <fstream>
@@ -261,6 +267,74 @@ TEST(SpillFile, KeepsWhatIsWrittenAgain) {
   EXPECT_EQ(r.get(8, 11), std::string("\0\0and again", 11));
   r.free(unit + unit / 2, 2 * unit);
   EXPECT_EQ(r.get(8, 11), std::string("\0\0and again", 11));
+}
+
+/// From now on the call `number` of the system never returns to this process, a child, and to
+/// threads that are still to come. Returns a descriptor that is readable while one is made; -1: the
+/// system does not allow that.
+int hang_call(long number) {
+  std::array<sock_filter, 4> rules{{
+      {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, static_cast<std::uint32_t>(number)},
+      {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF},
+      {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+  }};
+  const sock_fprog program{rules.size(), rules.data()};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
+  return static_cast<int>(
+      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
+}
+
+struct use_of_spill {
+  std::shared_ptr<std::array<std::byte, 100>> memory =
+      std::make_shared<std::array<std::byte, 100>>();
+  error_code error;
+  bool done = false;
+};
+
+/// Makes each call that there is, until one fails.
+awaitable<void> use(io::spill& s, use_of_spill& u) {
+  const auto memory = std::exchange(u.memory, nullptr);
+  u.error = co_await s.open();
+  if (!u.error) u.error = co_await s.write(0, *memory, memory);
+  if (!u.error) u.error = co_await s.read(0, *memory, memory);
+  if (!u.error) co_await s.give_back(0, unit);
+  if (!u.error) u.error = co_await s.write(0, *memory, memory);
+  u.done = true;
+}
+
+/// Returns 0 where all is as it should be.
+int use_while_it_hangs(long number, bool asked) {
+  loop l;
+  const auto timeout = asked ? io::clock::duration(no_hurry) : std::chrono::milliseconds(50);
+  auto kept = io::make_spill_file(l.executor(), "/var/tmp", timeout);
+  const int hanging = hang_call(number);
+  if (hanging < 0) return 1;
+  use_of_spill u;
+  const std::weak_ptr<void> memory = u.memory;
+  l.spawn(use(*kept, u));
+  pollfd p{hanging, POLLIN, 0};
+  if (!l.until([&] { return ::poll(&p, 1, 0) == 1; })) return 2;
+  if (asked) kept->abandon();
+  if (!l.until([&] { return u.done; })) return 3;
+  // Of giving back nothing is told; what comes after it tells.
+  const bool told = number != SYS_fallocate;
+  const error_code meant =
+      told && !asked ? from_errno(ETIMEDOUT) : error_code(asio::error::operation_aborted);
+  if (u.error != meant) return 4;
+  // The system still reads or writes there.
+  const bool in_use = number == SYS_pwrite64 || number == SYS_pread64;
+  kept.reset();
+  return memory.expired() == in_use ? 5 : 0;
+}
+
+TEST(SpillFile, ACallThatHangsEndsAtItsTimeoutOrWhenTheSpillIsAbandoned) {
+  for (const long number : {SYS_openat, SYS_pwrite64, SYS_pread64, SYS_fallocate}) {
+    for (const bool asked : {false, true}) {
+      EXPECT_EQ(in_child([=] { return use_while_it_hangs(number, asked); }), 0)
+          << number << (asked ? ", abandoned" : "");
+    }
+  }
 }
 
 }  // namespace

@@ -91,6 +91,7 @@ class rig : private session_host {
     exported.stop("the test is over");
     exported.cancel_commit("the test is over");
     sink->release();
+    spill.release();
     run_dry(loop);
   }
 
