@@ -3,6 +3,7 @@
 // The end of a stream: settling, stopping, a commit under way, and who comes meanwhile.
 #include "server/export.hpp"
 
+#include "support/scripted_client.hpp"
 #include "writer_client.hpp"
 
 namespace nbdstream::test {
@@ -202,6 +203,99 @@ TEST(ExportEnd, StoppedWhileIdleEndsAtOnce) {
   EXPECT_TRUE(r.tape.calls.empty());
   writer_client late(r, "late");
   EXPECT_TRUE(late.write(0, "x").refused);
+}
+
+TEST(ExportEnd, StoppedWhileZeroesAloneWaitIsDecidedAtOnceByWhatWasNamed) {
+  for (const bool whole : {true, false}) {
+    auto s = settling(for_ever);
+    s.config.size = 1000;
+    s.refuse_gaps = true;
+    rig r(s);
+    writer_client c(r, "c");
+    c.zero(0, whole ? 1000 : 512);
+    c.leave(stream::disconnect::clean);
+    ASSERT_TRUE(r.exported.stream_open());
+    r.exported.stop("signal 15");
+    r.settle();
+    EXPECT_TRUE(r.export_done);
+    EXPECT_EQ(r.exported.committed(), whole ? 1u : 0u) << r.log.all();
+    EXPECT_EQ(r.exported.aborted(), whole ? 0u : 1u);
+    EXPECT_EQ(r.log.says("488 bytes were never named"), !whole) << r.log.all();
+  }
+}
+
+TEST(ExportEnd, StoppedWhileHeldDataAreSentAbortsAtOnceWhereBytesAreMissing) {
+  auto s = rig::windowed(1 << 20);
+  s.config.size = 1000;
+  s.refuse_gaps = true;
+  rig r(s);
+  r.tape.hold = "parts";
+  scripted_client c;
+  c.flags().go().write(4, "bbbb").write(0, "aaaa").disc();
+  r.go(r.connect(c.script()));
+  r.settle();
+  ASSERT_TRUE(r.tape.waiting);
+  r.exported.stop("signal 15");
+  r.settle();
+  EXPECT_TRUE(r.export_done) << "it cannot become complete";
+  EXPECT_EQ(r.exported.aborted(), 1u);
+  EXPECT_TRUE(r.tape.all_ended_once());
+}
+
+/// All that a client has written is in the spill file, and is being sent.
+class ExportOfASpool : public ::testing::Test {
+ protected:
+  ExportOfASpool() {
+    r.tape.hold = "write";
+    scripted_client c;
+    c.flags().go().write(4, "bbbb").write(0, "aaaa").disc();
+    r.go(r.connect(c.script()));
+    r.settle();
+    EXPECT_TRUE(r.tape.waiting);
+    EXPECT_TRUE(r.connections.front().done);
+  }
+  rig r{rig::ordered(stream::order::spool, 1 << 20)};
+};
+
+/// What was held is being sent since the gap before it is filled, and no writer is left.
+TEST(ExportEnd, CancelledWhileHeldDataAreSentBeforeTheCommitAborts) {
+  rig r(rig::windowed(1 << 20));
+  r.tape.hold = "parts";
+  scripted_client c;
+  c.flags().go().write(4, "bbbb").write(0, "aaaa").disc();
+  r.go(r.connect(c.script()));
+  r.settle();
+  ASSERT_TRUE(r.tape.waiting);
+  ASSERT_TRUE(r.connections.front().done);
+  r.exported.stop("signal 15");
+  r.settle();
+  EXPECT_FALSE(r.export_done) << "nothing is missing";
+  r.exported.cancel_commit("signal 15 again");
+  r.settle();
+  EXPECT_TRUE(r.export_done) << r.log.all();
+  EXPECT_EQ(r.exported.aborted(), 1u);
+  EXPECT_TRUE(r.tape.all_ended_once());
+}
+
+TEST_F(ExportOfASpool, IsFinishedWhenItIsStoppedWhileItIsSent) {
+  r.exported.stop("signal 15");
+  r.settle();
+  EXPECT_FALSE(r.export_done) << "the sink has not taken it yet";
+  r.sink->release();
+  r.settle();
+  EXPECT_TRUE(r.export_done);
+  EXPECT_EQ(r.exported.committed(), 1u) << r.log.all();
+  EXPECT_EQ(r.tape.data(), "aaaabbbb");
+}
+
+TEST_F(ExportOfASpool, IsAbortedWhenEvenThatIsCancelled) {
+  r.exported.stop("signal 15");
+  r.exported.cancel_commit("signal 15 again");
+  r.settle();
+  EXPECT_TRUE(r.export_done);
+  EXPECT_EQ(r.exported.aborted(), 1u);
+  EXPECT_TRUE(r.tape.all_ended_once());
+  EXPECT_TRUE(r.log.says("signal 15 again")) << r.log.all();
 }
 
 TEST(ExportEnd, AFailedCommitIsAnAbort) {

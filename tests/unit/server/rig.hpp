@@ -58,6 +58,11 @@ class fake_client {
   [[nodiscard]] std::size_t late_replies() {
     return output_.queue().size() / protocol::simple_reply_size;
   }
+  /// What it was answered until now.
+  [[nodiscard]] std::string said() {
+    const auto& all = output_.queue();
+    return {reinterpret_cast<const char*>(all.data()), all.size()};
+  }
 
  private:
   connection_tape tape_;
