@@ -10,6 +10,6 @@ if(NBDSTREAM_WERROR)
     # Guesses of the optimizer, which sees std::optional and std::string in pieces.
     target_compile_options(nbdstream_warnings INTERFACE
       -Wno-error=maybe-uninitialized -Wno-error=stringop-overflow -Wno-error=restrict
-      -Wno-error=array-bounds)
+      -Wno-error=array-bounds -Wno-error=dangling-pointer)
   endif()
 endif()

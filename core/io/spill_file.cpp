@@ -62,7 +62,7 @@ class spill_file final : public spill {
       auto made = make_file(directory);
       if (!made) return -made.error().value();
       *to = std::move(*made);
-      return try_offsets(to->get());
+      return 0;
     };
     co_return co_await run(std::move(job));
   }

@@ -138,7 +138,7 @@ awaitable<bool> nbd_export::stream_decided() {
   while (current_ || phase_ == phase::serving) {
     auto until = time_point::max();
     if (current_) {
-      if (current_->state() == state_of::failed || current_->state() == state_of::written) {
+      if (current_->state() == state_of::failed || current_->state() == state_of::complete) {
         co_return true;
       }
       until = current_->next_action_at();

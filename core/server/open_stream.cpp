@@ -73,6 +73,10 @@ void open_stream::fail(std::string_view reason, stream::verdict::cause why) {
 /// No coroutine waits any longer for a stream that has failed.
 void open_stream::verdict_changed() {
   changed_.notify_all();
+  if (state() == state_of::written) {
+    order_.finish(settings_.pad);
+    verdict_.cover(order_.named());
+  }
   if (state() != state_of::failed || std::exchange(waiters_aborted_, true)) return;
   cancelled_at_ = io::clock::now();
   if (opened_) sink_.cancel();
@@ -195,11 +199,6 @@ awaitable<sink::failure> open_stream::complete() {
 
 awaitable<void> open_stream::finish() {
   bool committed = false;
-  if (state() == state_of::written) {
-    order_.finish(settings_.pad);
-    verdict_.cover(order_.named());
-    verdict_changed();
-  }
   if (state() == state_of::complete) {
     const auto failed = co_await complete();
     committed = !failed;

@@ -138,7 +138,7 @@ class open_stream {
   /// lets the verdict know the time. Returns when there is nothing more to do now.
   [[nodiscard]] awaitable<void> act();
 
-  /// Commits, or aborts. State: written or failed; once, but again where it has thrown. Afterwards
+  /// Commits, or aborts. State: complete or failed; once, but again where it has thrown. Afterwards
   /// the sink is free for the next stream.
   [[nodiscard]] awaitable<void> finish();
 

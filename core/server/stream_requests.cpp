@@ -174,6 +174,9 @@ awaitable<io::splice_result> open_stream::splice(client& who, const protocol::re
   error = wire_error::io;
   if (over()) co_return did;
   did = co_await sink_.splice(socket, count);
+  // No sink that takes a splice is a connection: it is the client's that was reset, which is its
+  // end.
+  if (did.error == boost::system::errc::connection_reset) did.error = {};
   sent_bytes_ += did.moved;
   spliced_bytes_ += did.moved;
   error = did.error ? failed_in_sink(who, r, did.error, did.why) : wire_error::none;

@@ -108,26 +108,33 @@ verdict::time_point verdict::next_at() const noexcept {
 }
 
 void verdict::cover(const coverage& named) {
-  state_ = state::complete;
   const bool zeroes_may_be_meant =
       rules_.decided_by_run && rules_.size_is_known && !rules_.refuse_gaps;
-  if (!named.any() && !zeroes_may_be_meant) {
-    return fail("nothing was written: no request named a byte, and TRIM names none");
+  const bool nothing = !named.any() && !zeroes_may_be_meant;
+  const bool missing = rules_.every_byte() && !named.complete();
+  const bool unproven =
+      rules_.every_byte() && !rules_.decided_by_run && named.zeroes_were_overwritten();
+  if (!nothing && !missing && !unproven) {
+    state_ = state::complete;
+    return;
   }
-  if (!rules_.every_byte()) return;
-  if (!named.complete()) {
-    fail(fmt::format("{} bytes were never named by any request ({}); {}", named.missing_bytes(),
-                     named.describe(),
-                     rules_.refuse_gaps
-                         ? "--gaps allow is for clients that skip zeroes"
-                         : "the client of the stream before this one vanished, and this may be the "
-                           "same client, which goes on in the middle: write the whole disk again"));
-  } else if (named.zeroes_were_overwritten() && !rules_.decided_by_run) {
-    fail(fmt::format(
+  enter_failed(cause::other);
+  if (nothing) {
+    reason_ = "nothing was written: no request named a byte, and TRIM names none";
+  } else if (missing) {
+    reason_ =
+        fmt::format("{} bytes were never named by any request ({}); {}", named.missing_bytes(),
+                    named.describe(),
+                    rules_.refuse_gaps
+                        ? "--gaps allow is for clients that skip zeroes"
+                        : "the client of the stream before this one vanished, and this may be the "
+                          "same client, which goes on in the middle: write the whole disk again");
+  } else {
+    reason_ = fmt::format(
         "bytes that were named as zeroes were written again (first at {}), so that it cannot be "
         "known whether all data came: a client that zeroes the disk first and then writes it needs "
         "--run, whose exit status tells, or --gaps allow, which believes its NBD_CMD_DISC",
-        named.first_overwritten()));
+        named.first_overwritten());
   }
 }
 
