@@ -165,7 +165,7 @@ TEST_F(peers, qemu_io_writes_zeroes_discards_and_flushes) {
   expected.replace(0, 65536, 65536, '\x5a');
   expected.replace(512 * KiB, 4096, 4096, '\x11');
   write_file(path("in.raw"), expected);
-  process server = start_server();
+  process server = start_server({"--gaps", "allow"});
   process reader = start_reader();
   const result ended =
       start({"qemu-io", "-f", "raw", "-d", "unmap", "-c", "write -P 0x5a 0 64k", "-c",
