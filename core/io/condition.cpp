@@ -13,9 +13,8 @@ awaitable<void> condition::wait(clock::time_point until) {
 }
 
 awaitable<void> condition::wait_with_second_look(clock::time_point until) {
-  constexpr auto moment = std::chrono::milliseconds(50);
   co_await wait(until);
-  if (clock::now() >= until) co_await wait(clock::now() + moment);
+  if (clock::now() >= until) co_await wait(clock::now() + second_look_after);
 }
 
 void condition::notify_all() {

@@ -18,6 +18,10 @@ namespace nbdstream::io {
 
 using clock = std::chrono::steady_clock;
 
+/// A process that was stopped for long sees its deadlines pass before it sees what has come
+/// meanwhile. So a deadline that has passed is looked at again after this time, before it counts.
+constexpr auto second_look_after = std::chrono::milliseconds(50);
+
 /// Like std::condition_variable: state changes are announced, and who waits looks again. One
 /// thread. Must outlive those who wait.
 class condition {
@@ -28,8 +32,7 @@ class condition {
   /// loop must then see that for itself.
   [[nodiscard]] awaitable<void> wait(clock::time_point until = clock::time_point::max());
 
-  /// The same, but where `until` has passed it waits a moment longer: a process that was stopped
-  /// for long sees its deadlines pass before it sees what has come meanwhile.
+  /// The same, but where `until` has passed it waits `second_look_after` longer.
   [[nodiscard]] awaitable<void> wait_with_second_look(clock::time_point until);
 
   /// Never resumes anybody before it returns.

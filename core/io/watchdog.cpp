@@ -2,12 +2,6 @@
 #include "io/watchdog.hpp"
 
 namespace nbdstream::io {
-namespace {
-
-constexpr auto second_look = std::chrono::milliseconds(50);
-
-}  // namespace
-
 void watchdog::expect_within(clock::duration time) {
   deadline_ = clock::now() + time;
   if (deadline_ < asleep_until_) changed_.notify_all();
@@ -22,7 +16,7 @@ awaitable<bool> watchdog::expired() {
       co_return true;
     }
     passed = late ? deadline_ : clock::time_point::max();
-    asleep_until_ = late ? clock::now() + second_look : deadline_;
+    asleep_until_ = late ? clock::now() + second_look_after : deadline_;
     co_await changed_.wait(asleep_until_);
   }
   co_return false;

@@ -15,9 +15,7 @@ class watchdog {
   void expect_within(clock::duration time);
   void rest() noexcept { deadline_ = clock::time_point::max(); }
 
-  /// Until the deadline has passed (true), or stop() was called (false). A process that was stopped
-  /// for long sees the deadline before what has come meanwhile, so it looks once more a moment
-  /// later.
+  /// Until the deadline has passed (true), also at a second look, or stop() was called (false).
   [[nodiscard]] awaitable<bool> expired();
   void stop();
 

@@ -13,7 +13,6 @@ namespace nbdstream::io {
 namespace {
 
 constexpr auto interrupt_interval = std::chrono::milliseconds(100);
-constexpr auto second_look = std::chrono::milliseconds(50);
 
 /// Of the loop's thread, where workers are destroyed.
 bool any_left_behind = false;
@@ -106,7 +105,7 @@ awaitable<std::int64_t> worker::run(job call, clock::time_point until) {
         abandoned_ = true;
         co_return -ETIMEDOUT;
       }
-      until = clock::now() + second_look;
+      until = clock::now() + second_look_after;
     }
     if (interrupt_) interrupt_();
   }

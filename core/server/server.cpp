@@ -300,9 +300,8 @@ awaitable<void> server::read_clients_to_their_ends() {
   if (!connections_.empty()) co_await changed_.wait_with_second_look(until);
   if (connections_.empty()) {
     for (auto& e : exports_) e->no_more_clients();
-  } else {
-    stop_exports(
-        "the command of --run has exited, but after --run-grace a client is still connected");
+  } else {  // what is open fails by itself: stream::verdict
+    for (auto& e : exports_) e->close();
   }
 }
 
