@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace nbdstream {
 
@@ -47,7 +48,19 @@ void open_stream::leave(client& who, stream::disconnect how) {
 
 void open_stream::bystanders(std::size_t count) {
   verdict_.bystanders(count, io::clock::now());
+  bystanders_ = count;
+  tell_of_bystanders();
   changed_.notify_all();
+}
+
+/// Otherwise it would be a riddle why the stream does not end.
+void open_stream::tell_of_bystanders() {
+  if (state() != state_of::settling || bystanders_ == 0) return;
+  if (std::exchange(bystanders_were_told_, true)) return;
+  log_.info("{}: only zeroes came, and {} that {} not written may yet do so: waiting for {} end",
+            settings_.label,
+            bystanders_ == 1 ? "1 connection" : fmt::format("{} connections", bystanders_),
+            bystanders_ == 1 ? "has" : "have", bystanders_ == 1 ? "its" : "their");
 }
 
 void open_stream::run_exited(int status, std::string_view how) {
@@ -73,6 +86,7 @@ void open_stream::fail(std::string_view reason, stream::verdict::cause why) {
 /// No coroutine waits any longer for a stream that has failed.
 void open_stream::verdict_changed() {
   changed_.notify_all();
+  tell_of_bystanders();
   if (state() == state_of::written) {
     order_.finish(settings_.pad);
     verdict_.cover(order_.named());

@@ -173,6 +173,7 @@ class open_stream {
   [[nodiscard]] protocol::wire_error failed_in_sink(const client& who, const protocol::request& r,
                                                     error_code error, std::string_view why);
   void verdict_changed();
+  void tell_of_bystanders();
   void end(bool committed) noexcept;
   void log_committed();
 
@@ -190,6 +191,8 @@ class open_stream {
   io::condition room_;            ///< the cursor has moved, memory was freed, or all is over
   std::vector<client*> writers_;  ///< who joined and has not left
   std::size_t waiting_for_room_ = 0;
+  std::size_t bystanders_ = 0;  ///< connections that have not written
+  bool bystanders_were_told_ = false;
   bool opened_ = false;
   bool waiters_aborted_ = false;
   bool spilling_was_told_ = false;

@@ -15,19 +15,24 @@ namespace nbdstream::stream {
 ///
 /// A byte is named by a WRITE, or by a WRITE_ZEROES that no data overwrote later; TRIM names
 /// nothing. Data on bytes that were named as zeroes show a client that zeroes the disk first and
-/// then writes it: then that every byte was named proves nothing. The first MiB is no such proof,
-/// since qemu-img zeroes the beginning of the disk, and writes it again.
+/// then writes it: then that every byte was named proves nothing. Zeroes of a request that lies in
+/// the first MiB are no such proof, since qemu-img zeroes the beginning of the disk, and writes it
+/// again.
 ///
 /// Constant memory however many holes there are: the first few are remembered for the log, the
 /// others are counted.
 class coverage {
  public:
-  /// Zeroes below this offset may be overwritten.
+  /// Zeroes of a request that ends here may be overwritten.
   static constexpr std::uint64_t rewritten_by_all = 1 << 20;  // bytes
 
+  /// A request has named [begin, end) as zeroes.
+  void add_zeroes(std::uint64_t begin, std::uint64_t end) noexcept {
+    if (end > rewritten_by_all) cleared_from_ = std::min(cleared_from_, begin);
+  }
   /// Data came for [begin, end), which was named as zeroes.
   void add_overwritten(std::uint64_t begin, std::uint64_t end) noexcept {
-    begin = std::max(begin, rewritten_by_all);
+    begin = std::max(begin, cleared_from_);
     if (begin < end && !overwritten_at_) overwritten_at_ = begin;
   }
   [[nodiscard]] bool zeroes_were_overwritten() const noexcept {
@@ -58,6 +63,8 @@ class coverage {
   std::uint64_t count_ = 0;
   std::uint64_t bytes_ = 0;
   bool any_ = false;
+  /// From here on to the end of the first MiB a request that reached beyond it has named zeroes.
+  std::uint64_t cleared_from_ = rewritten_by_all;
   std::optional<std::uint64_t> overwritten_at_;
 };
 

@@ -170,7 +170,10 @@ void sequencer::payload_arrived(const placement& p) {
 result<placement> sequencer::write_zeroes(std::uint64_t offset, std::uint64_t length) {
   auto placed = place_zeroes(offset, length);
   const auto [begin, end] = clip(offset, length);
-  if (placed && placed->where != place::full && begin < end) named_.add_named();
+  if (placed && placed->where != place::full && begin < end) {
+    named_.add_named();
+    named_.add_zeroes(begin, end);
+  }
   if (placed && placed->where == place::held_as_zeroes) trimmed_.erase(begin, end);
   return placed;
 }

@@ -3,12 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace nbdstream::stream {
 namespace {
 
-/// A stream of nothing but zeroes waits so many times as long while a connection is there that has
-/// not written yet: it may be slow, or never write.
-constexpr int bystander_patience = 10;
+/// Connections that come and go without a write let a stream of nothing but zeroes wait so many
+/// times
+/// --settle, and no longer.
+constexpr int longest_settling = 10;
 
 }  // namespace
 
@@ -19,7 +22,7 @@ void verdict::joined() noexcept {
 
 void verdict::left(disconnect how, std::string_view who, time_point now) {
   --writers_;
-  last_change_ = now;
+  last_change_ = writers_left_ = now;
   if (how == disconnect::mid_request) {
     if (!enter_failed(cause::vanished_client)) return;
     reason_ = fmt::format("{} disconnected inside a request", who);
@@ -70,9 +73,8 @@ void verdict::told_to_commit() noexcept {
 }
 
 void verdict::stop(std::string_view reason) {
-  // Of a stream of zeroes that another connection may go on with, something may be missing.
-  const bool nothing_is_missing = rules_.every_byte() || bystanders_ == 0;
-  if (state_ == state::settling && nothing_is_missing) {
+  // Of a stream of zeroes that a connection may go on with, all of the data may be missing.
+  if (state_ == state::settling && bystanders_ == 0) {
     state_ = state::written;
   } else if (accepts_writers()) {
     fail(reason);
@@ -102,7 +104,8 @@ void verdict::tick(time_point now) {
 
 verdict::time_point verdict::next_at() const noexcept {
   if (state_ == state::settling) {
-    return last_change_ + (bystanders_ > 0 ? bystander_patience : 1) * rules_.settle;
+    if (bystanders_ > 0) return time_point::max();
+    return std::min(last_change_ + rules_.settle, writers_left_ + longest_settling * rules_.settle);
   }
   return state_ == state::open ? run_until_ : time_point::max();
 }
@@ -132,9 +135,14 @@ void verdict::cover(const coverage& named) {
   } else {
     reason_ = fmt::format(
         "bytes that were named as zeroes were written again (first at {}), so that it cannot be "
-        "known whether all data came: a client that zeroes the disk first and then writes it needs "
-        "--run, whose exit status tells, or --gaps allow, which believes its NBD_CMD_DISC",
-        named.first_overwritten());
+        "known whether all data came: {}",
+        named.first_overwritten(),
+        rules_.refuse_gaps
+            ? "a client that zeroes the disk first and then writes it needs --run, whose exit "
+              "status "
+              "tells, or --gaps allow, which believes its NBD_CMD_DISC"
+            : "the client of the stream before this one vanished, and this may be the same client, "
+              "which goes on in the middle; --run, whose exit status tells, is for such clients");
   }
 }
 

@@ -49,7 +49,8 @@ class verdict {
 
   enum class state : std::uint8_t {
     open,       ///< it is being written, or more writers may come
-    settling,   ///< every writer has disconnected; nothing but zeroes came, so another may come
+    settling,   ///< every writer has disconnected; nothing but zeroes came, so another may come,
+                ///< or a connection that has not written may begin to
     written,    ///< no writer comes any more: cover() is due
     complete,   ///< what is held is to be sent, and the sink to be committed
     committed,  ///< final
@@ -60,7 +61,8 @@ class verdict {
   /// Why a stream failed, as far as the next one must know.
   enum class cause : std::uint8_t { none, vanished_client, other };
 
-  verdict(completeness rules, time_point now) noexcept : rules_(rules), last_change_(now) {}
+  verdict(completeness rules, time_point now) noexcept
+      : rules_(rules), last_change_(now), writers_left_(now) {}
 
   // What clients do.
 
@@ -132,7 +134,8 @@ class verdict {
   bool commit_is_wanted_ = false;  ///< told to, while a writer was connected
   std::size_t writers_ = 0;        ///< joined, and connected
   std::size_t bystanders_ = 0;
-  time_point last_change_;  ///< when a connection came or went
+  time_point last_change_;   ///< when a connection came or went
+  time_point writers_left_;  ///< when the last writer did
   time_point run_until_ = time_point::max();
   std::string reason_;
 };

@@ -49,6 +49,15 @@ TEST_F(ZeroingFirst, PartOfTheDataIsAbortedAndTheLogSaysWhatHelps) {
   }
 }
 
+/// As a mirror that is cancelled at its beginning.
+TEST_F(ZeroingFirst, DataOfTheFirstMibAloneAreAborted) {
+  process server = start_listening({"--sink", "file:out.raw", "--size", "4M"});
+  EXPECT_TRUE(ended_with(0, client("h.zero(4 << 20, 0)\nsend(b'x' * 65536)\nh.shutdown()")));
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "first at 0"));
+}
+
 TEST_F(ZeroingFirst, TrimmingFirstLeavesWhatIsMissingMissing) {
   for (const std::string order : {"auto", "spool"}) {
     const result ended = broken_off({"--order", order, "--gaps", "refuse"}, "h.trim(4 << 20, 0)");

@@ -45,9 +45,12 @@ void plain_disk::apply(const op& o, std::size_t index, std::uint64_t cursor) {
     bytes_[at] = data ? payload_byte(index, at) : '\0';
     kinds_[at] = data ? kind::data : kind::zero;
     auto& named = names_[at];
-    cleared_first_ |= data && named.zeroes && script_.before + at >= first_mib;
+    cleared_first_ |= data && named.zeroes && script_.before + at >= cleared_from_;
     named.data |= data;
     named.zeroes |= o.what == op::kind::zeroes;
+  }
+  if (o.what == op::kind::zeroes && script_.before + end > first_mib) {
+    cleared_from_ = std::min(cleared_from_, script_.before + begin);
   }
   if (begin < end && data) writes_.push_back({begin, end});
   any_named_ |= begin < end && o.what != op::kind::trim;

@@ -38,8 +38,8 @@ class plain_disk {
   /// WRITE_ZEROES; TRIM is a hint.
   [[nodiscard]] std::uint64_t missing() const;
   /// Whether that all bytes were named shows that the client was not interrupted. It does not where
-  /// data have replaced zeroes: who clears a disk first has named all of it before it begins. In
-  /// the first MiB that is nothing unusual.
+  /// data have replaced zeroes: who clears a disk first has named all of it before it begins. For
+  /// zeroes of a request that lies in the first MiB that is nothing unusual.
   [[nodiscard]] bool proven() const { return missing() == 0 && !cleared_first_; }
   /// Whether there is a stream: TRIM alone makes none.
   [[nodiscard]] bool exists() const { return script_.before > 0 || any_named_; }
@@ -83,6 +83,7 @@ class plain_disk {
   std::uint64_t end_ = 0;  ///< of the last byte that was named, or sent
   bool any_named_ = false;
   bool cleared_first_ = false;
+  std::uint64_t cleared_from_ = first_mib;  ///< by a request that reached beyond the first MiB
   std::uint64_t checked_to_ = 0;
 };
 

@@ -139,5 +139,15 @@ TEST(Naming, TrimmedPiecesCountAsExtents) {
   EXPECT_TRUE(full);
 }
 
+TEST(Naming, ZeroesOfTheFirstMibCountWhereTheirRequestReachedBeyondIt) {
+  auto s = spooling();
+  ASSERT_TRUE(s.write_zeroes(4096, size - 4096));
+  hold(s, 0, 4096);
+  EXPECT_FALSE(s.named().zeroes_were_overwritten());
+  hold(s, 512 * kib, 4096);
+  ASSERT_TRUE(s.named().zeroes_were_overwritten()) << "whoever zeroes the disk may stop here";
+  EXPECT_EQ(s.named().first_overwritten(), 512 * kib);
+}
+
 }  // namespace
 }  // namespace nbdstream::stream
