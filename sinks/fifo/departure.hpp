@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "../medium/descriptor.hpp"
+#include "../medium/reader_watch.hpp"
 #include "../medium/retry.hpp"
 
 namespace nbdstream::fifo {
@@ -20,7 +20,9 @@ namespace nbdstream::fifo {
 class departure {
  public:
   /// When a stream begins to be written to `fd`.
-  void watch(int fd) noexcept;
+  void watch(int fd) noexcept { watch_.begin(fd); }
+  /// Whether other readers than in the beginning may have a part of the stream.
+  [[nodiscard]] bool reader_was_exchanged() noexcept { return watch_.reader_was_exchanged(); }
 
   /// To be called while the write end `fd` is still open, just before it is closed.
   void expect(int fd) noexcept;
@@ -35,13 +37,10 @@ class departure {
  private:
   enum class state { nothing_to_wait_for, waiting, closing };
 
-  bool saw_a_reader_close() noexcept;
   void over() noexcept;
 
   state state_ = state::nothing_to_wait_for;
-  // Kept from stream to stream: closing an inotify instance takes the kernel many milliseconds.
-  medium::descriptor events_;
-  int watch_ = -1;  // negative: there is none
+  medium::reader_watch watch_;
   struct stat pipe_ {};
   int capacity_ = 0;
   int confirmations_ = 0;

@@ -92,6 +92,7 @@ class fifo_sink {
   int commit(std::uint64_t) {
     if (end_) {
       if (const int status = end_.finish(wait_); status != 0) return status;
+      if (end_.is_pipe() && last_readers_.reader_was_exchanged()) medium::fail_reader_exchanged();
       part_from_readers(close_timeout_);
       if (const int status = end_.close(); status != 0) return status;
     }
@@ -141,7 +142,7 @@ class fifo_sink {
     is_open_ = status == 0;
     // Not earlier: the capacity tells an old buffer from a new one.
     if (is_open_ && end_.is_pipe()) medium::raise_pipe_size(end_.get(), host_);
-    if (is_open_ && end_.is_pipe() && !ours_) last_readers_.watch(end_.get());
+    if (is_open_ && end_.is_pipe()) last_readers_.watch(end_.get());
     return status;
   }
 

@@ -105,6 +105,12 @@ bool without_reader(int fd) noexcept {
   return (events_now(fd) & POLLERR) != 0;
 }
 
+void fail_reader_exchanged() {
+  throw sink_error(EPIPE,
+                   "a reader closed the FIFO in the middle of the stream, and another opened it: "
+                   "neither has all of it");
+}
+
 write_end::write_end(descriptor fd, sharing shared) : fd_(std::move(fd)), shared_(shared) {
   struct stat status {};
   if (::fstat(fd_.get(), &status) < 0) throw std::system_error(errno, std::system_category());

@@ -21,6 +21,9 @@ int unread(int pipe);
 /// Whether nobody has the pipe open for reading any more; `fd` is its write end.
 bool without_reader(int fd) noexcept;
 
+/// A FIFO had one reader after the other, or several. Throws.
+[[noreturn]] void fail_reader_exchanged();
+
 /// Whether closing a TCP socket resets its connection, also where the kernel closes it because we
 /// were killed; otherwise that would look like the end of a complete stream. No other kind of
 /// socket knows the difference.

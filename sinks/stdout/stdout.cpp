@@ -2,13 +2,16 @@
 //
 // The sink `stdout`: the stream goes to standard output, and nothing else does.
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include <array>
 #include <cstdio>
 #include <nbdstream/sink.hpp>
 
+#include "../medium/reader_watch.hpp"
 #include "../medium/write_end.hpp"
 
 namespace nbdstream::standard_output {
@@ -51,6 +54,12 @@ descriptor reopen_pipe(int fd) noexcept {
   return descriptor(::open(name.data(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
 }
 
+/// Whether a pipe is a FIFO of a file system.
+bool is_named(int fd) noexcept {
+  struct statfs system {};
+  return ::fstatfs(fd, &system) == 0 && system.f_type != PIPEFS_MAGIC;
+}
+
 class stdout_sink {
  public:
   static constexpr sink_description about{.name = "stdout",
@@ -70,6 +79,8 @@ class stdout_sink {
     descriptor own = reopen_pipe(shared.get());
     fd_flags_ = own ? 0 : NBDSTREAM_FD_SHARED;
     end_ = own ? write_end(std::move(own)) : std::move(shared);
+    // Who reads an anonymous pipe may open it once more, as /dev/stdin; another reader cannot come.
+    if (is_named(end_.get())) watch_.begin(end_.get());
     return 0;
   }
 
@@ -85,6 +96,7 @@ class stdout_sink {
 
   int commit(std::uint64_t) {
     if (const int status = end_.finish(wait_); status != 0) return status;
+    if (watch_.reader_was_exchanged()) medium::fail_reader_exchanged();
     return end_.close();
   }
 
@@ -98,6 +110,7 @@ class stdout_sink {
   sink_host host_;
   descriptor unused_;  // standard output, until the stream begins
   write_end end_;
+  medium::reader_watch watch_;  // of a FIFO
   std::uint32_t fd_flags_ = NBDSTREAM_FD_SHARED;
   medium::retry wait_;
 };

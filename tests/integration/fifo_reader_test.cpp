@@ -120,5 +120,50 @@ TEST_F(fifo_reader, that_does_not_come_soon_is_a_line_in_the_log) {
   EXPECT_TRUE(mentions(ended.err, "output: nobody reads it; the first write waits"));
 }
 
+/// One reader after the other: `first` has left, and `second` has come, in the middle of the
+/// stream.
+class FifoReaderExchanged : public integration_test {
+ protected:
+  [[nodiscard]] result exchanged(process server) {
+    return exchanged(std::move(server), open_fifo(path("output")));
+  }
+  [[nodiscard]] result exchanged(process server, peer first) {
+    process writer = start_client(
+        "h.pwrite(b'\\x01' * 4096, 0)\ntouch('half')\n"
+        "import time\nwhile not os.path.exists('go'): time.sleep(0.01)\n"
+        "h.pwrite(b'\\x02' * 4096, 4096)\nh.shutdown()");
+    wait_for("half");
+    first.take(4096);
+    first.leave();
+    peer second = open_fifo(path("output"));
+    write_file(path("go"), "");
+    EXPECT_EQ(second.drain(), ending::end_of_file);
+    writer.wait();
+    return server.wait();
+  }
+};
+
+TEST_F(FifoReaderExchanged, AbortsTheStreamOfOurOwnFifo) {
+  const result ended = exchanged(start_listening({"--sink", "fifo:output", "--size", "8k"}));
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "a reader closed the FIFO in the middle of the stream"));
+}
+
+TEST_F(FifoReaderExchanged, AbortsTheStreamOfAForeignFifo) {
+  ASSERT_EQ(::mkfifo(path("output").c_str(), 0600), 0);
+  EXPECT_TRUE(ended_with(1, exchanged(start_listening({"--sink", "fifo:output", "--size", "8k"}))));
+}
+
+TEST_F(FifoReaderExchanged, AbortsTheStreamOfStandardOutput) {
+  ASSERT_EQ(::mkfifo(path("output").c_str(), 0600), 0);
+  process server = start(
+      {"/bin/sh", "-c", "exec nbdstream -U sock --pidfile pid --sink stdout --size 8k >output"});
+  peer first = open_fifo(path("output"));
+  wait_for("pid");
+  const result ended = exchanged(std::move(server), std::move(first));
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "a reader closed the FIFO in the middle of the stream"));
+}
+
 }  // namespace
 }  // namespace nbdstream::test
