@@ -167,6 +167,12 @@ void occupy_standard_descriptors() {
   }
 }
 
+void block_signals() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_BLOCK, &all, nullptr);
+}
+
 /// Whoever started us may have blocked some, and SIGTERM is to end us.
 void unblock_signals() {
   sigset_t none;
@@ -273,6 +279,8 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   it.serve_on(std::move(sockets));
   std::optional<int> status;
   asio::co_spawn(loop, it.run(), [&](std::exception_ptr failed, int result) {
+    // What has ended as it should is not to be ended by a signal while it is taken apart.
+    block_signals();
     loop.stop();
     if (!failed) status = result;
   });

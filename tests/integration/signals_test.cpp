@@ -126,6 +126,17 @@ TEST_F(signals, abort_a_commit_the_second_time) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, stream.server.wait()));
 }
 
+/// While it takes itself apart.
+TEST_F(signals, change_nothing_once_the_stream_is_committed) {
+  for (int i = 0; i < 10; ++i) {
+    process server =
+        start_nbdstream({"--sink", "null", "--run", client_command("h.pwrite(b'x', 0)")});
+    EXPECT_TRUE(eventually([&] { return server.err().find("committed") != std::string::npos; }));
+    server.signal(SIGTERM);
+    EXPECT_TRUE(ended_with(0, server.wait()));
+  }
+}
+
 TEST_F(signals, are_not_needed_when_the_parent_ends) {
   EXPECT_TRUE(ended_with(0, start_shell("nbdstream --exit-with-parent --sink fifo:output"
                                         " -U sock -P pid 2>log &"
