@@ -54,7 +54,7 @@ class nbd_export {
   /// Whether one connection is attached, and no other.
   [[nodiscard]] bool alone() const noexcept { return attached_ == 1; }
 
-  /// One READ of held data at a time, so that they cost one buffer.
+  /// One large READ of held data at a time, so that they cost one buffer.
   [[nodiscard]] io::fair_mutex& readers() noexcept { return readers_; }
 
   /// Whether zeroes are held by reference: NBD_CMD_FLAG_FAST_ZERO.

@@ -22,6 +22,10 @@ std::uint32_t flags_of(stream::state what) noexcept {
   return 0;
 }
 
+/// What is read of held data in pieces no larger than this need not wait for its turn: it costs no
+/// more than the input of a connection.
+constexpr std::uint64_t small_read = 256 << 10;  // bytes
+
 /// Ends a message of output::begin_message(), whatever comes.
 class long_message {
  public:
@@ -46,7 +50,9 @@ awaitable<ending> read_replies::zeroes(protocol::request r) {
 }
 
 awaitable<ending> read_replies::held(protocol::request r, std::shared_ptr<open_stream> stream) {
-  const auto turn = co_await on_.exported->readers().wait_and_enter();
+  // A client that takes a large answer slowly must not keep others from small ones.
+  io::fair_mutex::turn turn;
+  if (r.length > small_read) turn = co_await on_.exported->readers().wait_and_enter();
   const auto memory = std::make_shared_for_overwrite<std::byte[]>(r.length);
   const std::span data(memory.get(), r.length);
   protocol::read_layout layout(r.offset, r.offset + r.length);

@@ -52,25 +52,41 @@ class session_held_of_streams : public session_held {
   session_held_of_streams() : session_held(one_after_another()) {}
 };
 
-TEST_F(session_held_of_streams, IsReadByOneClientAtATimeWhateverItsStream) {
+TEST_F(session_held_of_streams, IsReadInLargePiecesByOneClientAtATimeWhateverItsStream) {
+  constexpr std::size_t large = 300'000;
   auto& first = connect();
-  write(first, 1000, pattern(300));
+  write(first, 1000, pattern(large));
   first.connection->tape.reads = false;
-  say(first, [](scripted_client& s) { s.read(1000, 300); });
+  say(first, [](scripted_client& s) { s.read(1000, large); });
   r.settle();
   auto& dying = connect();
-  write(dying, 5000, pattern(10));
+  write(dying, 900'000, pattern(10));
   hang_up(dying);
   ASSERT_EQ(r.exported.aborted(), 1u);
   auto& second = connect();
-  write(second, 1000, pattern(300, 2));
-  say(second, [](scripted_client& s) { s.read(1000, 300); });
+  write(second, 1000, pattern(large, 2));
+  say(second, [](scripted_client& s) { s.read(1000, large); });
   r.settle();
   EXPECT_EQ(answers(second), "1") << "there is one buffer for both";
   let_read(first);
   EXPECT_EQ(answers(first), "1 2");
   ASSERT_EQ(answers(second), "1 2");
-  EXPECT_EQ(heard(second).answers[1].data, pattern(300, 2));
+  EXPECT_EQ(heard(second).answers[1].data, pattern(large, 2));
+}
+
+TEST_F(session_held, IsReadInSmallPiecesWhileAnotherTakesALargeOne) {
+  constexpr std::size_t large = 300'000;
+  auto& first = connect();
+  write(first, 1000, pattern(large));
+  first.connection->tape.reads = false;
+  say(first, [](scripted_client& s) { s.read(1000, large); });
+  r.settle();
+  auto& second = connect();
+  say(second, [](scripted_client& s) { s.read(1000, 500); });
+  r.settle();
+  EXPECT_EQ(answers(second), "1");
+  let_read(first);
+  EXPECT_EQ(answers(first), "1 2");
 }
 
 TEST_F(session_held, IsReadAsZeroesHoweverManyPiecesOfThemThereAre) {
