@@ -49,6 +49,10 @@ class spill {
   /// that cannot do it is no error. A later write() there is kept like any other.
   [[nodiscard]] virtual awaitable<void> give_back(std::uint64_t begin, std::uint64_t end) = 0;
 
+  /// [begin, end) is needed no more, and has not been handed on to anybody: gives its whole pages
+  /// back. Never fails.
+  [[nodiscard]] virtual awaitable<void> discard(std::uint64_t begin, std::uint64_t end) = 0;
+
   /// Whatever is under way returns operation_aborted now, and whatever comes does at once.
   virtual void abandon() = 0;
 

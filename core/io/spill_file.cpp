@@ -15,10 +15,9 @@ namespace nbdstream::io {
 namespace {
 
 /// Nothing stands behind the file's end, and ext4 refuses what reaches beyond the largest file.
-std::int64_t punch(int file, std::uint64_t first, std::uint64_t last) noexcept {
+std::int64_t punch(int file, std::uint64_t first, std::uint64_t last, std::uint64_t unit) noexcept {
   struct stat s {};
   if (::fstat(file, &s) != 0) return -errno;
-  const auto unit = give_back_unit();
   last = std::min(last, (static_cast<std::uint64_t>(s.st_size) + unit - 1) / unit * unit);
   if (first >= last) return 0;
   const auto done = ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -104,10 +103,16 @@ class spill_file final : public spill {
     const auto first = (begin + unit - 1) / unit * unit;
     const auto last = end / unit * unit;
     if (first >= last) co_return;
-    worker::job job = [file = file_, first, last] { return punch(file->get(), first, last); };
-    const auto error = co_await run(std::move(job));
-    if (!error && remembered) idle_begin_ = last;
-    cannot_punch_ = error.value() == EOPNOTSUPP || error.value() == ENOSYS;
+    const bool punched = co_await give_back_units(first, last, unit);
+    if (punched && remembered) idle_begin_ = last;
+  }
+
+  awaitable<void> discard(std::uint64_t begin, std::uint64_t end) override {
+    const auto turn = co_await turns_.wait_and_enter();
+    const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    const auto first = (begin + page - 1) / page * page;
+    const auto last = end / page * page;
+    if (first < last && !cannot_punch_) (void)co_await give_back_units(first, last, page);
   }
 
   void abandon() override { thread_.abandon(); }
@@ -115,6 +120,15 @@ class spill_file final : public spill {
   [[nodiscard]] int descriptor() const noexcept override { return file_->get(); }
 
  private:
+  awaitable<bool> give_back_units(std::uint64_t first, std::uint64_t last, std::uint64_t unit) {
+    worker::job job = [file = file_, first, last, unit] {
+      return punch(file->get(), first, last, unit);
+    };
+    const auto error = co_await run(std::move(job));
+    cannot_punch_ = error.value() == EOPNOTSUPP || error.value() == ENOSYS;
+    co_return !error;
+  }
+
   awaitable<error_code> run(worker::job job) {
     const auto until = clock::now() + timeout_;
     const auto result = co_await thread_.run(std::move(job), until);

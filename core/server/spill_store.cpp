@@ -43,15 +43,17 @@ awaitable<error_code> spill_store::read(std::uint64_t offset, std::span<std::byt
   co_return co_await file->read(offset, into, std::move(owner));
 }
 
-awaitable<void> spill_store::give_back(std::uint64_t begin, std::uint64_t end) {
+awaitable<void> spill_store::discard(std::uint64_t begin, std::uint64_t end) {
   if (!open_ || abandoned_) co_return;
   const auto file = file_;
-  co_await file->give_back(begin, end);
+  co_await file->discard(begin, end);
 }
 
 awaitable<void> spill_store::give_back_before(std::uint64_t cursor) {
   if (cursor < given_back_to_ + give_back_batch) co_return;
-  co_await give_back(std::exchange(given_back_to_, cursor), cursor);
+  if (!open_ || abandoned_) co_return;
+  const auto file = file_;
+  co_await file->give_back(std::exchange(given_back_to_, cursor), cursor);
 }
 
 void spill_store::abandon() {

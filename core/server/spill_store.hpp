@@ -37,8 +37,8 @@ class spill_store {
   /// -1: there is none, read() instead.
   [[nodiscard]] int descriptor() const noexcept { return file_->descriptor(); }
 
-  /// [begin, end) is needed no more. Nothing where there is no file.
-  [[nodiscard]] awaitable<void> give_back(std::uint64_t begin, std::uint64_t end);
+  /// [begin, end), none of which was sent, is needed no more. Nothing where there is no file.
+  [[nodiscard]] awaitable<void> discard(std::uint64_t begin, std::uint64_t end);
   /// The reader of the stream has taken all before `cursor`: gives it back, in large pieces.
   [[nodiscard]] awaitable<void> give_back_before(std::uint64_t cursor);
 

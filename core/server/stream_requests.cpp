@@ -118,8 +118,8 @@ void open_stream::tell_of_spilling() {
     return;
   log_.info(
       "{}: {} bytes are held in memory, since nothing has come for the bytes from {} on; what else "
-      "is "
-      "ahead goes to a file in {}; for a client that skips zeroes use --order window",
+      "is ahead of them goes to a file in {} (--order window gives up gaps of clients that skip "
+      "zeroes on purpose)",
       settings_.label, order_.memory().used(), order_.cursor(), settings_.spill.directory);
 }
 
@@ -135,7 +135,7 @@ awaitable<wire_error> open_stream::prepare_place(client& who, const protocol::re
   } else if (where.where == place::held_as_zeroes) {
     // What a write has put into the file that is not all there yet must stay.
     const bool useless = where.replaces_spill && !order_.spilling();
-    if (useless) co_await spill_.give_back(where.begin, r.offset + r.length);
+    if (useless) co_await spill_.discard(where.begin, r.offset + r.length);
     moved();
   }
   if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);

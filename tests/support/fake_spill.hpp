@@ -113,6 +113,9 @@ class fake_spill final : public io::spill {
     tape_.given_back.emplace_back(begin, end);
     tape_.bytes.erase(begin, end);
   }
+  awaitable<void> discard(std::uint64_t begin, std::uint64_t end) override {
+    co_await give_back(begin, end);
+  }
   void abandon() override {
     abandoned_ = true;
     changed_.notify_all();
