@@ -96,7 +96,7 @@ constexpr command_option options[] = {
      "Without --size: a byte named beyond this is ENOSPC and fails the stream. Default: 64T."},
     {"order", 0, "MODE", "", group::stream, target::exported, "order", nullptr,
      "What happens to a write ahead of the stream's end. strict: the gap is sent as zeroes at "
-     "once. window: it waits in RAM (qemu-img -W, nbdcopy). spill: as window, and what does not "
+     "once. window: it waits in RAM (nbdcopy). spill: as window, and what does not "
      "fit there goes to an unlinked file (live backup). spool: the whole disk is kept in that "
      "file and sent when it is complete, so it may be rewritten and read (qcow2, mkfs); in the "
      "others a write behind the stream's end fails it. auto, the default, is spill."},

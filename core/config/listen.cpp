@@ -58,6 +58,11 @@ listen_address parse_tcp(std::string_view text) {
     }
   }
   check_host(host, text);
+  // Taken for an address, "tcp:0" would be open to everybody.
+  const bool number = host.find_first_not_of("0123456789") == host.npos;
+  if (port.empty() && number) {
+    throw error(fmt::format("{} names no address; write tcp:127.0.0.1:{}", quote(text), host));
+  }
   address.host = host;
   if (!port.empty()) address.port = parse_port(port.substr(1), 0, 65535);
   return address;

@@ -59,6 +59,15 @@ union tcp_address {
   sockaddr_in6 v6;
 };
 
+bool operator==(const tcp_address& a, const tcp_address& b) {
+  if (a.any.ss_family != b.any.ss_family) return false;
+  if (a.any.ss_family == AF_INET) {
+    return a.v4.sin_port == b.v4.sin_port && a.v4.sin_addr.s_addr == b.v4.sin_addr.s_addr;
+  }
+  return a.v6.sin6_port == b.v6.sin6_port && a.v6.sin6_scope_id == b.v6.sin6_scope_id &&
+         std::ranges::equal(a.v6.sin6_addr.s6_addr, b.v6.sin6_addr.s6_addr);
+}
+
 void set_port(tcp_address& address, in_port_t port) {
   (address.any.ss_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port) = port;
 }
@@ -78,8 +87,7 @@ std::vector<tcp_address> resolve(const listen_address& address, const std::strin
   for (const auto* a = found; a; a = a->ai_next) {
     tcp_address one{};
     std::memcpy(&one, a->ai_addr, a->ai_addrlen);
-    const auto same = [&](auto& other) { return std::memcmp(&one, &other, sizeof one) == 0; };
-    if (std::ranges::none_of(addresses, same)) addresses.push_back(one);
+    if (std::ranges::find(addresses, one) == addresses.end()) addresses.push_back(one);
   }
   return addresses;
 }
@@ -149,7 +157,14 @@ constexpr int first_activated_fd = 3;
 }  // namespace
 
 void fail_to_listen(const std::string& what, int error_number) {
-  throw listen_error(fmt::format("{}: {}", what, from_errno(error_number).message()));
+  const char* help = "";
+  switch (error_number) {
+    case EADDRINUSE: help = "; another program listens there: end it, or listen elsewhere"; break;
+    case EADDRNOTAVAIL: help = "; this machine does not have that address"; break;
+    case ENOENT: help = "; its directory does not exist"; break;
+    default: break;
+  }
+  throw listen_error(fmt::format("{}: {}{}", what, from_errno(error_number).message(), help));
 }
 
 unique_fd open_socket(int family, const std::string& what) {

@@ -65,8 +65,11 @@ awaitable<ending> requests::read(request r) {
   if (stream && r.length > 0) found = stream->held().look(r.offset, r.length);
   if (found == readable::data) co_return co_await reads_.held(r, stream);
   if (found == readable::zeroes) co_return co_await reads_.zeroes(r);
-  const auto* why = "these bytes were sent, and are not kept";
-  log_refusal(r, fmt::format("{}; --order spool keeps them", why));
+  const bool ended = stream->ended();
+  const auto* why = ended ? "the stream has ended" : "these bytes were sent, and are not kept";
+  const auto* help = ended ? "with --run it would end with the command, not with its connections"
+                           : "--order spool keeps them";
+  log_refusal(r, fmt::format("{}; {}", why, help));
   on_.replies.add(r.reply_to(), wire_error::io, why);
   co_return std::nullopt;
 }

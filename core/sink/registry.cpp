@@ -63,8 +63,9 @@ module registry::load(const std::string& name) const {
         "directory of its sinks in NBDSTREAM_SINK_PATH, or give the path of the sink",
         config::quote(name)));
   }
-  throw load_error(fmt::format("there is no sink {} in {}{}", config::quote(name),
-                               fmt::join(places, " or "), config::did_you_mean(name, views)));
+  throw load_error(fmt::format("there is no sink {} in {}{}; --list-sinks shows what there is",
+                               config::quote(name), fmt::join(places, " or "),
+                               config::did_you_mean(name, views)));
 }
 
 std::vector<std::string> registry::names() const {

@@ -139,7 +139,9 @@ TEST_F(Listen, TakesTheSamePortForEveryAddressOfAName) {
 TEST_F(Listen, RefusesATcpAddressInUse) {
   const auto sockets = listen_at("tcp:127.0.0.1:0");
   const auto where = "tcp:127.0.0.1:" + sockets.at(0).port;
-  EXPECT_EQ(refusal(where), where + ": Address already in use");
+  EXPECT_EQ(refusal(where), where +
+                                ": Address already in use; another program listens there: end it, "
+                                "or listen elsewhere");
   EXPECT_EQ(sockets.at(0).uri("", {}), "nbd://127.0.0.1:" + sockets.at(0).port + "/");
 }
 
