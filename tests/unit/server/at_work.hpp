@@ -38,19 +38,6 @@ class clients_at_work : public ::testing::Test {
 
   explicit clients_at_work(nbd_export::settings s) : r(std::move(s)) {}
 
-  static nbd_export::settings impatient(nbd_export::settings s) {
-    s.config.stall = std::chrono::seconds(0);
-    return s;
-  }
-  static nbd_export::settings vouched(nbd_export::settings s) {
-    s.decided_by_run = true;
-    return s;
-  }
-  static nbd_export::settings refusing_gaps(nbd_export::settings s) {
-    s.refuse_gaps = true;
-    return s;
-  }
-
   /// A client that agrees on this before it goes on.
   at_work& connect(const std::function<void(scripted_client&)>& agree = {}) {
     auto& c = clients.emplace_back();

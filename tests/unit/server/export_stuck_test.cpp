@@ -13,86 +13,97 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds grace{20};
 
-nbd_export::settings streams(std::uint64_t count) {
-  auto s = rig::plain();
-  s.config.streams = count;
-  s.grace = grace;
-  return s;
-}
+/// So many streams into a sink that has a short grace.
+class stuck_rig : public rig {
+ public:
+  explicit stuck_rig(std::uint64_t count) : rig(with_grace(streams(count))) {}
 
-class StuckSink : public ::testing::Test {
- protected:
-  /// The next call of this name does not return before release().
-  void hold(rig& r, std::string call) {
-    r.tape.deaf = true;
-    r.tape.hold = std::move(call);
+  /// The next call of this name does not return before let_go().
+  void hold(std::string call) {
+    tape.deaf = true;
+    tape.hold = std::move(call);
   }
-  static void release(rig& r) {
-    r.sink->release();
-    r.settle();
+  void let_go() {
+    sink->release();
+    settle();
   }
   /// Lets more than the grace go by.
-  static void wait_out_grace(rig& r) {
+  void wait_out_grace() {
     const auto end = io::clock::now() + 10 * grace;  // and the second look
-    EXPECT_TRUE(run_until(r.loop, [&] { return io::clock::now() >= end; }));
-    r.settle();
+    EXPECT_TRUE(run_until(loop, [&] { return io::clock::now() >= end; }));
+    settle();
   }
-  [[nodiscard]] static bool becomes_stuck(rig& r) {
-    return run_until(r.loop, [&] { return r.exported.is_stuck(); });
+  [[nodiscard]] bool becomes_stuck() {
+    const bool stuck = run_until(loop, [&] { return exported.is_stuck(); });
+    settle();
+    return stuck;
   }
-  /// A client that is in the middle of a write, for ever, and has hung up.
-  static void vanish_in_a_write(rig& r, writer_client& c) {
+  /// `c` is in the middle of a write that does not return, and hangs up.
+  void vanish_in_a_write(writer_client& c) {
+    hold("write");
     c.begin_write(0, "abc");
-    r.settle();
-    ASSERT_TRUE(r.tape.waiting);
-    r.exported.hung_up(c.who());
-    r.settle();
+    settle();
+    ASSERT_TRUE(tape.waiting);
+    exported.hung_up(c.who());
+    settle();
   }
-  [[nodiscard]] static std::size_t lines(const rig& r, std::string_view text) {
+  /// A stream whose abort does not return.
+  void abort_for_ever() {
+    writer_client c(*this, "c");
+    c.write(0, "abc");
+    hold("abort");
+    c.leave(stream::disconnect::mid_request);
+    wait_out_grace();
+  }
+  [[nodiscard]] std::size_t lines(std::string_view text) const {
     return static_cast<std::size_t>(std::ranges::count_if(
-        r.log.lines, [&](const auto& l) { return l.find(text) != std::string::npos; }));
+        log.lines, [&](const auto& l) { return l.find(text) != std::string::npos; }));
+  }
+
+ private:
+  static nbd_export::settings with_grace(nbd_export::settings s) {
+    s.grace = grace;
+    return s;
   }
 };
 
-TEST_F(StuckSink, IsReportedAfterItsGraceAndNotBefore) {
-  rig r(streams(0));
-  hold(r, "write");
+TEST(StuckSink, IsReportedAfterItsGraceAndNotBefore) {
+  stuck_rig r(0);
+  r.hold("write");
   writer_client a(r, "a");
   a.begin_write(0, "abc");
-  wait_out_grace(r);
+  r.wait_out_grace();
   EXPECT_FALSE(r.exported.is_stuck()) << "nobody has asked it to end";
   const auto asked = io::clock::now();
   r.exported.hung_up(a.who());
   r.settle();
-  EXPECT_TRUE(becomes_stuck(r));
+  EXPECT_TRUE(r.becomes_stuck());
   EXPECT_GE(io::clock::now() - asked, grace);
-  EXPECT_EQ(lines(r, "a call has not returned"), 1u) << r.log.all();
+  EXPECT_EQ(r.lines("a call has not returned"), 1u) << r.log.all();
   EXPECT_FALSE(r.export_done);
   EXPECT_EQ(r.exported.aborted(), 0u) << "the stream has not ended";
-  release(r);
+  r.let_go();
 }
 
-TEST_F(StuckSink, RefusesClientsThatComeAndThoseThatWait) {
-  rig r(streams(0));
-  hold(r, "write");
+TEST(StuckSink, RefusesClientsThatComeAndThoseThatWait) {
+  stuck_rig r(0);
   writer_client a(r, "a");
-  vanish_in_a_write(r, a);
+  r.vanish_in_a_write(a);
   writer_client early(r, "early");
   early.begin_write(0, "x");
   r.settle();
   EXPECT_FALSE(early.last.done) << "the call may return";
-  ASSERT_TRUE(becomes_stuck(r));
-  r.settle();
+  ASSERT_TRUE(r.becomes_stuck());
   EXPECT_TRUE(early.last.refused);
   writer_client late(r, "late");
   EXPECT_TRUE(late.write(0, "x").refused);
-  release(r);
+  r.let_go();
 }
 
 /// It has joined the stream, and only waits to be the next who feeds the sink.
-TEST_F(StuckSink, AnswersAClientThatWaitsForItsTurn) {
-  rig r(streams(0));
-  hold(r, "write");
+TEST(StuckSink, AnswersAClientThatWaitsForItsTurn) {
+  stuck_rig r(0);
+  r.hold("write");
   writer_client a(r, "a");
   a.begin_write(0, "abc");
   r.settle();
@@ -100,20 +111,18 @@ TEST_F(StuckSink, AnswersAClientThatWaitsForItsTurn) {
   b.begin_write(3, "def");
   r.settle();
   r.exported.hung_up(a.who());
-  ASSERT_TRUE(becomes_stuck(r));
-  r.settle();
+  ASSERT_TRUE(r.becomes_stuck());
   EXPECT_TRUE(b.last.done) << "it would wait as long as the sink does";
   EXPECT_EQ(b.last.error, wire_error::io);
-  release(r);
+  r.let_go();
 }
 
-TEST_F(StuckSink, ServesTheNextStreamWhenTheCallReturns) {
-  rig r(streams(0));
-  hold(r, "write");
+TEST(StuckSink, ServesTheNextStreamWhenTheCallReturns) {
+  stuck_rig r(0);
   writer_client a(r, "a");
-  vanish_in_a_write(r, a);
-  ASSERT_TRUE(becomes_stuck(r));
-  release(r);
+  r.vanish_in_a_write(a);
+  ASSERT_TRUE(r.becomes_stuck());
+  r.let_go();
   EXPECT_TRUE(a.last.done);
   EXPECT_EQ(a.last.error, wire_error::io);
   EXPECT_FALSE(r.exported.is_stuck());
@@ -127,23 +136,22 @@ TEST_F(StuckSink, ServesTheNextStreamWhenTheCallReturns) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST_F(StuckSink, IsReportedAgainWhereItIsStuckInTheNextStreamToo) {
-  rig r(streams(0));
+TEST(StuckSink, IsReportedAgainWhereItIsStuckInTheNextStreamToo) {
+  stuck_rig r(0);
   for (std::size_t i = 1; i <= 2; ++i) {
-    hold(r, "write");
     writer_client c(r, "c");
-    vanish_in_a_write(r, c);
-    EXPECT_TRUE(becomes_stuck(r)) << "in stream " << i << "\n" << r.log.all();
-    EXPECT_EQ(lines(r, "has not returned"), i);
-    release(r);
+    r.vanish_in_a_write(c);
+    EXPECT_TRUE(r.becomes_stuck()) << "in stream " << i << "\n" << r.log.all();
+    EXPECT_EQ(r.lines("has not returned"), i);
+    r.let_go();
     ASSERT_EQ(r.exported.aborted(), i);
   }
 }
 
-TEST_F(StuckSink, InAnyCallEndsAfterAStopWithOneAbort) {
+TEST(StuckSink, InAnyCallEndsAfterAStopWithOneAbort) {
   for (const char* call : {"open", "zeroes", "write", "commit"}) {
-    rig r(streams(1));
-    hold(r, call);
+    stuck_rig r(1);
+    r.hold(call);
     writer_client a(r, "a");
     a.begin_write(100, "abc");
     r.settle();
@@ -151,9 +159,9 @@ TEST_F(StuckSink, InAnyCallEndsAfterAStopWithOneAbort) {
     ASSERT_TRUE(r.tape.waiting) << call;
     r.exported.stop("signal 15");
     r.exported.cancel_commit("signal 15 again");
-    EXPECT_TRUE(becomes_stuck(r)) << call;
+    EXPECT_TRUE(r.becomes_stuck()) << call;
     EXPECT_FALSE(r.export_done);
-    release(r);
+    r.let_go();
     EXPECT_TRUE(r.export_done) << call;
     EXPECT_EQ(r.exported.aborted(), 1u);
     EXPECT_TRUE(r.tape.all_ended_once());
@@ -162,20 +170,16 @@ TEST_F(StuckSink, InAnyCallEndsAfterAStopWithOneAbort) {
 }
 
 /// How its abort is late: the export is busy, and no more than that.
-TEST_F(StuckSink, ThatOnlyAbortsKeepsTheNextStreamWaiting) {
-  rig r(streams(0));
-  writer_client a(r, "a");
-  a.write(0, "abc");
-  hold(r, "abort");
-  a.leave(stream::disconnect::mid_request);
-  wait_out_grace(r);
+TEST(StuckSink, ThatOnlyAbortsKeepsTheNextStreamWaiting) {
+  stuck_rig r(0);
+  r.abort_for_ever();
   EXPECT_FALSE(r.exported.is_stuck());
-  EXPECT_EQ(lines(r, "that aborts a stream has not returned"), 1u) << r.log.all();
+  EXPECT_EQ(r.lines("that aborts a stream has not returned"), 1u) << r.log.all();
   writer_client next(r, "next");
   next.begin_write(0, "next");
   r.settle();
   EXPECT_FALSE(next.last.done) << "it waits for the abort";
-  release(r);
+  r.let_go();
   EXPECT_TRUE(next.last.done);
   EXPECT_FALSE(next.last.refused);
   EXPECT_EQ(r.exported.aborted(), 1u);
@@ -184,47 +188,32 @@ TEST_F(StuckSink, ThatOnlyAbortsKeepsTheNextStreamWaiting) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST_F(StuckSink, ThatAbortsIsStuckOnceNoStreamIsToCome) {
-  rig r(streams(0));
-  writer_client a(r, "a");
-  a.write(0, "abc");
-  hold(r, "abort");
-  a.leave(stream::disconnect::mid_request);
-  wait_out_grace(r);
-  ASSERT_FALSE(r.exported.is_stuck());
-  r.exported.stop("signal 15");
-  r.settle();
-  EXPECT_TRUE(r.exported.is_stuck());
-  release(r);
-  EXPECT_TRUE(r.export_done);
-  EXPECT_EQ(r.tape.streams[0].aborts, 1);
+TEST(StuckSink, ThatAbortsIsStuckWhereNoStreamIsToCome) {
+  for (const std::uint64_t count : {0, 1}) {
+    stuck_rig r(count);
+    r.abort_for_ever();
+    EXPECT_EQ(r.exported.is_stuck(), count == 1) << "of " << count;
+    r.exported.stop("signal 15");
+    r.settle();
+    EXPECT_TRUE(r.exported.is_stuck());
+    r.let_go();
+    EXPECT_TRUE(r.export_done);
+    EXPECT_EQ(r.tape.streams[0].aborts, 1);
+  }
 }
 
-TEST_F(StuckSink, ThatAbortsTheLastStreamIsStuck) {
-  rig r(streams(1));
-  writer_client a(r, "a");
-  a.write(0, "abc");
-  hold(r, "abort");
-  a.leave(stream::disconnect::mid_request);
-  wait_out_grace(r);
-  EXPECT_TRUE(r.exported.is_stuck()) << "no stream is to come";
-  release(r);
-  EXPECT_TRUE(r.export_done);
-  EXPECT_EQ(r.tape.streams[0].aborts, 1);
-}
-
-TEST_F(StuckSink, ThatTakesLongWithoutBeingAskedToEndIsNotStuck) {
+TEST(StuckSink, ThatTakesLongWithoutBeingAskedToEndIsNotStuck) {
   for (const char* call : {"open", "write", "commit"}) {
-    rig r(streams(1));
-    hold(r, call);
+    stuck_rig r(1);
+    r.hold(call);
     writer_client a(r, "a");
     a.begin_write(0, "abc");
     r.settle();
     if (std::string_view(call) == "commit") a.leave(stream::disconnect::clean);
     ASSERT_TRUE(r.tape.waiting) << call;
-    wait_out_grace(r);
+    r.wait_out_grace();
     EXPECT_FALSE(r.exported.is_stuck()) << call;
-    release(r);
+    r.let_go();
     if (std::string_view(call) != "commit") a.leave(stream::disconnect::clean);
     EXPECT_EQ(r.exported.committed(), 1u) << call;
   }

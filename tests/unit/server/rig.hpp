@@ -74,6 +74,22 @@ class fake_client {
   client me;
 };
 
+/// The same with a gap that is given up at once.
+inline nbd_export::settings impatient(nbd_export::settings s) {
+  s.config.stall = std::chrono::seconds(0);
+  return s;
+}
+/// The same with a command whose exit status decides.
+inline nbd_export::settings vouched(nbd_export::settings s) {
+  s.decided_by_run = true;
+  return s;
+}
+/// The same where every byte must be named.
+inline nbd_export::settings refusing_gaps(nbd_export::settings s) {
+  s.refuse_gaps = true;
+  return s;
+}
+
 class rig : private session_host {
  public:
   /// settle is 0 unless the settings say otherwise. With `path`, connections hand out a socket.
@@ -108,6 +124,13 @@ class rig : private session_host {
   static nbd_export::settings sized(std::uint64_t size) {
     auto s = plain();
     s.config.size = size;
+    return s;
+  }
+
+  /// So many, one after another; 0: without end.
+  static nbd_export::settings streams(std::uint64_t count) {
+    auto s = plain();
+    s.config.streams = count;
     return s;
   }
 
@@ -148,6 +171,12 @@ class rig : private session_host {
     spawn(loop, c.served->run(), &c.done);
   }
   void settle() { run_dry(loop); }
+  /// The command has exited with 0, and every connection was read to its end.
+  void command_succeeds() {
+    exported.run_exited(0, {});
+    exported.no_more_clients();
+    settle();
+  }
   /// Whether no coroutine is left, once all has ended.
   [[nodiscard]] bool nothing_left() {
     settle();

@@ -21,6 +21,37 @@ class SessionFaults : public ::testing::TestWithParam<data_path> {
   void fail_every_transport_call(fault how);
   void fail_every_sink_call(int error_number, std::uint32_t answered, bool flushes);
   void fail_every_spill_call(int error_number, std::uint32_t answered);
+
+  /// Each scenario with its 0th, 1st, 2nd … call, until it has no more: `run` tells whether call n
+  /// was reached.
+  static void at_every_call(
+      const std::vector<scenario>& all,
+      const std::function<bool(const scenario&, std::size_t n, const std::string& call)>& run) {
+    for (const auto& s : all) {
+      bool reached = true;
+      for (std::size_t n = 0; reached; ++n) {
+        ASSERT_LT(n, no_end_in_sight);
+        reached = run(s, n, "call " + std::to_string(n));
+        if (::testing::Test::HasFailure()) return;
+      }
+    }
+  }
+  /// The same for calls of the sink; those of abort cannot fail.
+  void at_every_sink_call(
+      const std::function<void(rig&, std::size_t n)>& prepare,
+      const std::function<void(const scenario&, rig&, rig::connection&, const transcript&,
+                               const std::string& failed)>& check) {
+    at_every_call(scenarios(GetParam()), [&](const scenario& s, std::size_t n, const auto& call) {
+      bool reached = false;
+      play(
+          s, GetParam(), "sink " + call, [&](rig& r, rig::connection&) { prepare(r, n); },
+          [&](rig& r, rig::connection& c, const transcript& said) {
+            reached = n < r.tape.calls.size() && r.tape.calls[n] != "abort";
+            check(s, r, c, said, reached ? r.tape.calls[n] : "");
+          });
+      return reached;
+    });
+  }
 };
 
 INSTANTIATE_TEST_SUITE_P(Each, SessionFaults, ::testing::ValuesIn(all_paths), name_of);
@@ -46,25 +77,21 @@ TEST_P(SessionFaults, WithoutAFaultEverySessionEndsAsItWasMeant) {
   }
 }
 
-/// Fails each call of the transport in turn, until a run has fewer calls than that.
 void SessionFaults::fail_every_transport_call(fault how) {
-  for (const auto& s : scenarios(GetParam())) {
-    bool reached = true;
-    for (std::size_t n = 0; reached; ++n) {
-      ASSERT_LT(n, no_end_in_sight);
-      play(
-          s, GetParam(), "transport call " + std::to_string(n),
-          [&](rig&, rig::connection& c) {
-            c.tape.fail_at = n;
-            c.tape.fail_how = how;
-          },
-          [&](rig& r, rig::connection& c, const transcript& said) {
-            reached = c.tape.failed;
-            if (!reached || c.tape.failed_harmlessly) check_undisturbed(s, r, c, said);
-          });
-      if (::testing::Test::HasFailure()) return;
-    }
-  }
+  at_every_call(scenarios(GetParam()), [&](const scenario& s, std::size_t n, const auto& call) {
+    bool reached = false;
+    play(
+        s, GetParam(), "transport " + call,
+        [&](rig&, rig::connection& c) {
+          c.tape.fail_at = n;
+          c.tape.fail_how = how;
+        },
+        [&](rig& r, rig::connection& c, const transcript& said) {
+          reached = c.tape.failed;
+          if (!reached || c.tape.failed_harmlessly) check_undisturbed(s, r, c, said);
+        });
+    return reached;
+  });
 }
 
 TEST_P(SessionFaults, AConnectionResetAtAnyCallLeavesNothingBehind) {
@@ -83,38 +110,26 @@ TEST_P(SessionFaults, AnOperationCancelledAtAnyCallLeavesNothingBehind) {
   fail_every_transport_call(fault::cancel);
 }
 
-/// Fails each call of the sink in turn; everybody still gets an answer.
+/// Everybody still gets an answer.
 void SessionFaults::fail_every_sink_call(int error_number, std::uint32_t answered, bool flushes) {
-  for (const auto& s : scenarios(GetParam())) {
-    bool reached = true;
-    for (std::size_t n = 0; reached; ++n) {
-      ASSERT_LT(n, no_end_in_sight);
-      play(
-          s, GetParam(), "sink call " + std::to_string(n),
-          [&](rig& r, rig::connection&) {
-            r.tape.fail_at = n;
-            r.tape.fail_with = error_number;
-            r.tape.flushes = flushes;
-          },
-          [&](rig& r, rig::connection& c, const transcript& said) {
-            reached = n < r.tape.calls.size() && r.tape.calls[n] != "abort";
-            EXPECT_EQ(unanswered(s, c, said), 0u);
-            if (!reached) return check_undisturbed(s, r, c, said);
-            EXPECT_EQ(r.tape.commits(), 0u);
-            EXPECT_EQ(r.exported.aborted(), 1u);
-            if (r.tape.calls[n] == "commit" || !s.commits || s.held) return;
-            bool found = false;
-            for (const auto& a : said.answers) {
-              if (!found && a.error != 0) {
-                found = true;
-                EXPECT_EQ(a.error, answered);
-              }
-            }
-            EXPECT_TRUE(found) << "nobody was told";
-          });
-      if (::testing::Test::HasFailure()) return;
-    }
-  }
+  at_every_sink_call(
+      [&](rig& r, std::size_t n) {
+        r.tape.fail_at = n;
+        r.tape.fail_with = error_number;
+        r.tape.flushes = flushes;
+      },
+      [&](const scenario& s, rig& r, rig::connection& c, const transcript& said,
+          const std::string& failed) {
+        EXPECT_EQ(unanswered(s, c, said), 0u);
+        if (failed.empty()) return check_undisturbed(s, r, c, said);
+        EXPECT_EQ(r.tape.commits(), 0u);
+        EXPECT_EQ(r.exported.aborted(), 1u);
+        EXPECT_EQ(r.log.says("the sink's commit failed: told to fail"), failed == "commit");
+        if (failed == "commit" || !s.commits || s.held) return;
+        const auto told = std::ranges::find_if(said.answers, [](auto& a) { return a.error != 0; });
+        ASSERT_NE(told, said.answers.end()) << "nobody was told";
+        EXPECT_EQ(told->error, answered);
+      });
 }
 
 TEST_P(SessionFaults, AnIoErrorOfTheSinkAtAnyCallAbortsAndTellsTheClient) {
@@ -150,36 +165,33 @@ TEST_P(SessionFaults, SpillFileIsOpenedWrittenAndReadWithoutAFault) {
 
 /// Fails the opening, and each write and read of the spill file in turn.
 void SessionFaults::fail_every_spill_call(int error_number, std::uint32_t answered) {
-  for (const auto& s : spilling()) {
-    bool reached = true;
-    for (std::size_t n = 0; reached; ++n) {
-      ASSERT_LT(n, no_end_in_sight);
-      play(
-          s, GetParam(), "spill call " + std::to_string(n),
-          [&](rig& r, rig::connection&) {
-            r.spill.fail_at = n;
-            r.spill.fail_with = error_number;
-          },
-          [&](rig& r, rig::connection& c, const transcript& said) {
-            reached = r.spill.failed;
-            EXPECT_EQ(unanswered(s, c, said), 0u);
-            if (!reached) return check_undisturbed(s, r, c, said);
-            const auto told = std::ranges::find_if(said.answers, [](auto& a) { return a.error; });
-            const bool somebody_told = told != said.answers.end();
-            // What is read may be for the sink, after the last answer; or for a client, which is
-            // then told that it cannot be read, and nothing else happens.
-            if (r.spill.calls[n] == "read") {
-              EXPECT_NE(r.exported.aborted() == 1, r.exported.committed() == 1);
-              EXPECT_TRUE(somebody_told || r.exported.aborted() == 1);
-              return;
-            }
-            EXPECT_EQ(r.exported.aborted(), 1u);
-            ASSERT_TRUE(somebody_told);
-            EXPECT_EQ(told->error, answered);
-          });
-      if (::testing::Test::HasFailure()) return;
-    }
-  }
+  at_every_call(spilling(), [&](const scenario& s, std::size_t n, const auto& call) {
+    bool reached = false;
+    play(
+        s, GetParam(), "spill " + call,
+        [&](rig& r, rig::connection&) {
+          r.spill.fail_at = n;
+          r.spill.fail_with = error_number;
+        },
+        [&](rig& r, rig::connection& c, const transcript& said) {
+          reached = r.spill.failed;
+          EXPECT_EQ(unanswered(s, c, said), 0u);
+          if (!reached) return check_undisturbed(s, r, c, said);
+          const auto told = std::ranges::find_if(said.answers, [](auto& a) { return a.error; });
+          const bool somebody_told = told != said.answers.end();
+          // What is read may be for the sink, after the last answer; or for a client, which is
+          // then told that it cannot be read, and nothing else happens.
+          if (r.spill.calls[n] == "read") {
+            EXPECT_NE(r.exported.aborted() == 1, r.exported.committed() == 1);
+            EXPECT_TRUE(somebody_told || r.exported.aborted() == 1);
+            return;
+          }
+          EXPECT_EQ(r.exported.aborted(), 1u);
+          ASSERT_TRUE(somebody_told);
+          EXPECT_EQ(told->error, answered);
+        });
+    return reached;
+  });
 }
 
 TEST_P(SessionFaults, ASpillFileThatIsFullAtAnyCallAbortsAndTellsTheClient) {
@@ -193,70 +205,44 @@ TEST_P(SessionFaults, ABrokenSpillFileAtAnyCallAbortsAndTellsTheClient) {
 /// Hangs each call of the spill file in turn. As after two signals, the stream is stopped, then
 /// given up.
 TEST_P(SessionFaults, ASpillFileThatHangsAtAnyCallKeepsNothingWhenTheStreamIsGivenUp) {
-  for (const auto& s : spilling()) {
-    bool reached = true;
-    for (std::size_t n = 0; reached; ++n) {
-      ASSERT_LT(n, no_end_in_sight);
-      SCOPED_TRACE(s.name + ", spill call " + std::to_string(n));
-      rig r(s.settings, GetParam());
-      r.spill.hangs_at = n;
-      auto& c = r.connect(s.client.script());
-      r.go(c);
-      r.settle();
-      reached = r.spill.hanging != nullptr;
-      EXPECT_NE(r.export_done, reached);
-      r.exported.stop("a signal");
-      r.settle();
-      r.exported.cancel_commit("another signal");
-      EXPECT_TRUE(r.nothing_left()) << r.log.all();
-      ASSERT_TRUE(c.done && r.export_done) << r.log.all();
-      EXPECT_TRUE(r.tape.all_ended_once());
-      EXPECT_EQ(r.exported.committed(), reached ? 0u : 1u);
-      EXPECT_TRUE(s.meant.starts_with(r.tape.data()));
-      EXPECT_EQ(unanswered(s, c, s.client.parse(c.tape.from_server)), 0u);
-      if (::testing::Test::HasFailure()) return;
-    }
-  }
+  at_every_call(spilling(), [&](const scenario& s, std::size_t n, const std::string& call) {
+    SCOPED_TRACE(s.name + ", spill " + call);
+    rig r(s.settings, GetParam());
+    r.spill.hangs_at = n;
+    auto& c = r.connect(s.client.script());
+    r.go(c);
+    r.settle();
+    const bool reached = r.spill.hanging != nullptr;
+    EXPECT_NE(r.export_done, reached);
+    r.exported.stop("a signal");
+    r.settle();
+    r.exported.cancel_commit("another signal");
+    EXPECT_TRUE(r.nothing_left()) << r.log.all();
+    EXPECT_TRUE(c.done && r.export_done) << r.log.all();
+    EXPECT_TRUE(r.tape.all_ended_once());
+    EXPECT_EQ(r.exported.committed(), reached ? 0u : 1u);
+    EXPECT_TRUE(s.meant.starts_with(r.tape.data()));
+    EXPECT_EQ(unanswered(s, c, s.client.parse(c.tape.from_server)), 0u);
+    return reached;
+  });
 }
 
 /// Where each call of the sink is a splice that does not work, and the rest is copied.
 TEST_P(SessionFaults, ASpliceThatIsNotSupportedAtAnyCallChangesNothing) {
-  for (const auto& s : scenarios(GetParam())) {
-    bool reached = true;
-    for (std::size_t n = 0; reached; ++n) {
-      ASSERT_LT(n, no_end_in_sight);
-      play(
-          s, GetParam(), "sink call " + std::to_string(n),
-          [&](rig& r, rig::connection&) { r.tape.unsupported_at = n; },
-          [&](rig& r, rig::connection& c, const transcript& said) {
-            reached = n < r.tape.calls.size();
-            check_undisturbed(s, r, c, said);
-          });
-      if (::testing::Test::HasFailure()) return;
-    }
-  }
+  at_every_sink_call([](rig& r, std::size_t n) { r.tape.unsupported_at = n; },
+                     [](const scenario& s, rig& r, rig::connection& c, const transcript& said,
+                        const std::string&) { check_undisturbed(s, r, c, said); });
 }
 
 TEST_P(SessionFaults, ASinkThatSaysCancelledOfItsOwnAccordAbortsTheStream) {
-  for (const auto& s : scenarios(GetParam())) {
-    bool reached = true;
-    for (std::size_t n = 0; reached; ++n) {
-      ASSERT_LT(n, no_end_in_sight);
-      play(
-          s, GetParam(), "sink call " + std::to_string(n),
-          [&](rig& r, rig::connection&) {
-            r.tape.fail_at = n;
-            r.tape.cancelled_by_itself = true;
-          },
-          [&](rig& r, rig::connection&, const transcript&) {
-            reached = n < r.tape.calls.size() && r.tape.calls[n] != "abort";
-            if (reached) {
-              EXPECT_EQ(r.tape.commits(), 0u);
-            }
-          });
-      if (::testing::Test::HasFailure()) return;
-    }
-  }
+  at_every_sink_call(
+      [](rig& r, std::size_t n) {
+        r.tape.fail_at = n;
+        r.tape.cancelled_by_itself = true;
+      },
+      [](const scenario&, rig& r, rig::connection&, const transcript&, const std::string& failed) {
+        EXPECT_TRUE(failed.empty() || r.tape.commits() == 0);
+      });
 }
 
 }  // namespace

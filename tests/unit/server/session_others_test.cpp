@@ -8,12 +8,6 @@ namespace {
 
 using client = scripted_client;
 
-nbd_export::settings streams(std::uint64_t count) {
-  auto s = rig::plain();
-  s.config.streams = count;
-  return s;
-}
-
 TEST(SessionOthers, TwoConnectionsMakeOneStreamInOffsetOrder) {
   rig r;
   client a;
@@ -37,25 +31,6 @@ TEST(SessionOthers, TwoConnectionsMakeOneStreamInOffsetOrder) {
   EXPECT_EQ(r.tape.data(), "aaaabbbb");
 }
 
-TEST(SessionOthers, AProbeThatDropsDoesNotHarmTheStreamOfAnother) {
-  rig r;
-  client a;
-  a.flags().go().write(0, "aaaa");
-  client probe;
-  probe.flags().go().read(0, 1);
-  auto& first = r.connect(a.script());
-  first.tape.stays = true;
-  r.go(first);
-  r.settle();
-  r.go(r.connect(probe.script()));
-  r.settle();
-  client rest;
-  rest.disc();
-  first.tape.send(rest.script());
-  r.settle();
-  EXPECT_EQ(r.exported.committed(), 1u);
-}
-
 TEST(SessionOthers, AWriteDuringTheCommitOfTheLastStreamGetsShutdown) {
   rig r;
   r.tape.hold = "commit";
@@ -77,31 +52,8 @@ TEST(SessionOthers, AWriteDuringTheCommitOfTheLastStreamGetsShutdown) {
   EXPECT_EQ(r.tape.streams.size(), 1u);
 }
 
-TEST(SessionOthers, AWriteDuringACommitWaitsForTheNextStream) {
-  rig r(streams(2));
-  r.tape.hold = "commit";
-  client a;
-  a.flags().go().write(0, "aaaa").disc();
-  client b;
-  b.flags().go().write(0, "bb").disc();
-  r.go(r.connect(a.script()));
-  r.settle();
-  auto& next = r.connect(b.script());
-  r.go(next);
-  r.settle();
-  EXPECT_FALSE(next.done);
-  r.sink->release();
-  r.settle();
-  EXPECT_TRUE(next.done);
-  EXPECT_TRUE(r.export_done);
-  ASSERT_EQ(r.tape.streams.size(), 2u);
-  EXPECT_EQ(r.tape.streams[0].data, "aaaa");
-  EXPECT_EQ(r.tape.streams[1].data, "bb");
-  EXPECT_EQ(r.exported.committed(), 2u);
-}
-
 TEST(SessionOthers, AClientThatHungUpWhileItWaitedForACommitDoesNotHoldTheNextStream) {
-  rig r(streams(0));
+  rig r(rig::streams(0));
   r.tape.hold = "commit";
   client a;
   a.flags().go().write(0, "aaaa").disc();
@@ -146,8 +98,8 @@ TEST(SessionOthers, AWriteThatIsGivenUpIsNeverMadeGoodByAGoodbye) {
   EXPECT_EQ(r.exported.aborted(), 1u);
 }
 
-TEST(SessionOthers, ATornClientFailsTheStreamForAllThatJoinedIt) {
-  rig r(streams(0));
+TEST(SessionOthers, AClientThatIsCutBeforeItsFirstPayloadHasAPlaceHarmsNobody) {
+  rig r(rig::streams(0));
   client a;
   a.flags().go().write(0, "aaaa");
   auto& first = r.connect(a.script());
@@ -163,7 +115,7 @@ TEST(SessionOthers, ATornClientFailsTheStreamForAllThatJoinedIt) {
 }
 
 TEST(SessionOthers, OneThatWaitsForItsTurnGoesOnWhenTheOtherIsTorn) {
-  rig r(streams(0));
+  rig r(rig::streams(0));
   client a;
   const std::string half(100'000, 'a');
   a.flags().go().request(client::write_command, 0, 200'000, 0, half);
@@ -191,7 +143,7 @@ TEST(SessionOthers, OneThatWaitsForItsTurnGoesOnWhenTheOtherIsTorn) {
 }
 
 TEST(SessionOthers, AClientThatHangsUpWhileItWaitsForItsTurnAbortsTheStream) {
-  rig r(streams(0));
+  rig r(rig::streams(0));
   client a;
   a.flags().go().request(client::write_command, 0, 200'000, 0, std::string(100'000, 'a'));
   auto& first = r.connect(a.script());
@@ -220,9 +172,7 @@ TEST(SessionOthers, AClientThatHangsUpWhileItWaitsForItsTurnAbortsTheStream) {
 
 TEST(SessionOthers, AVouchedClientThatWasKilledWithAnAnswerUnreadAbortsTheStream) {
   for (const bool killed : {false, true}) {
-    auto s = rig::plain();
-    s.decided_by_run = true;
-    rig r(s);
+    rig r(vouched(rig::plain()));
     client c;
     c.flags().go().write(0, "abc");
     auto& connection = r.connect(c.script());
@@ -230,36 +180,10 @@ TEST(SessionOthers, AVouchedClientThatWasKilledWithAnAnswerUnreadAbortsTheStream
     r.go(connection);
     r.settle();
     EXPECT_TRUE(connection.done);
-    r.exported.run_exited(0, {});
-    r.exported.no_more_clients();
-    r.settle();
+    r.command_succeeds();
     EXPECT_TRUE(r.export_done);
     EXPECT_EQ(r.exported.committed(), killed ? 0u : 1u);
   }
-}
-
-TEST(SessionOthers, WhoJoinedAFailedStreamGetsErrorsWhileANewConnectionStartsTheNext) {
-  rig r(streams(2));
-  client a;
-  a.flags().go().write(10, "aaaa").write(0, "behind").write(14, "more");
-  auto& first = r.connect(a.script());
-  first.tape.stays = true;
-  r.go(first);
-  r.settle();
-  EXPECT_EQ(r.exported.aborted(), 1u);
-  client b;
-  b.flags().go().write(0, "bb").disc();
-  r.go(r.connect(b.script()));
-  r.settle();
-  EXPECT_EQ(r.exported.committed(), 1u);
-  EXPECT_EQ(r.tape.data(), "bb");
-  const auto before = a.parse(first.tape.from_server);
-  ASSERT_EQ(before.answers.size(), 3u);
-  EXPECT_EQ(before.answers[1].error, 22u);
-  EXPECT_EQ(before.answers[2].error, 5u);
-  first.tape.hang_up();
-  r.settle();
-  EXPECT_TRUE(r.tape.all_ended_once());
 }
 
 }  // namespace

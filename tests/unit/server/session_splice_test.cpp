@@ -12,11 +12,6 @@ constexpr std::size_t large = 100'000;
 /// Streams of clients whose bytes take each path.
 class SessionSplice : public ::testing::TestWithParam<data_path> {
  protected:
-  static nbd_export::settings streams(std::uint64_t count) {
-    auto s = rig::plain();
-    s.config.streams = count;
-    return s;
-  }
   rig::connection& go(const std::string& script, bool stays = false) {
     auto& c = r.connect(script);
     c.tape.stays = stays;
@@ -38,7 +33,7 @@ class SessionSplice : public ::testing::TestWithParam<data_path> {
     EXPECT_EQ(r.tape.data().size(), 2 * large - withheld);
     return connection;
   }
-  rig r{streams(0), GetParam()};
+  rig r{rig::streams(0), GetParam()};
   std::string withheld_;
 };
 

@@ -85,18 +85,6 @@ TEST(Session, APayloadOver32MibIsSkippedAndOver128MibIsHungUpOn) {
   EXPECT_EQ(other.exported.committed(), 0u);
 }
 
-TEST(Session, AWriteOfExactly32MibIsTaken) {
-  rig r;
-  client c;
-  const auto data = pattern(32 << 20);
-  c.flags().go().write(0, data).disc();
-  const auto said = played(r, c);
-  ASSERT_EQ(said.answers.size(), 1u);
-  EXPECT_EQ(said.answers[0].error, 0u);
-  EXPECT_EQ(r.tape.commits(), 1u);
-  EXPECT_TRUE(r.tape.data() == data);
-}
-
 TEST(Session, DataBeyondTheSizeMustBeZero) {
   rig r(rig::sized(10));
   client c;

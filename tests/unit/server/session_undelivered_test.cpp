@@ -68,18 +68,14 @@ TEST_F(session_undelivered_vouched, FailsTheStreamOfAGoodbyeWhoseClientIsGone) {
   auto& c = one_that_waits();
   say(c, [](scripted_client& s) { s.disc(); });
   hang_up(c);
-  r.exported.run_exited(0, {});
-  r.exported.no_more_clients();
-  r.settle();
+  r.command_succeeds();
   expect_torn(c);
 }
 
 TEST_F(session_undelivered_vouched, FailsTheStreamOfAClientThatEndsAndIsGone) {
   auto& c = one_that_waits();
   hang_up(c);
-  r.exported.run_exited(0, {});
-  r.exported.no_more_clients();
-  r.settle();
+  r.command_succeeds();
   expect_torn(c);
 }
 
@@ -89,9 +85,7 @@ TEST_F(session_undelivered_vouched, CommitsWhereTheAnswerIsTakenBeforeTheEnd) {
   c.connection->tape.changed.notify_all();
   r.settle();
   EXPECT_EQ(answers(c), "1 2");
-  r.exported.run_exited(0, {});
-  r.exported.no_more_clients();
-  r.settle();
+  r.command_succeeds();
   EXPECT_EQ(r.exported.committed(), 1u) << r.log.all();
 }
 
@@ -133,17 +127,6 @@ class session_undelivered_on_a_socket : public ::testing::Test {
 TEST_F(session_undelivered_on_a_socket, FailsTheStreamOfAGoodbyeWhoseClientIsGone) {
   rig r(rig::windowed(1200));
   come_and_go(r, one_that_waits());
-  EXPECT_EQ(r.exported.aborted(), 1u) << r.log.all();
-}
-
-TEST_F(session_undelivered_on_a_socket, FailsItAlsoWhereACommandVouches) {
-  auto settings = rig::windowed(1200);
-  settings.decided_by_run = true;
-  rig r(std::move(settings));
-  come_and_go(r, one_that_waits());
-  r.exported.run_exited(0, {});
-  r.exported.no_more_clients();
-  r.settle();
   EXPECT_EQ(r.exported.aborted(), 1u) << r.log.all();
 }
 
