@@ -49,14 +49,20 @@ TEST(Order, IsWhatWasSaid) {
   EXPECT_EQ(effective({"--order", "spool", "--size", "1G"}), order_mode::spool);
 }
 
-TEST(Order, SpoolAllowsGapsUnlessToldOtherwise) {
+TEST(Gaps, AreRefusedWithASizeAndWithoutRunButInSpoolUnlessToldOtherwise) {
   const auto gaps = [](const std::vector<std::string>& words) {
-    const configuration config = parse(words).config;
+    configuration config = parse(words).config;
+    static_cast<void>(complete_and_validate(config));
     return effective_gaps(config.exports.at(0), config.server);
   };
   EXPECT_EQ(gaps({"--size", "1G"}), gaps_policy::refuse);
   EXPECT_EQ(gaps({"--size", "1G", "--order", "spool"}), gaps_policy::allow);
   EXPECT_EQ(gaps({"--order", "spool", "--gaps", "refuse"}), gaps_policy::refuse);
+  EXPECT_EQ(gaps({}), gaps_policy::allow);
+  EXPECT_EQ(gaps({"--gaps", "refuse"}), gaps_policy::refuse);
+  EXPECT_EQ(gaps({"--size", "1G", "--gaps", "allow"}), gaps_policy::allow);
+  EXPECT_EQ(gaps({"--run", "x", "--size", "1G"}), gaps_policy::allow);
+  EXPECT_EQ(gaps({"--run", "x", "--size", "1G", "--gaps", "refuse"}), gaps_policy::refuse);
 }
 
 TEST(SpillDirectory, IsTheGivenOneOrThatOfTheEnvironment) {

@@ -34,7 +34,9 @@ class Extents : public testing::Test {
   extents held;
 };
 
-TEST_F(Extents, AreNoneAtFirst) {
+TEST_F(Extents, AreNoneAtFirstAndWithoutLength) {
+  zeroes(5, 5);
+  zeroes(7, 6);
   EXPECT_TRUE(held.empty());
   EXPECT_EQ(held.end(), 0u);
   EXPECT_FALSE(held.carry_data());
@@ -48,12 +50,6 @@ TEST_F(Extents, AreInTheOrderOfTheirOffsets) {
   EXPECT_EQ(all(), "s10-20 z30-40 m50-60");
   EXPECT_EQ(held.end(), 60u);
   EXPECT_EQ(held.size(), 3u);
-}
-
-TEST_F(Extents, WithoutLengthAreNone) {
-  zeroes(5, 5);
-  zeroes(7, 6);
-  EXPECT_TRUE(held.empty());
 }
 
 TEST_F(Extents, OfZeroesThatTouchAreOne) {

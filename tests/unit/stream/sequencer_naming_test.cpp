@@ -40,6 +40,13 @@ TEST(Naming, TrimOfWhatWasNamedLeavesItNamed) {
   s.finish(true);
   EXPECT_EQ(s.named().missing_bytes(), 6 * mib);
   EXPECT_EQ(s.named().describe(), "6291456 bytes at 2097152");
+
+  auto before = spooling();
+  ASSERT_TRUE(before.trim(0, size));
+  hold(before, 0, size);
+  ASSERT_TRUE(before.trim(0, size));
+  before.finish(true);
+  EXPECT_TRUE(before.named().complete()) << "the write came after the first trim";
 }
 
 TEST(Naming, WriteOrWriteZeroesAfterTrimNameTheBytes) {
@@ -123,6 +130,18 @@ TEST(Naming, StreamOfUnknownLengthEndsAtTheHighestByteNamed) {
   ASSERT_TRUE(nothing.trim(0, 100));
   nothing.finish(true);
   EXPECT_EQ(nothing.end_of_named(), 0u);
+}
+
+TEST(Naming, WhatLiesBeyondTheSizeNamesNothing) {
+  for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
+    sequencer s(in_order(mode, 1000));
+    ASSERT_TRUE(s.write(1000, 24));
+    ASSERT_TRUE(s.write_zeroes(1000, 24));
+    EXPECT_FALSE(s.named().any()) << static_cast<int>(mode);
+    sequencer across(in_order(mode, 1000));
+    ASSERT_TRUE(across.write(999, 25));
+    EXPECT_TRUE(across.named().any()) << static_cast<int>(mode);
+  }
 }
 
 TEST(Naming, TrimmedPiecesCountAsExtents) {

@@ -61,16 +61,11 @@ TEST(SequencerZeroes, CostOneExtentForAWholeDisk) {
   EXPECT_TRUE(s.named().complete());
 }
 
-TEST(SequencerTrim, BehindTheCursorIsIgnored) {
+TEST(SequencerTrim, IsZeroesAheadOfTheCursorAndNothingBehindIt) {
   sequencer s(in_order(order::window));
   expect_sent(s.write(0, 100), 0, 100);
   expect_place(s.trim(0, 100), place::held_as_zeroes);
   EXPECT_TRUE(s.held().empty());
-}
-
-TEST(SequencerTrim, AcrossTheCursorIsZeroesAheadOfIt) {
-  sequencer s(in_order(order::window));
-  expect_sent(s.write(0, 100), 0, 100);
   expect_place(s.trim(50, 100), place::held_as_zeroes);
   ASSERT_TRUE(s.held().first());
   EXPECT_EQ(s.held().first()->begin, 100u);
@@ -172,6 +167,17 @@ TEST(SequencerGap, IsNoneWhereNothingWaitsForIt) {
   EXPECT_EQ(s.cursor(), 1u);
 }
 
+TEST(SequencerGap, IsNoneWhereTheCursorOrZeroesReachWhatIsUnderWay) {
+  sequencer s(in_order(order::window));
+  auto coming = s.await(0);
+  EXPECT_FALSE(s.waits_for_gap());
+  expect_place(s.write_zeroes(0, 10), place::held_as_zeroes);
+  coming = s.await(10);
+  EXPECT_FALSE(s.waits_for_gap());
+  coming = s.await(11);
+  EXPECT_TRUE(s.waits_for_gap());
+}
+
 TEST(SequencerGap, GivenUpIsNamedWhenItsWriteComesTooLate) {
   sequencer s(with_window(4096));
   hold(s, 100, 10);
@@ -189,13 +195,20 @@ TEST(SequencerEnd, SendsWhatIsLeftWithGapsAsZeroes) {
   EXPECT_EQ(s.named().describe(), "3 bytes at 0 and 2 bytes at 5");
 }
 
-TEST(SequencerEnd, PadsToTheSizeOrNot) {
+TEST(SequencerEnd, PadsToTheSizeOrNotButMissesTheTailAllTheSame) {
   for (const bool pad : {true, false}) {
     sequencer s(in_order(order::window, 20));
     hold(s, 3, 2, 'a');
     s.finish(pad);
     EXPECT_EQ(take_all(s), pad ? "000aa" + std::string(15, '0') : "000aa");
     EXPECT_EQ(s.named().missing_bytes(), 3u + 15);
+
+    sequencer strict(in_order(order::strict, 20));
+    expect_sent(strict.write(0, 5), 0, 5);
+    strict.finish(pad);
+    EXPECT_EQ(take_all(strict), std::string(pad ? 15 : 0, '0'));
+    EXPECT_EQ(strict.cursor(), pad ? 20u : 5u);
+    EXPECT_EQ(strict.named().missing_bytes(), 15u);
   }
 }
 

@@ -118,13 +118,6 @@ TEST(SequencerSpill, RemembersTheMostThatWasSpilled) {
   EXPECT_EQ(s.history().spilled, page);
 }
 
-TEST(SequencerSpill, NeverWaitsForASmallWindow) {
-  sequencer s(spilling(0));
-  for (std::uint64_t i = 0; i < 1000; ++i) {
-    expect_place(s.write(1 + 2 * i * mib, mib), place::spill);
-  }
-}
-
 TEST(SequencerSpool, SendsNothingBeforeTheEnd) {
   sequencer s(spooling());
   EXPECT_FALSE(s.at_cursor(0, true));

@@ -102,6 +102,7 @@ TEST(Verdict, WithSizeEveryByteMustBeNamed) {
   EXPECT_EQ(outcome(by_coverage(), "jdc", some_missing()), state::failed);
   EXPECT_EQ(outcome(by_coverage(), "jdc", zeroes_overwritten()), state::failed);
   EXPECT_EQ(outcome(by_coverage(), "jc", all_named()), state::complete) << "a disk of zeroes";
+  EXPECT_EQ(outcome({}, "jdc", zeroes_overwritten()), state::complete) << "with --gaps allow";
 }
 
 TEST(Verdict, WithoutBothTheCleanDisconnectsDecide) {
@@ -282,6 +283,7 @@ TEST(Verdict, SaysWhatHelps) {
   zeroed.cover(zeroes_overwritten());
   EXPECT_NE(zeroed.reason().find("2097152"), std::string::npos) << zeroed.reason();
   EXPECT_NE(zeroed.reason().find("--run"), std::string::npos);
+  EXPECT_NE(zeroed.reason().find("--gaps allow"), std::string::npos);
   verdict eof({}, start);
   play(eof, "jde");
   EXPECT_NE(eof.reason().find("NBD_CMD_DISC"), std::string::npos);

@@ -8,10 +8,13 @@
 namespace nbdstream::stream {
 namespace {
 
-TEST(Window, CountsWhatABlockCostsBesidesItsBytes) {
-  const window w(1000);
+TEST(Window, CountsWhatEachBlockCostsBesidesItsBytes) {
+  window w(1000);
   EXPECT_TRUE(w.fits(1000 - window::overhead));
   EXPECT_FALSE(w.fits(1001 - window::overhead));
+  const auto first = w.allocate(0, 300);
+  EXPECT_TRUE(w.fits(1000 - 300 - 2 * window::overhead));
+  EXPECT_FALSE(w.fits(1001 - 300 - 2 * window::overhead));
 }
 
 TEST(Window, IsSafeWhateverIsAskedOfIt) {
@@ -21,13 +24,6 @@ TEST(Window, IsSafeWhateverIsAskedOfIt) {
   EXPECT_FALSE(window(1000).fits(most));
   EXPECT_FALSE(window(most).fits(most));
   EXPECT_TRUE(window(most).fits(most - window::overhead));
-}
-
-TEST(Window, HasLessRoomForEachBlock) {
-  window w(1000);
-  const auto first = w.allocate(0, 300);
-  EXPECT_TRUE(w.fits(1000 - 300 - 2 * window::overhead));
-  EXPECT_FALSE(w.fits(1001 - 300 - 2 * window::overhead));
 }
 
 TEST(Window, GetsItsMemoryBackWithTheLastReference) {
