@@ -102,18 +102,6 @@ TEST_F(command_line, unknown_sink_is_refused_with_the_nearest_one) {
   EXPECT_TRUE(mentions(refusal({"--sink", "fido:output", "-U", "sock"}), "fifo"));
 }
 
-TEST_F(command_line, unknown_key_of_a_file_is_refused_with_its_place_and_the_nearest_one) {
-  write_file(path("bad.toml"), "[[export]]\nsise = \"1M\"\n");
-  const std::string said = refusal({"--config", "bad.toml"});
-  EXPECT_TRUE(mentions(said, "bad.toml:2:1"));
-  EXPECT_TRUE(mentions(said, "\"size\""));
-}
-
-TEST_F(command_line, broken_file_is_refused_with_the_place) {
-  write_file(path("bad.toml"), "[[export]]\nsize = = 3\n");
-  EXPECT_TRUE(mentions(refusal({"--config", "bad.toml"}), "bad.toml:2:"));
-}
-
 TEST_F(command_line, bad_value_in_a_file_is_refused_with_its_place) {
   write_file(path("bad.toml"),
              "[[export]]\n[export.sink]\npath = \"output\"\n"
@@ -127,37 +115,10 @@ TEST_F(command_line, missing_file_is_refused) {
   EXPECT_TRUE(mentions(refusal({"--config", "missing.toml"}), "missing.toml"));
 }
 
-TEST_F(command_line, bad_size_is_refused) {
-  EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "--size", "huge", "-U", "sock"}), "huge"));
-}
-
-TEST_F(command_line, reading_is_refused_and_nbdcopy_is_named) {
-  EXPECT_TRUE(mentions(refusal({"-U", "sock", "read=output"}), "nbdcopy"));
-  EXPECT_TRUE(mentions(refusal({"-U", "sock", "-r", "pipe=output"}), "nbdcopy"));
-}
-
-TEST_F(command_line, order_that_has_no_spill_file_is_refused_a_limit_of_it) {
-  const arguments args{"--sink", "fifo:output", "-U", "sock", "--order", "strict"};
-  auto limited = args;
-  limited.insert(limited.end(), {"--spill-limit", "1G"});
-  EXPECT_TRUE(mentions(refusal(limited), "--spill-limit is for --order spill and spool"));
-}
-
 TEST_F(command_line, port_that_is_taken_is_an_error_that_names_it) {
   const listener taken = listener::tcp();
   const std::string port = std::to_string(taken.port());
   EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "--size", "1M", "-p", port}), port));
-}
-
-TEST_F(command_line, size_without_quotes_in_a_file_is_refused_with_what_to_write) {
-  write_file(path("bad.toml"), "[[export]]\nsize = 40G\n");
-  const std::string said = refusal({"--config", "bad.toml"});
-  EXPECT_TRUE(mentions(said, "bad.toml:2:8: size = 40G: "));
-  EXPECT_TRUE(mentions(said, "size = \"40G\""));
-}
-
-TEST_F(command_line, size_of_nothing_needs_a_command) {
-  EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "-U", "sock", "--size", "0"}), "--run"));
 }
 
 TEST_F(command_line, log_can_be_json) {

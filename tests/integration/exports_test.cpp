@@ -50,16 +50,6 @@ TEST_F(exports, have_a_sink_and_a_stream_each) {
   EXPECT_TRUE(holds(path("vm1.raw"), "to vm1"));
 }
 
-TEST_F(exports, are_listed) {
-  process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
-  const result listed = start({"nbdinfo", "--list", "nbd+unix:///?socket=sock"}).wait();
-  EXPECT_TRUE(ended_with(0, listed));
-  EXPECT_TRUE(mentions(listed.out, "vm1"));
-  EXPECT_TRUE(mentions(listed.out, "vm2"));
-  server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
-}
-
 TEST_F(exports, are_listed_with_what_is_said_of_them) {
   write_file(path("two.toml"),
              "[[export]]\nname = \"vm1\"\ndescription = \"the first, caf\u00e9\"\n"
@@ -164,15 +154,6 @@ TEST_F(exports, listen_where_the_file_says) {
     EXPECT_TRUE(holds(path("out.raw"), "hello"));
   }
   EXPECT_TRUE(ended_with(0, server.wait()));
-}
-
-TEST_F(exports, yield_to_the_command_line) {
-  write_file(path("one.toml"),
-             "[[export]]\nsize = \"1M\"\n[export.sink]\nmodule = \"fifo\"\npath = \"output\"\n");
-  process server = start_listening({"--config", "one.toml", "--size", "2M"});
-  EXPECT_EQ(start({"nbdinfo", "--size", unix_uri}).wait().out, "2097152\n");
-  server.signal(SIGTERM);
-  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
 }  // namespace

@@ -21,9 +21,9 @@ arguments joined(arguments args, const std::vector<arguments>& more) {
 
 class order_full_window : public order_test {
  protected:
-  /// nbdstream with a small window and these arguments, into the FIFO `output`.
-  [[nodiscard]] process start_with_small_window(const arguments& more) const {
-    return start_listening(joined({"--sink", "fifo:output"}, {small_window, more}));
+  /// nbdstream with a small window, into the FIFO `output`.
+  [[nodiscard]] process start_with_small_window() const {
+    return start_listening(joined({"--sink", "fifo:output"}, {small_window}));
   }
 };
 
@@ -37,22 +37,12 @@ h.shutdown()
 )";
 
 TEST_F(order_full_window, of_one_request_at_a_time_lets_go_of_a_gap) {
-  process server = start_with_small_window({});
+  process server = start_with_small_window();
   process reader = start_reader();
   EXPECT_TRUE(ended_with(0, start_client(one_at_a_time_with_a_gap).wait(soon)));
   EXPECT_TRUE(ended_with(0, server.wait(soon)));
   EXPECT_TRUE(ended_with(0, reader.wait()));
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
-}
-
-TEST_F(order_full_window, of_one_request_at_a_time_fails_where_gaps_are_refused) {
-  process server = start_with_small_window({"--gaps", "refuse"});
-  process reader = start_reader();
-  EXPECT_NE(start_client(one_at_a_time_with_a_gap).wait(soon).status, 0);
-  const result ended = server.wait(soon);
-  EXPECT_TRUE(ended_with(1, ended));
-  EXPECT_TRUE(mentions(ended.err, "--order spill"));
-  EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 
 TEST_F(order_full_window, is_no_matter_where_there_is_a_file_for_the_rest) {
@@ -123,27 +113,8 @@ def goodbye():
         each.shutdown()
 )";
 
-TEST_F(order_full_window, of_many_connections_takes_the_write_that_fills_the_gap) {
-  process server = start_listening(
-      {"--sink", "fifo:output", "--order", "window", "--window", "1M", "--stall", "60s"});
-  process reader = start_reader();
-  EXPECT_TRUE(ended_with(0, start_client(twenty_connections + R"(
-for other in others:
-    other.poll(0)  # send what there is room for
-h.pwrite(bytes(1 << 18), 0)
-all_to_the_end()
-assert not any(errors), errors
-h.shutdown()
-goodbye()
-)")
-                                .wait(soon)));
-  EXPECT_TRUE(ended_with(0, server.wait(soon)));
-  EXPECT_TRUE(ended_with(0, reader.wait()));
-  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
-}
-
 TEST_F(order_full_window, of_many_connections_lets_go_of_a_gap) {
-  process server = start_with_small_window({});
+  process server = start_with_small_window();
   process reader = start_reader();
   EXPECT_TRUE(ended_with(0, start_client(twenty_connections + R"(
 all_to_the_end()
@@ -154,20 +125,6 @@ goodbye()
   EXPECT_TRUE(ended_with(0, server.wait(soon)));
   EXPECT_TRUE(ended_with(0, reader.wait()));
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
-}
-
-TEST_F(order_full_window, of_many_connections_answers_all_where_gaps_are_refused) {
-  process server = start_with_small_window({"--gaps", "refuse"});
-  process reader = start_reader();
-  EXPECT_TRUE(ended_with(0, start_client(twenty_connections + R"(
-all_to_the_end()
-assert any(errors), errors
-)")
-                                .wait(soon)));
-  const result ended = server.wait(soon);
-  EXPECT_TRUE(ended_with(1, ended));
-  EXPECT_TRUE(mentions(ended.err, "--order spill"));
-  EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 
 /// 32 GiB on one connection, and behind them what they wait for.
@@ -180,7 +137,6 @@ piece = nbd.Buffer.from_bytearray(bytearray(b'x' * (32 << 20)))
 for i in list(range(1, 1001)) + [0]:
     h.aio_pwrite(piece, i * (32 << 20), completion=done)
 )";
-const std::string until_one_fails = thousand_writes + "while not any(errors): h.poll(-1)\n";
 
 TEST_F(order_full_window, of_a_thousand_large_writes_lets_go_of_the_gap_behind_them) {
   process server =
@@ -194,78 +150,21 @@ assert not any(errors), errors
   EXPECT_TRUE(ended_with(1, server.wait(soon)));
 }
 
-TEST_F(order_full_window, of_a_thousand_large_writes_fails_where_gaps_are_refused) {
-  process server = start_listening(
-      joined(into_nothing, {{"--order", "window", "--stall", "100ms", "--gaps", "refuse"}}));
-  EXPECT_TRUE(ended_with(0, start_client(until_one_fails).wait(soon)));
-  const result ended = server.wait(soon);
-  EXPECT_TRUE(ended_with(1, ended));
-  EXPECT_TRUE(mentions(ended.err, "--order spill"));
-}
-
-TEST_F(order_full_window, of_a_thousand_large_writes_fails_where_the_file_is_full_too) {
-  process server = start_listening(joined(
-      into_nothing,
-      {{"--order", "spill", "--stall", "100ms", "--gaps", "refuse"}, {"--spill-limit", "64M"}}));
-  EXPECT_TRUE(ended_with(0, start_client(until_one_fails + R"(
-assert errno.ENOSPC in errors or errno.EIO in errors, errors
-)")
-                                .wait(soon)));
-  const result ended = server.wait(soon);
-  EXPECT_TRUE(ended_with(1, ended));
-  EXPECT_TRUE(mentions(ended.err, "--spill-limit"));
-}
-
-class order_diagnosis : public order_full_window {
- protected:
-  /// The log of a stream that fails, as the client's assertions say.
-  std::string log_of_failure(const arguments& args, const std::string& script) const {
-    process server = start_listening(joined({"--sink", "fifo:output"}, {args}));
-    process reader = start_reader();
-    EXPECT_TRUE(ended_with(0, client(script)));
-    const result ended = server.wait();
-    EXPECT_TRUE(ended_with(1, ended));
-    EXPECT_TRUE(ended_with(0, reader.wait()));
-    return ended.err;
-  }
-};
-
-/// The client writes 128 KiB, and then a part of them anew; later writes get EIO.
-const std::string rewrites = R"(
-h.pwrite(b'a' * 131072, 0)
-fails_with(errno.EINVAL, h.pwrite, b'b' * 4096, 12288)
-fails_with(errno.EIO, h.pwrite, b'c' * 4096, 131072)
-h.shutdown()
-)";
-
-TEST_F(order_diagnosis, of_a_rewrite_in_window_says_where_it_was_and_what_takes_it) {
-  EXPECT_TRUE(one_line_has(log_of_failure({"--order", "window"}, rewrites),
-                           {"connection 1", "12288", "131072", "118784", "--order spool"}));
-}
-
-TEST_F(order_diagnosis, of_a_rewrite_in_spill_says_where_it_was_and_what_takes_it) {
-  EXPECT_TRUE(one_line_has(log_of_failure({"--order", "spill"}, rewrites),
-                           {"connection 1", "12288", "131072", "118784", "--order spool"}));
-}
-
-TEST_F(order_diagnosis, of_a_gap_in_strict_says_what_takes_it) {
-  EXPECT_TRUE(one_line_has(log_of_failure({"--order", "strict"}, R"(
-h.pwrite(b'a' * 4096, 131072)
-fails_with(errno.EINVAL, h.pwrite, b'b' * 4096, 12288)
-h.shutdown()
-)"),
-                           {"connection 1", "12288", "135168", "122880", "--order"}));
-}
-
 /// The window was too small for how late the write came.
-TEST_F(order_diagnosis, of_a_gap_that_was_filled_too_late_says_what_takes_it) {
-  EXPECT_TRUE(one_line_has(log_of_failure(small_window, R"(
+TEST_F(order_full_window, whose_gap_is_filled_too_late_says_where_it_was_and_what_takes_it) {
+  process server = start_with_small_window();
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, client(R"(
 for at in range(1 << 20, 3 << 20, 65536):
     h.pwrite(b'a' * 65536, at)
 fails_with(errno.EINVAL, h.pwrite, b'b' * 4096, 524288)
 h.shutdown()
-)"),
-                           {"connection 1", "524288", "3145728", "2621440", "--order spill"}));
+)")));
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(
+      one_line_has(ended.err, {"connection 1", "524288", "3145728", "2621440", "--order spill"}));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 
 }  // namespace

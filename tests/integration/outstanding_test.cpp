@@ -32,10 +32,6 @@ TEST_F(Outstanding, SignalBeforeTheLastOfSeveralStreamsIsAFailure) {
   EXPECT_TRUE(mentions(ended.err, "1 of its streams outstanding"));
 }
 
-TEST_F(Outstanding, SignalToAnIdleServiceIsNoFailure) {
-  EXPECT_TRUE(ended_with(0, stopped({"--sink", "fifo:output", "--streams", "0"})));
-}
-
 TEST_F(Outstanding, ClientTimeoutIsAFailureThatSaysSo) {
   const result ended =
       nbdstream({"--sink", "fifo:output", "-U", "sock", "--client-timeout", "100ms"});

@@ -51,12 +51,6 @@ TEST_F(run, fails_when_nothing_was_written) {
   EXPECT_TRUE(mentions(ended.err, "nothing was written"));
 }
 
-TEST_F(run, fails_when_the_command_only_looked) {
-  const result ended = nbdstream(running(R"(nbdinfo "$uri")"));
-  EXPECT_TRUE(ended_with(1, ended));
-  EXPECT_TRUE(mentions(ended.err, "nothing was written"));
-}
-
 TEST_F(run, makes_one_stream_of_zeroes_of_a_disk_that_was_skipped) {
   EXPECT_TRUE(ended_with(0, start({"qemu-img", "create", "-f", "qcow2", "in.qcow2", "1M"}).wait()));
   const result ended =
@@ -173,11 +167,6 @@ TEST_F(run, sees_each_part_of_a_pipe_where_its_shell_is_bash) {
   const result ended = streamed(broken_left, {"--run-shell", "/bin/bash"});
   EXPECT_TRUE(ended_with(3, ended));
   EXPECT_TRUE(mentions(ended.err, "the command of --run exited with status 3"));
-}
-
-TEST_F(run, takes_its_shell_from_a_file) {
-  write_file(path("it.toml"), "[server]\nrun-shell = \"/bin/bash\"\n");
-  EXPECT_TRUE(ended_with(3, streamed(broken_left, {"--config", "it.toml"})));
 }
 
 TEST_F(run, gives_another_shell_the_command_as_it_is) {

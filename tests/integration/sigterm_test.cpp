@@ -54,24 +54,6 @@ class sigterm : public integration_test {
   }
 };
 
-TEST_F(sigterm, does_not_wait_for_a_peer_that_says_nothing) {
-  process server = start_server();
-  peer silent = start_peer({});
-  expect_end(server, 128 + SIGTERM);
-}
-
-TEST_F(sigterm, does_not_wait_for_a_peer_in_the_middle_of_an_option) {
-  process server = start_server();
-  peer slow = start_peer(scripted_client().flags().raw(option_message(option_go).substr(0, 9)));
-  expect_end(server, 128 + SIGTERM);
-}
-
-TEST_F(sigterm, does_not_wait_for_a_peer_that_asks_nothing) {
-  process server = start_server();
-  peer idle = start_peer(scripted_client().flags().go());
-  expect_end(server, 128 + SIGTERM);
-}
-
 TEST_F(sigterm, does_not_wait_for_the_rest_of_a_request) {
   process server = start_server();
   peer slow = start_peer(scripted_client().flags().go().raw(

@@ -123,6 +123,13 @@ std::string integration_test::client_command(const std::string& script) const {
   return R"(nbdsh -u "$uri" -c - < client.py)";
 }
 
+void integration_test::expect_in_raw_from(const std::string& command, const arguments& more) const {
+  process reader = start_reader();
+  EXPECT_TRUE(ended_with(0, nbdstream(running(command, more))));
+  EXPECT_TRUE(ended_with(0, reader.wait()));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
 void integration_test::wait_for(const std::string& name) const {
   if (!eventually([&] { return std::filesystem::exists(path(name)); }))
     throw std::runtime_error(name + " has not appeared");

@@ -86,6 +86,9 @@ class integration_test : public ::testing::Test {
   /// Waits for a file to appear.
   void wait_for(const std::string& name) const;
 
+  /// nbdstream has `command` run, and what it sends to the FIFO `output` must be in.raw.
+  void expect_in_raw_from(const std::string& command, const arguments& more = {}) const;
+
   /// in.qcow2 with `size` bytes of data and holes, and as in.raw what must come out of it.
   void make_disk(std::uint64_t size = 8 * MiB) const;
 
