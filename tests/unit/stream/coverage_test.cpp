@@ -34,6 +34,9 @@ TEST(Coverage, JoinsHolesThatTouch) {
   c.add_hole(0, 10);
   c.add_hole(10, 30);
   EXPECT_EQ(c.describe(), "30 bytes at 0");
+  for (const std::uint64_t begin : {100, 200, 300}) c.add_hole(begin, begin + 10);
+  c.add_hole(310, 320);
+  EXPECT_EQ(c.describe(), "30 bytes at 0, 10 bytes at 100, 10 bytes at 200 and 20 bytes at 300");
 }
 
 TEST(Coverage, TakesAMillionHolesInConstantMemory) {
