@@ -154,6 +154,9 @@ TEST_F(Extents, AreFoundByAnyOfTheirBytes) {
   EXPECT_EQ(held.at_or_after(19)->begin, 10u);
   EXPECT_EQ(held.at_or_after(20)->begin, 30u);
   EXPECT_FALSE(held.at_or_after(40));
+  EXPECT_FALSE(held.before(10));
+  EXPECT_EQ(held.before(11)->begin, 10u);
+  EXPECT_EQ(held.before(30)->begin, 10u);
 }
 
 TEST_F(Extents, OfZeroesCostTheSameHoweverMany) {
