@@ -6,6 +6,7 @@
 #include "config/text.hpp"
 #include "config/validate.hpp"
 #include "conformance/check_sink.hpp"
+#include "restore/subcommand.hpp"
 #include "server/descriptor_limit.hpp"
 #include "server/server.hpp"
 #include "sink/module_sink.hpp"
@@ -26,6 +27,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 
 namespace nbdstream {
 namespace {
@@ -297,6 +299,8 @@ int serve(const config::configuration& config, const io::tls_context* tls,
 }
 
 int run(int argc, char** argv, log::logger& log) {
+  const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
+  if (const auto status = restore::run_subcommand(words, log)) return *status;
   auto command = config::parse_command_line(argc, argv);
   using action = config::command::action;
   if (command.what == action::help) return fmt::print("{}", config::help_text()), 0;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What nbdstream does besides serving: `nbdstream apply`, `cat`, `info`.
+#ifndef NBDSTREAM_RESTORE_SUBCOMMAND_HPP
+#define NBDSTREAM_RESTORE_SUBCOMMAND_HPP
+
+#include "log/log.hpp"
+
+#include <optional>
+#include <span>
+
+namespace nbdstream::restore {
+
+/// Runs the subcommand that argv[1] names, and returns its exit status; none: it names none, and
+/// the command line is the server's. Throws config::error where it is wrong.
+[[nodiscard]] std::optional<int> run_subcommand(std::span<const char* const> argv,
+                                                log::logger& log);
+
+}  // namespace nbdstream::restore
+#endif
