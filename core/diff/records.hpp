@@ -3,12 +3,13 @@
 // The records of an "rbd diff v1" stream, as bytes: docs.ceph.com, dev/rbd-diff. All numbers are
 // little-endian.
 //
-//   "rbd diff v1\n"                          once, at the beginning
-//   'f' le32 length, name                    the snapshot that the diff begins from; none: a full
-//   one 't' le32 length, name                    the snapshot that it leads to 's' le64 size of the
-//   disk, in bytes 'w' le64 offset, le64 length, the data   in any order; a later record wins over
-//   an earlier one 'z' le64 offset, le64 length             zeroes 'e' the end, without which the
-//   diff is broken
+//   "rbd diff v1\n"                    once, at the beginning
+//   'f' le32 length, name              the snapshot that it begins from; none: a full diff
+//   't' le32 length, name              the snapshot that it leads to
+//   's' le64 size                      of the disk, in bytes
+//   'w' le64 offset, le64 length, data in any order; a later record wins over an earlier one
+//   'z' le64 offset, le64 length       zeroes
+//   'e'                                the end, without which the diff is broken
 #ifndef NBDSTREAM_DIFF_RECORDS_HPP
 #define NBDSTREAM_DIFF_RECORDS_HPP
 

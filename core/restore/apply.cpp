@@ -33,8 +33,8 @@ class application {
   void run() {
     // What can be known is checked before anything is written.
     if (before_ != nullptr) {
-      check_snapshot(target_.name(), before_->diffs.first(), target_.held(), options_.from);
       check_new(before_->diffs.first());
+      check_snapshot(target_.name(), before_->diffs.first(), target_.held(), options_.from);
       check_growth(before_->diffs.size());
     }
     for (auto& each : inputs_) apply_all_of(each);
@@ -71,16 +71,16 @@ class application {
     chain with_this = diffs_;
     with_this.add(head, where);
     if (diffs_.empty() && before_ == nullptr) {
-      check_snapshot(target_.name(), head, target_.held(), options_.from);
       check_new(head);
+      check_snapshot(target_.name(), head, target_.held(), options_.from);
     }
     if (before_ == nullptr) check_growth(head.size);
     const auto is = target_.size();
     if (diffs_.empty()) target_.begin(head.from);
     diffs_ = with_this;
     if (!is || *is < head.size) target_.resize(head.size);
-    // A full diff leaves out what reads as zeroes.
-    if (is && !head.from) target_.zero(0, std::min(*is, head.size));
+    // A full diff leaves out what reads as zeroes. So may one behind it that grows the disk.
+    if (is && !head.from) target_.zero(0, *is);
   }
 
   void check_new(const diff::header& first) const {

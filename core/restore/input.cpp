@@ -41,6 +41,8 @@ input::input(const std::string& path, const stop_signals& signals)
   fd_ = io::unique_fd(path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
                                   : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!fd_) fail_with_errno(name_, "cannot be opened");
+  if (path == "-" && ::isatty(STDIN_FILENO) == 1)
+    throw failure(name_ + " is a terminal: name a file, or redirect one");
   struct stat status {};
   if (::fstat(fd_.get(), &status) < 0) fail_with_errno(name_, "cannot be looked at");
   if (S_ISDIR(status.st_mode)) throw failure(name_ + " is a directory");

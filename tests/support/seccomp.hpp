@@ -30,6 +30,8 @@ assert prctl(PR_SET_SECCOMP, 2, ctypes.byref(filter)) == 0
 /// with the error argv[2].
 inline const std::string run_with_a_call_that_fails = seccomp_words + R"(
 calls = {'accept4': {'x86_64': 288, 'aarch64': 242},
+         'fallocate': {'x86_64': 285, 'aarch64': 47},
+         'fsetxattr': {'x86_64': 190, 'aarch64': 7},
          'fsync': {'x86_64': 74, 'aarch64': 82},
          'pidfd_open': {'x86_64': 434, 'aarch64': 434},
          'renameat2': {'x86_64': 316, 'aarch64': 276},
