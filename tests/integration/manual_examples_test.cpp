@@ -2,6 +2,7 @@
 //
 // The examples of the manual pages, as they stand there: configurations are loaded, and commands
 // are run where that takes nobody else.
+#include "support/diff_stream.hpp"
 #include "support/integration_test.hpp"
 
 #include <algorithm>
@@ -113,11 +114,23 @@ class ManualExamples : public integration_test {
     std::filesystem::copy_file(path("in.raw"), path("backup.raw"));
     std::filesystem::create_directory(path("remote"));
     write_file(path("remote/disk.raw"), "yesterday's");
+    make_diffs();
     write_file(path("before.sh"),
                "set -e\n"
                "export RESTIC_REPOSITORY=repository RESTIC_PASSWORD=secret XDG_CACHE_HOME=$PWD\n"
                "export RCLONE_CONFIG= RCLONE_CONFIG_REMOTE_TYPE=alias\n"
                "export RCLONE_CONFIG_REMOTE_REMOTE=$PWD/remote\n");
+  }
+
+  /// Of the disk, and of what it has become since, which is after.raw.
+  void make_diffs() const {
+    const auto disk = read_file(path("in.raw"));
+    const auto full = diff_stream({std::nullopt, "sunday", disk.size()}).data(0, disk);
+    auto monday = diff_stream({"sunday", "monday", disk.size()}, disk);
+    monday.data(5 * MiB, pattern(MiB, 4)).zeroes(MiB, 4096);
+    write_file(path("full"), full.whole());
+    write_file(path("monday"), monday.whole());
+    write_file(path("after.raw"), monday.disk());
   }
 
   result run(const std::string& script) const {
@@ -148,6 +161,7 @@ std::string preparation_for(const example& what) {
   if (has("fifo:output") && has("--run") && !has("mkfifo"))
     script += "mkfifo output; cat output > out.raw &\n";
   if (has("restic")) script += "restic -q init\n";
+  if (has("monday.gz")) script += "gzip full monday\n";
   if (has("mine.so"))
     script += "cc -std=c11 -shared -fPIC -I " NBDSTREAM_SOURCE
               "/core/include -o mine.so " NBDSTREAM_SOURCE "/sinks/template/template.c\n";
@@ -155,11 +169,13 @@ std::string preparation_for(const example& what) {
 }
 
 /// By what is in an example, how to see that it has done what it says: each makes the disk.
-constexpr std::array<std::pair<const char*, const char*>, 7> checks{{
+constexpr std::array<std::pair<const char*, const char*>, 9> checks{{
     {"fifo:output --run", "cmp out.raw in.raw"},
     {"fifo:output -o", "cmp out.raw in.raw"},
     {"file:disk.raw", "cmp disk.raw in.raw"},
     {"file:vm1.raw", "cmp vm1.raw in.raw"},
+    {"restored.raw", "cmp restored.raw after.raw"},
+    {"copy.raw", "cmp copy.raw after.raw"},
     {".zst", "zstd -qdc *.zst | cmp - in.raw"},
     {"restic", "restic dump -q latest disk.raw | cmp - in.raw"},
     {"rclone", "cmp remote/disk.raw in.raw; [ ! -e remote/part ]"},
