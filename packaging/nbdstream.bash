@@ -35,6 +35,13 @@ _nbdstream() {
   _init_completion -s -n : || return
   local program=${words[0]} value
   program=${program/#\~\//$HOME/}
+  # What stands behind one is its own.
+  local subcommand= word
+  if ((cword > 1)) && [[ ${words[1]} == @(apply|cat|info) ]]; then
+    subcommand=${words[1]}
+    [[ $prev != --from ]] || return
+    prev=
+  fi
 
   case $prev in
     --sink | --check-sink)
@@ -83,12 +90,18 @@ _nbdstream() {
   [[ $split == false ]] || return
 
   if [[ $cur == -* ]]; then
-    COMPREPLY=($(compgen -W "$("$program" --help 2>/dev/null |
+    COMPREPLY=($(compgen -W "$("$program" $subcommand --help 2>/dev/null |
       sed -n 's/^  \(-., \|    \)\(--[a-z-]\+\).*/\2/p')" -- "$cur"))
   elif [[ $cur == @(pipe|write)=* ]]; then
     __nbdstream_path "${cur#*=}" "${cur%%=*}="
+  elif [[ -n $subcommand ]]; then
+    _filedir
   else
     COMPREPLY=($(compgen -W 'pipe= write= size=' -- "$cur"))
     compopt -o nospace 2>/dev/null
+    # Behind these stands a space, which nospace takes from all that is completed.
+    for word in apply cat info; do
+      ((cword > 1)) || [[ $word != "$cur"* ]] || COMPREPLY+=("$word ")
+    done
   fi
 } && complete -F _nbdstream nbdstream

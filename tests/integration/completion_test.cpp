@@ -96,7 +96,19 @@ TEST_F(completion, knows_the_values_that_are_words) {
 }
 
 TEST_F(completion, knows_the_words_of_nbdkit) {
-  EXPECT_EQ(of(""), words({"pipe=", "size=", "write="}));
+  EXPECT_EQ(of("--size 1M "), words({"pipe=", "size=", "write="}));
+}
+
+TEST_F(completion, KnowsTheSubcommandsAndWhatTheyTake) {
+  EXPECT_EQ(of(""), words({"apply ", "cat ", "info ", "pipe=", "size=", "write="}));
+  EXPECT_EQ(of("ap"), words({"apply "}));
+  EXPECT_EQ(of("apply --"),
+            words({"--from", "--help", "--in-place", "--progress", "--resize", "--verify"}));
+  EXPECT_EQ(of("info --"), words({"--help", "--json"}));
+  write_file(path("disk.raw"), "");
+  EXPECT_EQ(of("apply di"), words({"disk.raw"}));
+  EXPECT_EQ(of("cat disk.raw di"), words({"disk.raw"}));
+  EXPECT_EQ(of("apply --from di"), words());
 }
 
 }  // namespace
