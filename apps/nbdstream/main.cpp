@@ -202,8 +202,9 @@ io::unique_fd claim_progress_fd(config::server_config& config) {
   return ours;
 }
 
-stream::order to_order(config::order_mode mode) {
-  switch (mode) {
+stream::order to_order(const config::export_config& e) {
+  if (e.format == config::stream_format::rbd_diff) return stream::order::any;
+  switch (config::effective_order(e)) {
     case config::order_mode::window: return stream::order::window;
     case config::order_mode::spill: return stream::order::spill;
     case config::order_mode::spool: return stream::order::spool;
@@ -248,7 +249,7 @@ std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executo
                                                     config.server.grace, label, log, copy_only);
     nbd_export::settings s;
     s.config = e;
-    s.order = to_order(config::effective_order(e));
+    s.order = to_order(e);
     s.spill =
         spill_in(executor, config::effective_spill_directory(e), config.server.payload_timeout);
     s.refuse_gaps = config::effective_gaps(e, config.server) == config::gaps_policy::refuse;

@@ -114,6 +114,19 @@ constexpr command_option options[] = {
      "--size and without --run, except with --order spool; else allow."},
     {"no-pad", 0, "", "false", group::stream, target::exported, "pad", nullptr,
      "End at the highest byte named, even with --size."},
+    {"format", 0, "raw|rbd-diff", "", group::stream, target::exported, "format", nullptr,
+     "What the stream is made of. raw, the default: the bytes of the disk in their order. "
+     "rbd-diff: records (\"rbd diff v1\"), each with its offset, so that clients may write in any "
+     "order and again, and nothing is held; its last record is the end, which no broken stream "
+     "has. For nbdstream apply, or rbd import-diff. Needs --size."},
+    {"diff-from", 0, "NAME", "", group::stream, target::exported, "diff-from", nullptr,
+     "rbd-diff: an incremental backup, of what has changed since the snapshot NAME. What no "
+     "request named is unchanged."},
+    {"diff-to", 0, "NAME", "", group::stream, target::exported, "diff-to", nullptr,
+     "rbd-diff: the snapshot that is made, which the next --diff-from names."},
+    {"expect-bytes", 0, "N", "", group::stream, target::exported, "expect-bytes", nullptr,
+     "With --diff-from: so many bytes must be named, each counted once, or the stream is aborted: "
+     "the \"count\" of QEMU's dirty bitmap, or the \"len\" of its backup job."},
     {"streams", 0, "N", "", group::stream, target::exported, "streams", nullptr,
      "How many streams to serve before exiting; 0: for ever. Default: 1, which --run requires."},
     {"settle", 0, "TIME", "", group::stream, target::exported, "settle", nullptr,

@@ -23,6 +23,7 @@ inline constexpr std::uint64_t unknown_size = (std::uint64_t{1} << 63) - (std::u
 
 enum class order_mode { automatic, strict, window, spill, spool };
 enum class gaps_policy { allow, refuse };
+enum class stream_format { raw, rbd_diff };
 enum class data_path { automatic, copy };
 enum class tls_mode { off, on, require };
 
@@ -62,7 +63,11 @@ struct export_config {
   std::optional<std::uint64_t> spill_limit;            ///< bytes; none: only the disk limits it
   std::optional<gaps_policy> gaps;  ///< none: SPEC's default, see effective_gaps()
   bool pad = true;                  ///< false: --no-pad
-  std::uint64_t streams = 1;        ///< 0: for ever
+  stream_format format = stream_format::raw;
+  std::optional<std::string> diff_from;       ///< rbd_diff: a snapshot; none: a full one
+  std::optional<std::string> diff_to;         ///< rbd_diff: a snapshot
+  std::optional<std::uint64_t> expect_bytes;  ///< with diff_from: so many must be named
+  std::uint64_t streams = 1;                  ///< 0: for ever
   nanoseconds settle = std::chrono::seconds(1);
   sink_config sink;
 
@@ -118,11 +123,11 @@ struct configuration {
   return s.tls_certificates.empty() && s.tls_psk.empty() ? tls_mode::off : tls_mode::on;
 }
 
-/// Whether bytes that nobody named count as zeroes when `e` commits: what the user said, or else
+/// Whether bytes that nobody named break no stream of `e`: what the user said, or else
 /// refuse where a size is given and no command's exit status vouches for the client.
 [[nodiscard]] inline gaps_policy effective_gaps(const export_config& e, const server_config& s) {
   if (e.gaps) return *e.gaps;
-  if (e.order == order_mode::spool) return gaps_policy::allow;
+  if (e.order == order_mode::spool || e.diff_from) return gaps_policy::allow;
   return e.size && s.run.empty() ? gaps_policy::refuse : gaps_policy::allow;
 }
 

@@ -83,10 +83,11 @@ std::string to_toml(const configuration& config, const secret_check& is_secret) 
   for (const export_config& e : config.exports) {
     out += "\n[[export]]\n";
     append_keys(out, export_keys(), e);
-    if (e.order == order_mode::automatic) {
+    const bool raw = e.format == stream_format::raw;
+    if (raw && e.order == order_mode::automatic) {
       out += "# order \"auto\" is \"spill\"\n";
     }
-    if (!e.gaps) {
+    if (!e.gaps && !e.diff_from) {
       const bool allow = effective_gaps(e, config.server) == gaps_policy::allow;
       out += fmt::format("# gaps = \"{}\" unless it is given\n", allow ? "allow" : "refuse");
     }

@@ -30,6 +30,8 @@ constexpr std::array<choice<order_mode>, 5> orders{{{"auto", order_mode::automat
                                                     {"spool", order_mode::spool}}};
 constexpr std::array<choice<gaps_policy>, 2> gaps_policies{
     {{"allow", gaps_policy::allow}, {"refuse", gaps_policy::refuse}}};
+constexpr std::array<choice<stream_format>, 2> stream_formats{
+    {{"raw", stream_format::raw}, {"rbd-diff", stream_format::rbd_diff}}};
 constexpr std::array<choice<data_path>, 2> data_paths{
     {{"auto", data_path::automatic}, {"copy", data_path::copy}}};
 constexpr std::array<choice<tls_mode>, 3> tls_modes{
@@ -137,7 +139,7 @@ constexpr std::array<key<server>, 20> keys_of_server{{
 }};
 
 using exported = export_config;
-constexpr std::array<key<exported>, 13> keys_of_export{{
+constexpr std::array<key<exported>, 17> keys_of_export{{
     {"name", value_type::text, [](exported& e, text v) { e.name = v; },
      [](const exported& e) { return values{e.name}; }},
     {"description", value_type::text, [](exported& e, text v) { e.description = v; },
@@ -163,6 +165,18 @@ constexpr std::array<key<exported>, 13> keys_of_export{{
      [](const exported& e) { return e.gaps ? word_for(gaps_policies, *e.gaps) : values(); }},
     {"pad", value_type::boolean, [](exported& e, text v) { e.pad = parse_boolean(v); },
      [](const exported& e) { return shown(e.pad); }},
+    {"format", value_type::text, [](exported& e, text v) { e.format = choose(stream_formats, v); },
+     [](const exported& e) { return word_for(stream_formats, e.format); }},
+    {"diff-from", value_type::text,
+     [](exported& e, text v) { e.diff_from = not_empty(v, "a snapshot's name"); },
+     [](const exported& e) { return e.diff_from ? values{*e.diff_from} : values(); }},
+    {"diff-to", value_type::text,
+     [](exported& e, text v) { e.diff_to = not_empty(v, "a snapshot's name"); },
+     [](const exported& e) { return e.diff_to ? values{*e.diff_to} : values(); }},
+    {"expect-bytes", value_type::size, [](exported& e, text v) { e.expect_bytes = parse_size(v); },
+     [](const exported& e) {
+       return e.expect_bytes ? values{format_size(*e.expect_bytes)} : values();
+     }},
     {"streams", value_type::integer,
      [](exported& e, text v) { e.streams = static_cast<std::uint64_t>(parse_integer(v, 0)); },
      [](const exported& e) { return values{std::to_string(e.streams)}; }},

@@ -196,6 +196,72 @@ void check_spill(const export_config& e, std::string_view name) {
   if (spills || !e.spill_directory.empty()) check_spill_directory(e, name);
 }
 
+void check_snapshot(const std::optional<std::string>& snapshot, std::string_view option,
+                    std::string_view name) {
+  if (!snapshot) return;
+  if (snapshot->size() > longest_string) {
+    throw error(fmt::format("{}: {} has {} bytes; a name has at most {}", name, option,
+                            snapshot->size(), longest_string));
+  }
+  if (!valid_utf8(*snapshot) || snapshot->find('\0') != snapshot->npos) {
+    throw error(fmt::format("{}: {} {} is not valid UTF-8, or has a NUL in it; give another name",
+                            name, option, quote(*snapshot)));
+  }
+}
+
+/// An option that has no meaning in a stream of records.
+void refuse_with_diff(bool given, std::string_view option, std::string_view why,
+                      std::string_view name) {
+  if (!given) return;
+  throw error(fmt::format("{}: {} has no meaning with --format rbd-diff, {}; leave it out", name,
+                          option, why));
+}
+
+void check_format(const export_config& e, std::string_view name) {
+  if (e.format == stream_format::raw) {
+    for (const auto& [option, given] : {std::pair("--diff-from", e.diff_from.has_value()),
+                                        std::pair("--diff-to", e.diff_to.has_value()),
+                                        std::pair("--expect-bytes", e.expect_bytes.has_value())}) {
+      if (!given) continue;
+      throw error(fmt::format("{}: {} is for --format rbd-diff; leave it out, or give that format",
+                              name, option));
+    }
+    return;
+  }
+  if (!e.size) {
+    throw error(
+        fmt::format("{}: --format rbd-diff names the size of the disk; give it with --size", name));
+  }
+  const auto* const any_order = "in which writes come in any order and nothing is held";
+  refuse_with_diff(e.order != order_mode::automatic, "--order", any_order, name);
+  refuse_with_diff(!e.spill_directory.empty(), "--spill-directory", any_order, name);
+  refuse_with_diff(e.spill_limit.has_value(), "--spill-limit", any_order, name);
+  refuse_with_diff(!e.pad, "--no-pad", "which names the size of the disk", name);
+  check_snapshot(e.diff_from, "--diff-from", name);
+  check_snapshot(e.diff_to, "--diff-to", name);
+  if (!e.diff_from && e.expect_bytes) {
+    throw error(fmt::format(
+        "{}: --expect-bytes is for an incremental stream; leave it out, or give --diff-from",
+        name));
+  }
+  if (!e.diff_from) return;
+  if (e.gaps) {
+    throw error(fmt::format(
+        "{}: --gaps has no meaning with --diff-from, where what no request named is unchanged; "
+        "leave it out; --expect-bytes tells whether all came",
+        name));
+  }
+  if (e.diff_from == e.diff_to) {
+    throw error(fmt::format("{}: --diff-from and --diff-to are both {}; give two names", name,
+                            quote(*e.diff_from)));
+  }
+  if (e.streams != 1) {
+    throw error(fmt::format(
+        "{}: --diff-from {} is where one stream begins, not each of several; leave out --streams",
+        name, quote(*e.diff_from)));
+  }
+}
+
 void check_export(const export_config& e, const server_config& server) {
   const std::string name = fmt::format("export {}", quote(e.name));
   check_string(e.name, "export name");
@@ -224,6 +290,7 @@ void check_export(const export_config& e, const server_config& server) {
     throw error(fmt::format("{}: --run serves one stream; leave out --streams {}, or --run", name,
                             e.streams));
   }
+  check_format(e, name);
   check_window(e, name);
   check_spill(e, name);
 }
@@ -243,7 +310,13 @@ void check_names(const std::vector<export_config>& exports) {
 void warn_of_weak_ends(const configuration& config, std::vector<std::string>& warnings) {
   if (!config.server.run.empty()) return;
   for (const auto& e : config.exports) {
-    if (!e.size) {
+    if (e.diff_from) {
+      if (e.expect_bytes) continue;
+      warnings.push_back(fmt::format(
+          "export {}: with --diff-from and without --expect-bytes and --run the client's goodbye "
+          "is all that tells a complete stream from a broken one",
+          quote(e.name)));
+    } else if (!e.size) {
       warnings.push_back(fmt::format(
           "export {}: without --size and --run the client's goodbye is all that tells a complete "
           "stream from a broken one",

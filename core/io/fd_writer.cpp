@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -20,6 +21,10 @@ namespace nbdstream::io {
 namespace {
 
 constexpr int stop_interval_ms = 100;
+
+/// Between two looks at what the reader has taken.
+constexpr clock::duration shortest_pause = std::chrono::microseconds(100);
+constexpr clock::duration longest_pause = std::chrono::milliseconds(20);
 
 constexpr std::uint64_t largest_splice = 1 << 30;  // bytes; the call takes no more than 2^31
 
@@ -265,6 +270,29 @@ std::uint64_t fd_writer::in_transit() const noexcept {
   int held = 0;
   if (::ioctl(fd_, FIONREAD, &held) != 0 || held < 0) return UINT64_MAX;
   return static_cast<std::uint64_t>(held);
+}
+
+int fd_writer::held_bytes() const noexcept {
+  const auto type = type_of(fd_);
+  int held = 0;
+  if (S_ISFIFO(type)) ::ioctl(fd_, FIONREAD, &held);
+  if (S_ISSOCK(type)) ::ioctl(fd_, SIOCOUTQ, &held);
+  return held;
+}
+
+awaitable<error_code> fd_writer::wait_until_taken() {
+  // There is no event for it.
+  auto pause = shortest_pause;
+  while (held_bytes() > 0) {
+    if (stop_) co_return asio::error::operation_aborted;
+    pollfd p{fd_, 0, 0};
+    const bool left = ::poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)) != 0;
+    // Asked again: the reader may have taken the rest just before it left.
+    if (left && held_bytes() > 0) co_return from_errno(EPIPE);
+    co_await ready_.wait(fd_, 0, clock::now() + pause);
+    pause = std::min(2 * pause, longest_pause);
+  }
+  co_return error_code{};
 }
 
 // What goes into a pipe without being copied, or into a file without passing through our memory:

@@ -62,6 +62,10 @@ class fd_writer {
   /// be given back only as spill::give_back() does it.
   [[nodiscard]] std::uint64_t in_transit() const noexcept;
 
+  /// Until a pipe is empty, or a socket's peer has received everything. What else there is takes
+  /// what is written at once.
+  [[nodiscard]] awaitable<error_code> wait_until_taken();
+
   /// Whether writes go to the worker's thread.
   [[nodiscard]] bool blocking() const noexcept { return how_ >= how::blocking_paced; }
 
@@ -95,6 +99,8 @@ class fd_writer {
   [[nodiscard]] awaitable<std::int64_t> run_blocking(worker::job job);
   [[nodiscard]] bool paced() const noexcept { return how_ == how::blocking_paced; }
   [[nodiscard]] awaitable<splice_result> splice_to_file(int socket, std::uint64_t count);
+  /// Bytes that a pipe or a socket still holds.
+  [[nodiscard]] int held_bytes() const noexcept;
   /// Until the descriptor takes more, or `stop`.
   [[nodiscard]] awaitable<error_code> wait_for_room();
 

@@ -21,10 +21,10 @@ namespace {
 ///
 /// CAN_MULTI_CONN means that what one connection has written is there for all, and that a FLUSH on
 /// one covers all. With window, spill and spool it holds: connections share what is held, and each
-/// may fill the gap of another. With strict it would invite clients to spread their writes over
-/// connections that no order of arrival can put in order, so it is not offered; nor where each
-/// connection gets a server of its own (--single behind inetd or socat), which would commit its
-/// part.
+/// may fill the gap of another; with any, nothing is held at all. With strict it would invite
+/// clients to spread their writes over connections that no order of arrival can put in order, so it
+/// is not offered; nor where each connection gets a server of its own (--single behind inetd or
+/// socat), which would commit its part.
 std::uint16_t offered(stream::order order, bool one_connection) {
   using namespace protocol::transmission_flag;
   const std::uint16_t always = has_flags | send_flush | send_fua | send_trim | send_write_zeroes |
@@ -120,6 +120,10 @@ void nbd_export::begin_stream() {
   s.limits.mode = settings_.order;
   s.limits.window = c.window;
   s.limits.spill = c.spill_limit.value_or(s.limits.spill);
+  s.limits.gaps_are_zeroes = gaps_are_zeroes();
+  if (c.format == config::stream_format::rbd_diff) {
+    s.format.rbd_diff = diff::header{c.diff_from, c.diff_to, *c.size};
+  }
   s.stall = c.stall;
   s.spill = settings_.spill;
   s.pad = c.pad;
@@ -127,6 +131,8 @@ void nbd_export::begin_stream() {
   s.complete_when.refuse_gaps = settings_.refuse_gaps;
   s.complete_when.size_is_known = c.size.has_value();
   s.complete_when.follows_vanished_client = client_vanished_ && !settings_.decided_by_run;
+  s.complete_when.incremental = c.diff_from.has_value();
+  s.complete_when.expected_bytes = c.expect_bytes;
   s.complete_when.settle = c.settle;
   s.complete_when.run_grace = settings_.run_grace;
   current_ = std::make_shared<open_stream>(executor_, std::move(s), *sink_, log_, changed_);
@@ -166,7 +172,7 @@ awaitable<void> nbd_export::run() {
     const bool committed = current_->state() == state_of::committed;
     ++(committed ? committed_ : aborted_);
     client_vanished_ = !committed && (client_vanished_ || current_->client_vanished());
-    bytes_before_ += current_->position();
+    bytes_before_ += current_->length();
     current_.reset();
     late_ = false;
     if (last_stream()) close();

@@ -62,6 +62,9 @@ class nbd_export {
     return settings_.order != stream::order::strict;
   }
 
+  /// Whether what no request has named reads as zeroes; else what stands there is not known.
+  [[nodiscard]] bool gaps_are_zeroes() const noexcept { return !settings_.config.diff_from; }
+
   // What the server does.
 
   /// Serves streams until there are no more: `streams` were served, or stop() was called.
@@ -93,7 +96,7 @@ class nbd_export {
   [[nodiscard]] std::uint64_t outstanding() const noexcept;
   /// Bytes of all streams until now.
   [[nodiscard]] std::uint64_t position() const noexcept {
-    return bytes_before_ + (current_ ? current_->position() : 0);
+    return bytes_before_ + (current_ ? current_->length() : 0);
   }
   [[nodiscard]] bool ended() const noexcept { return phase_ == phase::ended; }
   /// A call of the sink was asked to end and has not returned within --grace: no stream can be

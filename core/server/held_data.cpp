@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/held_data.hpp"
 
-#include "io/parts.hpp"
-
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -18,7 +16,7 @@ namespace {
 
 /// Held memory is sent, and free again, in pieces of about this size.
 constexpr std::size_t memory_at_once = 1 << 20;  // bytes
-constexpr std::size_t parts_at_once = 256;
+constexpr std::size_t pieces_at_once = 256;
 
 /// So many extents are looked at before others have their turn.
 constexpr int extents_at_once = 1000;
@@ -31,7 +29,9 @@ constexpr std::size_t copy_piece = 256 << 10;  // bytes
 awaitable<sink::failure> held_data::send_next() {
   if (order_.memory_at_cursor()) co_return co_await send_memory();
   const auto step = order_.next();
-  if (step->zeroes > 0) co_return co_await sink_.write_zeroes(step->zeroes);
+  if (step->zeroes > 0) {
+    co_return co_await encoder_.write_zeroes(step->zeroes_begin, step->zeroes);
+  }
   const auto length = step->held.end - step->held.begin;
   sent_ += length;
   spilled_ += length;
@@ -41,33 +41,34 @@ awaitable<sink::failure> held_data::send_next() {
 /// Sends what is next as long as it is in memory, many pieces with one call.
 awaitable<sink::failure> held_data::send_memory() {
   std::size_t bytes = 0;
-  while (order_.memory_at_cursor() && bytes < memory_at_once && blocks_.size() < parts_at_once) {
+  while (order_.memory_at_cursor() && bytes < memory_at_once && blocks_.size() < pieces_at_once) {
     auto step = order_.next();
     const auto& e = step->held;
     const auto piece = e.block->bytes(e.begin, e.end);
-    parts_.push_back(io::part_of(piece));
+    pieces_.push_back({e.begin, piece});
     bytes += piece.size();
     blocks_.push_back(std::move(step->held.block));
   }
   sent_ += bytes;
-  const std::span<iovec> parts(parts_);
-  auto failed = co_await sink_.write_parts(parts);
-  parts_.clear();
+  const std::span<const encoding::piece> pieces(pieces_);
+  auto failed = co_await encoder_.write_pieces(pieces);
+  pieces_.clear();
   blocks_.clear();
   co_return failed;
 }
 
 awaitable<sink::failure> held_data::send_spilled(const stream::extent& e) {
-  sink::failure failed;
+  auto failed = co_await encoder_.begin_data(e.begin, e.end - e.begin);
+  if (failed) co_return failed;
   if (spill_.descriptor() >= 0) {
-    failed = co_await sink_.write_file(spill_.descriptor(), e.begin, e.end - e.begin);
+    failed = co_await encoder_.write_file(spill_.descriptor(), e.begin, e.end - e.begin);
   } else {
     const auto buffer = std::make_shared_for_overwrite<std::byte[]>(copy_piece);
     for (auto at = e.begin; at < e.end && !failed;) {
       const std::span piece(buffer.get(), std::min<std::uint64_t>(copy_piece, e.end - at));
       const auto error = co_await spill_.read(at, piece, buffer);
       if (error) co_return sink::failure{error, "reading the spill file: " + error.message()};
-      failed = co_await sink_.write(piece);
+      failed = co_await encoder_.write(piece);
       at += piece.size();
     }
   }
@@ -83,18 +84,23 @@ held_data::readable held_data::look(std::uint64_t offset, std::uint64_t length) 
   if (dropped_ || offset < order_.cursor()) return readable::sent;
   const auto& held = order_.held();
   int looked_at = 0;
+  auto known_to = offset;
   for (auto e = held.at_or_after(offset); e && e->begin < offset + length;
        e = held.at_or_after(e->end)) {
+    if (e->what == content::sent) return readable::sent;
+    if (!gaps_are_zeroes_ && e->begin > known_to) return readable::unknown;
     if (e->carries_data() || ++looked_at > extents_at_once) return readable::data;
+    known_to = e->end;
   }
-  return readable::zeroes;
+  return gaps_are_zeroes_ || known_to >= offset + length ? readable::zeroes : readable::unknown;
 }
 
 std::vector<stream::status_range> held_data::status(std::uint64_t offset,
                                                     std::uint64_t length) const {
   const auto end = offset + length;
   const auto sent = dropped_ ? end : order_.cursor();
-  return stream::describe(order_.held(), sent, offset, end, extents_at_once);
+  const auto gaps = gaps_are_zeroes_ ? stream::state::unwritten : stream::state::data;
+  return stream::describe(order_.held(), sent, offset, end, extents_at_once, gaps);
 }
 
 awaitable<wire_error> held_data::read(std::uint64_t offset, std::span<std::byte> into,
@@ -105,7 +111,9 @@ awaitable<wire_error> held_data::read(std::uint64_t offset, std::span<std::byte>
     if (++looked_at % extents_at_once == 0) co_await asio::post(asio::use_awaitable);
     if (dropped_ || at < order_.cursor()) co_return wire_error::io;
     const auto e = order_.held().at_or_after(at);
-    const bool held = e && e->begin <= at && e->carries_data();
+    const bool gap = !e || e->begin > at;
+    if (gap ? !gaps_are_zeroes_ : e->what == content::sent) co_return wire_error::io;
+    const bool held = !gap && e->carries_data();
     const auto until = std::min(end, !e ? end : e->begin > at ? e->begin : e->end);
     const auto piece = into.subspan(at - offset, until - at);
     if (!held) {

@@ -2,14 +2,12 @@
 #ifndef NBDSTREAM_SERVER_HELD_DATA_HPP
 #define NBDSTREAM_SERVER_HELD_DATA_HPP
 
+#include "encoding/encoder.hpp"
 #include "protocol/constants.hpp"
 #include "protocol/read_layout.hpp"
 #include "server/spill_store.hpp"
-#include "sink/sink.hpp"
 #include "stream/sequencer.hpp"
 #include "stream/status.hpp"
-
-#include <sys/uio.h>
 
 #include <vector>
 
@@ -19,17 +17,24 @@ namespace nbdstream {
 /// meanwhile.
 class held_data {
  public:
-  /// All is borrowed.
-  held_data(stream::sequencer& order, spill_store& spill, sink::sink& to) noexcept
-      : order_(order), spill_(spill), sink_(to) {}
+  /// All is borrowed. `gaps_are_zeroes`: what no request has named reads as zeroes; else what
+  /// stands there is not known.
+  held_data(stream::sequencer& order, spill_store& spill, encoding::encoder& to,
+            const sink::sink& reader, bool gaps_are_zeroes) noexcept
+      : order_(order),
+        spill_(spill),
+        encoder_(to),
+        sink_(reader),
+        gaps_are_zeroes_(gaps_are_zeroes) {}
 
   /// Sends one step. State: order.ready(), and the caller may feed the sink.
   [[nodiscard]] awaitable<sink::failure> send_next();
 
   enum class readable {
     zeroes,
-    data,  ///< which is held
-    sent   ///< sent, and gone
+    data,    ///< which is held
+    sent,    ///< sent, and gone
+    unknown  ///< of a gap in an incremental stream
   };
   /// What a READ would find.
   [[nodiscard]] readable look(std::uint64_t offset, std::uint64_t length) const;
@@ -57,9 +62,11 @@ class held_data {
 
   stream::sequencer& order_;
   spill_store& spill_;
-  sink::sink& sink_;
+  encoding::encoder& encoder_;
+  const sink::sink& sink_;
+  bool gaps_are_zeroes_;
   std::vector<stream::block_ptr> blocks_;  ///< held memory that is being sent;
-  std::vector<iovec> parts_;               ///< the bytes of it
+  std::vector<encoding::piece> pieces_;    ///< the bytes of it
   std::uint64_t sent_ = 0;
   std::uint64_t spilled_ = 0;
   bool dropped_ = false;

@@ -26,8 +26,9 @@ open_stream::open_stream(const asio::any_io_executor& executor, settings s, sink
       order_(settings_.limits),
       verdict_(settings_.complete_when, io::clock::now()),
       stall_(settings_.stall, io::clock::now()),
+      encoder_(encoding::make_encoder(settings_.format, sink)),
       spill_(executor, settings_.spill),
-      held_(order_, spill_, sink_),
+      held_(order_, spill_, *encoder_, sink_, settings_.limits.gaps_are_zeroes),
       turns_(executor),
       room_(executor) {}
 
@@ -111,7 +112,7 @@ awaitable<sink::failure> open_stream::open_sink() {
   log_.debug("{}: opening the sink", settings_.label);
   // A named object: GCC 12 destroys a braced temporary beside co_await at the wrong address.
   const sink::stream_info info{settings_.id, settings_.limits.size, settings_.export_name};
-  auto failed = co_await sink_.open(info);
+  auto failed = co_await encoder_->open(info);
   if (failed) failed.why = "the sink cannot be opened: " + failed.why;
   co_return failed;
 }
@@ -192,7 +193,7 @@ awaitable<sink::failure> open_stream::skip_gap() {
         "{}: {}: sent as {} zeroes, and later gaps will not wait; --order spill waits for them",
         settings_.label, what, count);
   }
-  const auto failed = co_await sink_.write_zeroes(count);
+  const auto failed = co_await encoder_->write_zeroes(order_.cursor() - count, count);
   moved();
   co_return failed;
 }
@@ -206,7 +207,10 @@ awaitable<sink::failure> open_stream::complete() {
   }
   if (failed) co_return failed;
   if (state() != state_of::complete) co_return sink::failure{from_errno(ECANCELED), {}};
-  failed = co_await sink_.commit(order_.cursor());
+  failed = co_await encoder_->end();
+  if (failed) co_return failed;
+  if (state() != state_of::complete) co_return sink::failure{from_errno(ECANCELED), {}};
+  failed = co_await sink_.commit(encoder_->length());
   if (failed) failed.why = "the sink's commit failed: " + failed.why;
   co_return failed;
 }
@@ -226,7 +230,9 @@ awaitable<void> open_stream::finish() {
   if (committed) {
     log_committed();
   } else {
-    log_.error("{}: aborted at offset {}: {}", settings_.label, order_.cursor(), verdict_.reason());
+    const auto when =
+        length() == 0 ? "before anything was sent" : fmt::format("after {} bytes", length());
+    log_.error("{}: aborted {}: {}", settings_.label, when, verdict_.reason());
   }
 }
 
@@ -241,11 +247,20 @@ void open_stream::end(bool committed) noexcept {
   spill_.close();
 }
 
-void open_stream::log_committed() {
-  const auto bytes = order_.cursor();
+/// How long the stream is, and of what, for the log.
+std::string open_stream::describe_content() const {
   const auto payload = sent_bytes_ + held_.sent_bytes();
+  if (settings_.format.rbd_diff) {
+    return fmt::format("{} bytes of rbd-diff, {} of them data, for {} bytes that were named",
+                       length(), payload, order_.named().named_bytes());
+  }
+  return fmt::format("{} bytes, {} of them zeroes that no payload carried", length(),
+                     length() - payload);
+}
+
+void open_stream::log_committed() {
   const auto& history = order_.history();
-  std::string order = "in order";
+  std::string order = settings_.format.rbd_diff ? "as it came" : "in order";
   if (history.ahead > 0) {
     order = fmt::format(
         "{} writes came ahead of the stream, by up to {} bytes; most held at once: {} bytes in "
@@ -253,13 +268,13 @@ void open_stream::log_committed() {
         history.ahead, history.distance, order_.memory().peak(), history.spilled);
   }
   const std::chrono::duration<double> took = io::clock::now() - began_;
-  log_.info("{}: committed, {} bytes, {} of them zeroes that no payload carried, in {:.2f} s; {}",
-            settings_.label, bytes, bytes - payload, took.count(), order);
+  log_.info("{}: committed, {}, in {:.2f} s; {}", settings_.label, describe_content(), took.count(),
+            order);
   log_.debug(
       "{}: of its payload {} bytes were spliced from sockets, {} came from the spill "
       "file, {} were copied",
       settings_.label, spliced_bytes_, held_.spilled_bytes(),
-      payload - spliced_bytes_ - held_.spilled_bytes());
+      sent_bytes_ - spliced_bytes_ + held_.sent_bytes() - held_.spilled_bytes());
 }
 
 }  // namespace nbdstream

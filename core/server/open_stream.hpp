@@ -2,6 +2,7 @@
 #ifndef NBDSTREAM_SERVER_OPEN_STREAM_HPP
 #define NBDSTREAM_SERVER_OPEN_STREAM_HPP
 
+#include "encoding/encoder.hpp"
 #include "io/condition.hpp"
 #include "log/log.hpp"
 #include "protocol/request.hpp"
@@ -14,14 +15,15 @@
 #include "stream/stall.hpp"
 #include "stream/verdict.hpp"
 
+#include <memory>
 #include <optional>
 #include <vector>
 
 namespace nbdstream {
 
 /// One stream, from its first write to its end: the requests of all connections that write it, in
-/// the order that the sequencer gives them, into the sink; then exactly one of commit and abort, as
-/// the verdict says.
+/// the order that the sequencer gives them, through the encoder into the sink; then exactly one of
+/// commit and abort, as the verdict says.
 ///
 /// Shared by the connections that joined it, which may outlive it: once it has failed or ended,
 /// whatever they still ask is answered with an error and touches the sink no more.
@@ -37,6 +39,7 @@ class open_stream {
     stream::sequencer::limits limits;
     io::clock::duration stall = std::chrono::seconds(2);  ///< how long a full window waits
     stream::completeness complete_when;
+    encoding::format format;
     bool pad = true;
     spill_store::settings spill;
   };
@@ -67,16 +70,17 @@ class open_stream {
   /// `who.arriving` or to spill(), as `where.where` says.
   [[nodiscard]] awaitable<admitted> admit(client& who, protocol::request r);
 
-  /// Whether admit() would give a write of these bytes place::next without waiting and refuse none
-  /// of them: then writes that follow one another may be admitted as one.
-  [[nodiscard]] bool takes_at_once(std::uint64_t offset, std::uint64_t length) const;
+  /// Whether a write of these bytes would be sent at once, without waiting, behind `batch`, of
+  /// which that is so: then write_batch() takes all of them.
+  [[nodiscard]] bool takes_at_once(std::span<const encoding::piece> batch, std::uint64_t offset,
+                                   std::uint64_t length) const;
+  /// Several writes whose payload is all there. State: takes_at_once(); nothing has happened since.
+  [[nodiscard]] awaitable<protocol::wire_error> write_batch(client& who,
+                                                            std::span<const encoding::piece> batch);
 
   /// place::next: sends some of the payload. State: the caller has the turn.
   [[nodiscard]] awaitable<protocol::wire_error> send(client& who, const protocol::request& r,
                                                      protocol::bytes payload);
-  /// The same with a payload of `r.length` bytes that is in several pieces, which it spoils.
-  [[nodiscard]] awaitable<protocol::wire_error> send_parts(client& who, const protocol::request& r,
-                                                           std::span<iovec> parts);
   [[nodiscard]] bool splices() const noexcept { return sink_.splices(); }
   [[nodiscard]] bool splices_unseen() const noexcept { return sink_.splices_unseen(); }
   /// place::next: moves some of the payload, up to `count` bytes, from the client's socket; `error`
@@ -122,7 +126,8 @@ class open_stream {
   [[nodiscard]] bool client_vanished() const noexcept {
     return verdict_.why() == stream::verdict::cause::vanished_client;
   }
-  [[nodiscard]] std::uint64_t position() const noexcept { return order_.cursor(); }
+  /// Bytes of the stream that were sent.
+  [[nodiscard]] std::uint64_t length() const noexcept { return encoder_->length(); }
 
   // Events for the verdict.
   void bystanders(std::size_t count);
@@ -176,6 +181,7 @@ class open_stream {
   void tell_of_bystanders();
   void end(bool committed) noexcept;
   void log_committed();
+  [[nodiscard]] std::string describe_content() const;
 
   settings settings_;
   sink::sink& sink_;
@@ -184,6 +190,7 @@ class open_stream {
   stream::sequencer order_;
   stream::verdict verdict_;
   stream::stall stall_;
+  std::unique_ptr<encoding::encoder> encoder_;
   spill_store spill_;
   held_data held_;
   late_replies late_;

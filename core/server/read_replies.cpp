@@ -109,7 +109,9 @@ awaitable<error_code> read_replies::send_data(std::span<const std::byte> data,
 }
 
 void read_replies::status(const protocol::request& r, open_stream* stream) {
-  std::vector<stream::status_range> found{{r.offset + r.length, stream::state::unwritten}};
+  const auto gaps =
+      on_.exported->gaps_are_zeroes() ? stream::state::unwritten : stream::state::data;
+  std::vector<stream::status_range> found{{r.offset + r.length, gaps}};
   if (stream) found = stream->held().status(r.offset, r.length);
   if (r.has(protocol::command_flag::req_one)) found.resize(1);
   std::vector<protocol::status_extent> extents;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/requests.hpp"
 
-#include "io/parts.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -61,15 +59,21 @@ awaitable<ending> requests::refuse(request r, protocol::verdict v) {
 awaitable<ending> requests::read(request r) {
   const auto stream = on_.exported->stream_of(on_.me);
   using readable = held_data::readable;
-  auto found = readable::zeroes;
+  auto found = on_.exported->gaps_are_zeroes() ? readable::zeroes : readable::unknown;
+  if (r.length == 0) found = readable::zeroes;
   if (stream && r.length > 0) found = stream->held().look(r.offset, r.length);
   if (found == readable::data) co_return co_await reads_.held(r, stream);
   if (found == readable::zeroes) co_return co_await reads_.zeroes(r);
-  const bool ended = stream->ended();
-  const auto* why = ended ? "the stream has ended" : "these bytes were sent, and are not kept";
-  const auto* help = ended ? "with --run it would end with the command, not with its connections"
-                           : "--order spool keeps them";
-  log_refusal(r, fmt::format("{}; {}", why, help));
+  std::string_view why = "these bytes were sent, and are not kept";
+  std::string_view help = "; --order spool, with --format raw, keeps them";
+  if (found == readable::unknown) {
+    why = "no request has written these bytes, and an incremental stream does not know the others";
+    help = "";
+  } else if (stream->ended()) {
+    why = "the stream has ended";
+    help = "; with --run it would end with the command, not with its connections";
+  }
+  log_refusal(r, fmt::format("{}{}", why, help));
   on_.replies.add(r.reply_to(), wire_error::io, why);
   co_return std::nullopt;
 }
@@ -95,8 +99,8 @@ awaitable<ending> requests::write(request r) {
     on_.replies.add(r.reply_to(), wire_error::none);
     co_return std::nullopt;
   }
-  const auto whole = gather(r);
-  if (batch_.size() > 1) co_return co_await write_batch(whole);
+  gather(r);
+  if (batch_.size() > 1) co_return co_await write_batch();
   // A connection that is alone holds up no other.
   const bool others = !payload_.splicing() || !on_.exported->alone();
   const auto first = others ? std::min<std::uint64_t>(r.length, payload::head) : 0;
@@ -134,13 +138,11 @@ awaitable<ending> requests::write_to(open_stream& to, request r) {
 }
 
 /// Collects in batch_ `first` and the writes behind it that were read as a whole already, as far as
-/// the stream takes them at once: what one small write costs is its calls. Each begins where the
-/// one before it ended. Nothing is consumed. Returns all of them as one request.
-protocol::request requests::gather(const request& first) {
+/// the stream takes them at once: what one small write costs is its calls. Nothing is consumed.
+void requests::gather(const request& first) {
   batch_.clear();
-  request whole = first;
-  whole.length = 0;
-  if (!on_.me.joined) return whole;
+  reply_to_.clear();
+  if (!on_.me.joined) return;
   auto next = first;
   auto rest = on_.input.front(io::input::capacity);
   const auto header = on_.agreed.header_size();
@@ -149,37 +151,26 @@ protocol::request requests::gather(const request& first) {
   while (next.type == command::write && (next.flags | plain) == plain && next.length > 0 &&
          next.length < payload::least_splice && next.length <= rest.size() &&
          batch_.size() < largest_batch &&
-         on_.me.joined->takes_at_once(first.offset, whole.length + next.length)) {
-    batch_.push_back({next.reply_to(), rest.first(next.length)});
-    whole.length += next.length;
+         on_.me.joined->takes_at_once(batch_, next.offset, next.length)) {
+    batch_.push_back({next.offset, rest.first(next.length)});
+    reply_to_.push_back(next.reply_to());
     rest = rest.subspan(next.length);
     if (rest.size() < header) break;
     const auto decoded = protocol::decode_request(rest.first(header), on_.agreed);
     rest = rest.subspan(header);
-    // What is wrong with it is said when its turn comes.
-    if (!decoded || decoded->offset != whole.offset + whole.length) break;
+    if (!decoded) break;  // what is wrong with it is said when its turn comes
     next = *decoded;
   }
-  return whole;
 }
 
-awaitable<ending> requests::write_batch(request whole) {
-  auto& to = *on_.me.joined;
-  payload_.expect(whole.length + (batch_.size() - 1) * on_.agreed.header_size());
-  auto admitted = co_await to.admit(on_.me, whole);
-  auto error = admitted.error;
-  if (error == wire_error::none) {
-    parts_.clear();
-    for (const auto& b : batch_) parts_.push_back(io::part_of(b.payload));
-    const std::span<iovec> parts(parts_);
-    error = co_await to.send_parts(on_.me, whole, parts);
-  }
-  if (error == wire_error::none) {
-    const auto answer = to.payload_arrived(on_.me, whole, std::move(admitted));
-    error = answer.value_or(wire_error::none);
-  }
-  payload_.use(payload_.due());
-  for (const auto& b : batch_) on_.replies.add(b.of, error);
+awaitable<ending> requests::write_batch() {
+  std::uint64_t due = (batch_.size() - 1) * on_.agreed.header_size();
+  for (const auto& b : batch_) due += b.data.size();
+  payload_.expect(due);
+  const std::span<const encoding::piece> batch(batch_);
+  const auto error = co_await on_.me.joined->write_batch(on_.me, batch);
+  payload_.use(due);
+  for (const auto& to : reply_to_) on_.replies.add(to, error);
   on_.without_pause += static_cast<int>(batch_.size());
   co_return std::nullopt;
 }

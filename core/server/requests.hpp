@@ -27,30 +27,24 @@ class requests {
   using request = protocol::request;
   using wire_error = protocol::wire_error;
 
-  /// One of several writes that are served as one.
-  struct batched {
-    protocol::cookie of;
-    protocol::bytes payload;  ///< in the connection's input
-  };
-
   [[nodiscard]] awaitable<ending> refuse(request r, protocol::verdict v);
   [[nodiscard]] awaitable<ending> read(request r);
   [[nodiscard]] awaitable<ending> status(request r);
   [[nodiscard]] awaitable<ending> write(request r);
   [[nodiscard]] awaitable<ending> write_to(open_stream& to, request r);
-  [[nodiscard]] awaitable<ending> write_batch(request whole);
+  [[nodiscard]] awaitable<ending> write_batch();
   [[nodiscard]] awaitable<ending> zero(request r);
   [[nodiscard]] awaitable<ending> flush(request r);
 
-  [[nodiscard]] request gather(const request& first);
+  void gather(const request& first);
   void log_refusal(const request& r, std::string_view why);
 
   connection& on_;
   payload payload_;
   read_replies reads_;
   bool refused_before_ = false;
-  std::vector<batched> batch_;  ///< of gather()
-  std::vector<iovec> parts_;    ///< their payloads
+  std::vector<encoding::piece> batch_;      ///< of gather(): payloads in the connection's input,
+  std::vector<protocol::cookie> reply_to_;  ///< and whose they are
 };
 
 }  // namespace nbdstream

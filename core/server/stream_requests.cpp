@@ -51,7 +51,7 @@ stream::result<stream::placement> open_stream::place_request(const protocol::req
 class open_stream::waiter {
  public:
   waiter(open_stream& of, std::uint64_t offset)
-      : of_(of), place_(of.order_.await(std::max(offset, of.position()))) {
+      : of_(of), place_(of.order_.await(std::max(offset, of.order_.cursor()))) {
     if (!of_.clients_wait()) of_.stall_.wait_begins(io::clock::now());
     ++of_.waiting_for_room_;
   }
@@ -83,7 +83,7 @@ awaitable<open_stream::admitted> open_stream::admit(client& who, protocol::reque
     }
     if (over() || who.gone) co_return a;
     // Of a trim only what lies ahead counts.
-    const auto begin = r.type == command::trim ? std::max(r.offset, position()) : r.offset;
+    const auto begin = r.type == command::trim ? std::max(r.offset, order_.cursor()) : r.offset;
     if (!a.turn && order_.at_cursor(begin, payload)) {
       a.turn = co_await take_turn();
       continue;  // others may have been there first
@@ -127,8 +127,13 @@ void open_stream::tell_of_spilling() {
 awaitable<wire_error> open_stream::prepare_place(client& who, const protocol::request& r,
                                                  const stream::placement& where) {
   sink::failure failed;
-  if (where.where == place::next && where.zeroes > 0) {
-    failed = co_await sink_.write_zeroes(where.zeroes);
+  if (where.where == place::next) {
+    if (where.zeroes > 0) {
+      failed = co_await encoder_->write_zeroes(where.zeroes_begin, where.zeroes);
+    }
+    if (!failed && where.payload > 0) {
+      failed = co_await encoder_->begin_data(where.begin, where.payload);
+    }
   } else if (where.where == place::spill) {
     if (!spill_.is_open()) tell_of_spilling();
     failed = co_await spill_.open();
@@ -146,24 +151,42 @@ awaitable<wire_error> open_stream::send(client& who, const protocol::request& r,
                                         protocol::bytes payload) {
   if (over()) co_return wire_error::io;
   sent_bytes_ += payload.size();
-  const auto failed = co_await sink_.write(payload);
+  const auto failed = co_await encoder_->write(payload);
   if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
   co_return wire_error::none;
 }
 
-bool open_stream::takes_at_once(std::uint64_t offset, std::uint64_t length) const {
+bool open_stream::takes_at_once(std::span<const encoding::piece> batch, std::uint64_t offset,
+                                std::uint64_t length) const {
   const auto& limits = settings_.limits;
-  return accepts_writers() && opened_ && turns_.free() && offset >= position() &&
-         order_.at_cursor(offset, true) &&
-         offset + length <= limits.size.value_or(limits.max_stream);
+  const auto end = limits.size.value_or(limits.max_stream);
+  const bool fits = length <= end && offset <= end - length;
+  if (!accepts_writers() || !opened_ || !turns_.free() || !fits) return false;
+  if (limits.mode == stream::order::any) return true;
+  if (batch.empty()) return offset >= order_.cursor() && order_.at_cursor(offset, true);
+  return offset == batch.back().offset + batch.back().data.size();
 }
 
-awaitable<wire_error> open_stream::send_parts(client& who, const protocol::request& r,
-                                              std::span<iovec> parts) {
-  if (over()) co_return wire_error::io;
+awaitable<wire_error> open_stream::write_batch(client& who,
+                                               std::span<const encoding::piece> batch) {
+  auto turn = turns_.enter();
+  protocol::request r{.type = command::write, .offset = batch.front().offset};
+  std::uint64_t zeroes = 0;
+  verdict_.data_came();
+  for (const auto& piece : batch) {
+    const auto placed = order_.write(piece.offset, piece.data.size());
+    if (!placed) co_return refuse(who, r, placed.error().error_number, placed.error().why);
+    zeroes += placed->zeroes;  // of the first one only
+    r.length += piece.data.size();
+  }
   sent_bytes_ += r.length;
-  const auto failed = co_await sink_.write_parts(parts);
+  sink::failure failed;
+  if (zeroes > 0) failed = co_await encoder_->write_zeroes(r.offset - zeroes, zeroes);
+  if (!failed) failed = co_await encoder_->write_pieces(batch);
   if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
+  if (over()) co_return wire_error::io;
+  turn.release();
+  moved();
   co_return wire_error::none;
 }
 
@@ -173,7 +196,7 @@ awaitable<io::splice_result> open_stream::splice(client& who, const protocol::re
   io::splice_result did;
   error = wire_error::io;
   if (over()) co_return did;
-  did = co_await sink_.splice(socket, count);
+  did = co_await encoder_->splice(socket, count);
   // No sink that takes a splice is a connection: it is the client's that was reset, which is its
   // end.
   if (did.error == boost::system::errc::connection_reset) did.error = {};
@@ -217,7 +240,7 @@ awaitable<wire_error> open_stream::flush(client& who) {
   if (!opened_ || !sink_.flushes()) co_return wire_error::none;
   auto turn = co_await take_turn();
   if (over()) co_return wire_error::io;
-  const auto failed = co_await sink_.flush();
+  const auto failed = co_await encoder_->flush();
   const protocol::request r{.type = command::flush};
   if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
   turn.release();

@@ -154,6 +154,13 @@ std::uint64_t module_sink::in_transit() const noexcept {
   return referenced_ ? UINT64_MAX : 0;
 }
 
+awaitable<failure> module_sink::wait_until_taken() {
+  if (!lent_) co_return failure{};
+  const operation busy(*this);
+  const auto error = co_await lent_->wait_until_taken();
+  co_return write_failure(error);
+}
+
 awaitable<failure> module_sink::flush() {
   if (!module_.table.flush) co_return failure{};
   const operation busy(*this);

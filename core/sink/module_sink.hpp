@@ -51,6 +51,7 @@ class module_sink final : public sink {
     return lent_ && lent_->splices_unseen();
   }
   [[nodiscard]] awaitable<io::splice_result> splice(int socket, std::uint64_t count) override;
+  [[nodiscard]] awaitable<failure> wait_until_taken() override;
   [[nodiscard]] awaitable<failure> flush() override;
   [[nodiscard]] awaitable<failure> commit(std::uint64_t length) override;
   [[nodiscard]] awaitable<void> abort() override;

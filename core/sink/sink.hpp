@@ -63,6 +63,9 @@ class sink {
   /// the file must not change. UINT64_MAX: nobody knows. After commit or abort began this is no
   /// longer told in detail: close the file as a whole, which changes no page.
   [[nodiscard]] virtual std::uint64_t in_transit() const noexcept = 0;
+  /// Until the reader has taken all that was written, where that can be seen: what it has not taken
+  /// an abort can still keep from it. As write().
+  [[nodiscard]] virtual awaitable<failure> wait_until_taken() { co_return failure{}; }
   /// Makes what was written durable, as far as the sink can. State: open.
   [[nodiscard]] virtual awaitable<failure> flush() = 0;
 

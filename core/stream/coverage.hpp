@@ -44,6 +44,11 @@ class coverage {
   /// [begin, end) was passed by and can never be named any more. Calls come in rising order.
   void add_hole(std::uint64_t begin, std::uint64_t end) noexcept;
 
+  /// No request comes any more: the stream, or the disk, has `size` bytes.
+  void finish(std::uint64_t size) noexcept { size_ = size; }
+  /// Those that were named, each once. State: finish() was called.
+  [[nodiscard]] std::uint64_t named_bytes() const noexcept { return size_ - bytes_; }
+
   /// A request has named a byte.
   void add_named() noexcept { any_ = true; }
   [[nodiscard]] bool any() const noexcept { return any_; }
@@ -61,7 +66,8 @@ class coverage {
   static constexpr std::size_t remembered = 4;
   std::array<hole, remembered> first_{};
   std::uint64_t count_ = 0;
-  std::uint64_t bytes_ = 0;
+  std::uint64_t bytes_ = 0;  ///< that were not named
+  std::uint64_t size_ = 0;
   bool any_ = false;
   /// From here on to the end of the first MiB a request that reached beyond it has named zeroes.
   std::uint64_t cleared_from_ = rewritten_by_all;

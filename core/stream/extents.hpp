@@ -17,7 +17,8 @@ namespace nbdstream::stream {
 enum class content : std::uint8_t {
   zeroes,  ///< nowhere
   memory,  ///< in a block
-  spill    ///< in the spill file, at their own offsets
+  spill,   ///< in the spill file, at their own offsets
+  sent     ///< gone: with order::any what was sent stays an extent
 };
 
 /// [begin, end) of the stream.

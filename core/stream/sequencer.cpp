@@ -43,7 +43,7 @@ bool sequencer::in_order(std::uint64_t offset) const {
 }
 
 bool sequencer::at_cursor(std::uint64_t offset, bool payload) const {
-  if (limits_.mode == order::strict) return true;
+  if (limits_.mode == order::strict || limits_.mode == order::any) return true;
   // Zeroes wait for data to follow them, unless one more extent of them would be too many.
   if (!payload && !holds_too_many()) return false;
   const auto [begin, end] = clip(offset, 1);
@@ -101,9 +101,16 @@ result<placement> sequencer::write(std::uint64_t offset, std::uint64_t length) {
   p.payload = end - begin;
   p.excess = length - p.payload;
   if (p.payload > 0) named_.add_named();
+  if (limits_.mode == order::any) {
+    if (holds_too_many()) return find_no_room(std::move(p));
+    name_as_data(begin, end);
+    held_.assign({begin, end, content::sent});
+    return p;
+  }
   if (at_cursor(offset, true)) {
     name_as_data(begin, end);
     p.zeroes = begin - cursor_;
+    p.zeroes_begin = cursor_;
     send_now(begin, end);
     return p;
   }
@@ -123,9 +130,9 @@ void sequencer::send_now(std::uint64_t begin, std::uint64_t end) {
 /// The window is full; or there are too many extents.
 result<placement> sequencer::find_no_room(placement p) const {
   p.where = place::full;
-  if (limits_.mode != order::spool) return p;
-  return refusal{ENOSPC,
-                 fmt::format("{} separate extents are held, which is the most", held_.size())};
+  if (limits_.mode != order::spool && limits_.mode != order::any) return p;
+  return refusal{ENOSPC, fmt::format("{} separate extents are {}, which is the most", held_.size(),
+                                     limits_.mode == order::any ? "written" : "held")};
 }
 
 /// Finds room for payload ahead of the cursor.
@@ -173,8 +180,8 @@ result<placement> sequencer::write_zeroes(std::uint64_t offset, std::uint64_t le
   if (placed && placed->where != place::full && begin < end) {
     named_.add_named();
     named_.add_zeroes(begin, end);
+    trimmed_.erase(begin, end);
   }
-  if (placed && placed->where == place::held_as_zeroes) trimmed_.erase(begin, end);
   return placed;
 }
 
@@ -184,15 +191,21 @@ result<placement> sequencer::place_zeroes(std::uint64_t offset, std::uint64_t le
   const auto [begin, end] = clip(offset, length);
   placement p;
   p.begin = begin;
-  if (at_cursor(offset, false)) {
+  if (limits_.mode != order::any && at_cursor(offset, false)) {
     p.zeroes = end - cursor_;
+    p.zeroes_begin = cursor_;
     send_now(begin, end);
     return p;
   }
   if (holds_too_many() && begin < end) return find_no_room(std::move(p));
-  p.where = place::held_as_zeroes;
   const auto spilled = held_.spilled_bytes();
   held_.assign({begin, end, content::zeroes});
+  if (limits_.mode == order::any) {
+    p.zeroes = end - begin;
+    p.zeroes_begin = begin;
+    return p;
+  }
+  p.where = place::held_as_zeroes;
   p.replaces_spill = held_.spilled_bytes() != spilled;
   return p;
 }
@@ -207,7 +220,7 @@ result<placement> sequencer::trim(std::uint64_t offset, std::uint64_t length) {
   const auto [begin, end] = clip(from, offset + length - from);
   // What nothing has named before is not named now; what was trimmed before is remembered already.
   std::vector<range> unnamed;
-  const bool sent = at_cursor(from, false);
+  const bool sent = limits_.mode != order::any && at_cursor(from, false);
   for_each_unnamed(begin, end, sent, [&](range r) { unnamed.push_back(r); });
   auto placed = place_zeroes(from, offset + length - from);
   if (!placed || placed->where == place::full) return placed;
@@ -243,8 +256,23 @@ std::uint64_t sequencer::first_data(std::uint64_t limit) const {
   return e ? std::min(e->begin, limit) : limit;
 }
 
+/// order::any: the first range behind the cursor that no request has named.
+std::optional<sequencer::range> sequencer::next_gap() const {
+  auto begin = cursor_;
+  auto e = held_.at_or_after(begin);
+  while (e && e->begin <= begin) {
+    begin = e->end;
+    e = held_.at_or_after(begin);
+  }
+  if (begin >= length_) return std::nullopt;
+  return range{begin, e ? std::min(e->begin, length_) : length_};
+}
+
 /// What next() takes.
 std::optional<sequencer::range> sequencer::next_range() const {
+  if (limits_.mode == order::any) {
+    return finished_ && limits_.gaps_are_zeroes ? next_gap() : std::nullopt;
+  }
   const auto barrier = pending_.empty() ? nowhere : *pending_.begin();
   if (barrier <= cursor_) return std::nullopt;
   auto e = held_.first();
@@ -277,10 +305,11 @@ std::optional<step> sequencer::next() {
   if (!found) return std::nullopt;
   step s;
   auto e = held_.first();
-  if (e && e->begin == cursor_ && e->carries_data()) {
+  if (e && e->begin == found->begin && e->carries_data()) {
     s.held = {found->begin, found->end, e->what, std::move(e->block)};
   } else {
     s.zeroes = found->end - found->begin;
+    s.zeroes_begin = found->begin;
     if (!finished_) count_unnamed(found->begin, found->end);  // finish() has counted all others
   }
   held_.erase(found->begin, found->end);
@@ -290,7 +319,8 @@ std::optional<step> sequencer::next() {
 }
 
 bool sequencer::waits_for_gap() const {
-  if (limits_.mode == order::strict || limits_.mode == order::spool || ready()) return false;
+  const bool fills_gaps = limits_.mode == order::window || limits_.mode == order::spill;
+  if (!fills_gaps || ready()) return false;
   if (pending_.empty()) return held_.carry_data();
   // Zeroes that reach it are no gap.
   const auto zeroes = held_.first();
@@ -322,7 +352,9 @@ void sequencer::finish(bool pad) {
   end_of_named_ = find_end_of_named();
   finished_ = true;
   length_ = limits_.size && pad ? *limits_.size : end_of_named_;
-  count_unnamed(cursor_, limits_.size.value_or(end_of_named_));
+  const auto end = limits_.size.value_or(end_of_named_);
+  count_unnamed(cursor_, end);
+  named_.finish(end);
 }
 
 }  // namespace nbdstream::stream

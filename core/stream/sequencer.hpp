@@ -11,6 +11,8 @@
 //   window   payload in memory, as much as the window has
 //   spill    as window, and in the spill file what the window cannot hold
 //   spool    everything, in the spill file, until the end: C stays at 0
+//   any      nothing: each request is sent as it comes, by an encoding that carries offsets. C
+//            stays at 0, and what was sent is remembered, for its coverage and for readers
 #ifndef NBDSTREAM_STREAM_SEQUENCER_HPP
 #define NBDSTREAM_STREAM_SEQUENCER_HPP
 
@@ -28,7 +30,7 @@
 
 namespace nbdstream::stream {
 
-enum class order { strict, window, spill, spool };
+enum class order { strict, window, spill, spool, any };
 
 /// Why a request has no place in the stream, which fails with it.
 struct refusal {
@@ -42,26 +44,28 @@ using result = boost::system::result<T, refusal>;
 /// What the caller does with a request. All in bytes.
 struct placement {
   enum class place {
-    next,            ///< send `zeroes`, then the payload; the cursor is behind it already
+    next,            ///< send the zeroes, then the payload; the cursor is behind both already
     memory,          ///< receive the payload into `block`, then payload_arrived()
     spill,           ///< write the payload to the spill file, then payload_arrived()
     held_as_zeroes,  ///< nothing: it is held by reference
     full  ///< nothing has happened; ask again when the cursor has moved or memory is free
   };
   place where = place::next;
-  std::uint64_t zeroes = 0;
-  std::uint64_t begin = 0;      ///< where the payload stands in the stream
-  std::uint64_t payload = 0;    ///< so much of it is the stream's;
-  std::uint64_t excess = 0;     ///< the rest lies beyond the size: drop it, it must be zero
-  block_ptr block{};            ///< memory
-  bool answer_later = false;    ///< memory: the window is more than half full
+  std::uint64_t zeroes = 0;        ///< so many zeroes,
+  std::uint64_t zeroes_begin = 0;  ///< here, come first
+  std::uint64_t begin = 0;         ///< where the payload stands in the stream
+  std::uint64_t payload = 0;       ///< so much of it is the stream's;
+  std::uint64_t excess = 0;        ///< the rest lies beyond the size: drop it, it must be zero
+  block_ptr block{};               ///< memory
+  bool answer_later = false;       ///< memory: the window is more than half full
   bool replaces_spill = false;  ///< held_as_zeroes: the spill file has bytes there, needed no more
 };
 
 /// Something to be sent, which the cursor is behind already.
 struct step {
-  std::uint64_t zeroes = 0;  ///< so many zeroes, or
-  extent held{};             ///< these bytes, in memory or the spill file
+  std::uint64_t zeroes = 0;        ///< so many zeroes,
+  std::uint64_t zeroes_begin = 0;  ///< here; or
+  extent held{};                   ///< these bytes, in memory or the spill file
 };
 
 class sequencer {
@@ -70,11 +74,14 @@ class sequencer {
     std::optional<std::uint64_t> size{};           ///< the stream's length, where it is known
     std::uint64_t max_stream = ~std::uint64_t{0};  ///< else: no byte at or beyond this
     order mode = order::strict;
+    /// any: what no request has named is zeroes, and is sent as such at the end; else it keeps the
+    /// content that the reader of the stream has.
+    bool gaps_are_zeroes = true;
     std::uint64_t window = 0;                 ///< bytes of memory; window, spill
     std::uint64_t spill = ~std::uint64_t{0};  ///< bytes in the spill file; spill, spool
     /// So many extents are held at most, each of about 64 bytes of memory. A stream of more
-    /// separate pieces is treated as a full window; in spool, where nothing would ever free room,
-    /// as a full disk.
+    /// separate pieces is treated as a full window; in spool and any, where nothing would ever
+    /// free room, as a full disk.
     std::size_t extents = std::size_t{1} << 21;
   };
 
@@ -194,13 +201,14 @@ class sequencer {
     return held_.size() + trimmed_.size() + 2 > limits_.extents;
   }
   [[nodiscard]] std::uint64_t first_data(std::uint64_t limit) const;
+  [[nodiscard]] std::optional<range> next_gap() const;
   [[nodiscard]] std::optional<range> next_range() const;
 
   limits limits_;
   std::uint64_t cursor_ = 0;
   stream::window window_;  // before what refers to its blocks
-  extents held_;
-  extents trimmed_;  ///< what of held_ is zeroes only by TRIM, which names nothing
+  extents held_;           ///< and with order::any what was sent
+  extents trimmed_;        ///< what of held_ is zeroes only by TRIM, which names nothing
   boost::container::flat_multiset<std::uint64_t> pending_;  // one or two a connection
   std::uint64_t spilling_ = 0;     ///< bytes on their way to the spill file
   std::uint64_t given_up_to_ = 0;  ///< the end of the last gap that close_gap() gave up

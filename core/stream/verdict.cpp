@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace nbdstream::stream {
 namespace {
@@ -111,39 +112,57 @@ verdict::time_point verdict::next_at() const noexcept {
 }
 
 void verdict::cover(const coverage& named) {
-  const bool zeroes_may_be_meant =
-      rules_.decided_by_run && rules_.size_is_known && !rules_.refuse_gaps;
-  const bool nothing = !named.any() && !zeroes_may_be_meant;
-  const bool missing = rules_.every_byte() && !named.complete();
-  const bool unproven =
-      rules_.every_byte() && !rules_.decided_by_run && named.zeroes_were_overwritten();
-  if (!nothing && !missing && !unproven) {
+  auto fault = find_fault(named);
+  if (fault.empty()) {
     state_ = state::complete;
     return;
   }
   enter_failed(cause::other);
-  if (nothing) {
-    reason_ = "nothing was written: no request named a byte, and TRIM names none";
-  } else if (missing) {
-    reason_ =
-        fmt::format("{} bytes were never named by any request ({}); {}", named.missing_bytes(),
-                    named.describe(),
-                    rules_.refuse_gaps
-                        ? "--gaps allow is for clients that skip zeroes"
-                        : "the client of the stream before this one vanished, and this may be the "
-                          "same client, which goes on in the middle: write the whole disk again");
-  } else {
-    reason_ = fmt::format(
+  reason_ = std::move(fault);
+}
+
+/// What is wrong with what was named; empty: nothing.
+std::string verdict::find_fault(const coverage& named) const {
+  const bool zeroes_may_be_meant =
+      rules_.decided_by_run && rules_.size_is_known && !rules_.refuse_gaps;
+  if (!named.any() && !zeroes_may_be_meant) {
+    return "nothing was written: no request named a byte, and TRIM names none";
+  }
+  if (rules_.incremental && rules_.follows_vanished_client && !rules_.expected_bytes) {
+    return "the client of the stream before this one vanished, and this may be the same client, "
+           "which goes on in the middle: only --expect-bytes can tell";
+  }
+  if (rules_.every_byte() && !named.complete()) {
+    return fmt::format("{} bytes were never named by any request ({}); {}", named.missing_bytes(),
+                       named.describe(),
+                       rules_.refuse_gaps
+                           ? "--gaps allow is for clients that skip zeroes"
+                           : "the client of the stream before this one vanished, and this may be "
+                             "the same client, which goes on in the middle: write the whole disk "
+                             "again");
+  }
+  if (const auto expected = rules_.expected_bytes.value_or(named.named_bytes());
+      expected != named.named_bytes()) {
+    const auto named_bytes = named.named_bytes();
+    const bool fewer = named_bytes < expected;
+    return fmt::format("{} bytes were named, {} {} than --expect-bytes {}", named_bytes,
+                       fewer ? expected - named_bytes : named_bytes - expected,
+                       fewer ? "fewer" : "more", expected);
+  }
+  if (rules_.proven_by_coverage() && !rules_.decided_by_run && named.zeroes_were_overwritten()) {
+    return fmt::format(
         "bytes that were named as zeroes were written again (first at {}), so that it cannot be "
         "known whether all data came: {}",
         named.first_overwritten(),
-        rules_.refuse_gaps
-            ? "a client that zeroes the disk first and then writes it needs --run, whose exit "
-              "status "
-              "tells, or --gaps allow, which believes its NBD_CMD_DISC"
-            : "the client of the stream before this one vanished, and this may be the same client, "
-              "which goes on in the middle; --run, whose exit status tells, is for such clients");
+        rules_.refuse_gaps ? "a client that zeroes the disk first and then writes it needs --run, "
+                             "whose exit status "
+                             "tells, or --gaps allow, which believes its NBD_CMD_DISC"
+        : rules_.follows_vanished_client
+            ? "the client of the stream before this one vanished, and this may be the same client, "
+              "which goes on in the middle; --run, whose exit status tells, is for such clients"
+            : "a client that does that needs --run, whose exit status tells");
   }
+  return {};
 }
 
 }  // namespace nbdstream::stream

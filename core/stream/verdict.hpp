@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,9 @@ struct completeness {
   bool told = false;  ///< neither does: the job that writes is said to have succeeded or failed
   bool refuse_gaps = false;    ///< every byte must be named
   bool size_is_known = false;  ///< then a stream that names nothing is one of zeroes
+  bool incremental = false;  ///< a byte that was never named keeps its content, and breaks nothing
+  /// incremental: so many bytes must be named, each counted once.
+  std::optional<std::uint64_t> expected_bytes{};
   /// The same, since the stream before this one was aborted when its client vanished: this client
   /// may be the same one, which has reconnected and goes on in the middle.
   bool follows_vanished_client = false;
@@ -37,7 +41,13 @@ struct completeness {
   std::chrono::nanoseconds run_grace{0};
 
   /// Whether a byte that was never named breaks the stream.
-  [[nodiscard]] bool every_byte() const noexcept { return refuse_gaps || follows_vanished_client; }
+  [[nodiscard]] bool every_byte() const noexcept {
+    return !incremental && (refuse_gaps || follows_vanished_client);
+  }
+  /// Whether it is coverage that proves that all came.
+  [[nodiscard]] bool proven_by_coverage() const noexcept {
+    return every_byte() || expected_bytes.has_value();
+  }
 };
 
 /// One stream, from its first write to its end. Events come in, in any order; state() and next_at()
@@ -124,6 +134,7 @@ class verdict {
   }
   void writers_are_gone() noexcept;
   bool enter_failed(cause why) noexcept;
+  [[nodiscard]] std::string find_fault(const coverage& named) const;
 
   completeness rules_;
   state state_ = state::open;

@@ -7,6 +7,7 @@
 #include "rig.hpp"
 #include "support/scripted_client.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ struct scenario {
   bool held = false;    ///< what was answered may fail later, when nobody is there to be told
   std::vector<std::size_t> splits{};  ///< where reads of the script end
   bool large = false;                 ///< it has payloads that are spliced
+  bool ends_visibly = false;  ///< `meant` tells its end: what is aborted never has all of it
 };
 
 /// `length` bytes that differ from one another and from zero.
@@ -151,6 +153,53 @@ inline scenario out_of_order(stream::order order, std::string name) {
   return s;
 }
 
+/// Records of rbd-diff, as they stand in a stream.
+inline std::string data_record(std::uint64_t offset, const std::string& data) {
+  const auto record = diff::encode_data(offset, data.size());
+  return std::string(reinterpret_cast<const char*>(record.data()), record.size()) + data;
+}
+inline std::string zeroes_record(std::uint64_t offset, std::uint64_t length) {
+  const auto record = diff::encode_zeroes(offset, length);
+  return {reinterpret_cast<const char*>(record.data()), record.size()};
+}
+inline std::string diff_header(const diff::header& h) {
+  const auto bytes = diff::encode(h);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+inline nbd_export::settings as_diff(std::uint64_t size) {
+  auto s = rig::sized(size);
+  s.order = stream::order::any;
+  s.config.format = config::stream_format::rbd_diff;
+  return s;
+}
+
+/// rbd-diff: in any order, rewritten, with zeroes that become one record, and gaps.
+inline scenario records() {
+  scenario s{"rbd-diff", as_diff(200'000), {}, {}, true, true};
+  s.settings.config.diff_to = "today";
+  const auto a = pattern(40'000, 1);
+  const auto b = pattern(20, 2);
+  const auto c = pattern(33'000, 3);
+  s.client.flags().go().write(150'000, a).write(60'000, c).write(150'000, a);
+  s.client.write(0, b, scripted_client::fua)
+      .zeroes(1000, 500)
+      .zeroes(1500, 500)
+      .write(10, b)
+      .read(1000, 100)
+      .trim(190'000, 5000);
+  s.client.flush().write(150'000, c).disc();
+  s.meant = diff_header({{}, "today", 200'000}) + data_record(150'000, a) + data_record(60'000, c) +
+            data_record(150'000, a) + data_record(0, b) + zeroes_record(1000, 1000) +
+            data_record(10, b) + zeroes_record(190'000, 5000) + data_record(150'000, c) +
+            zeroes_record(30, 970) + zeroes_record(2000, 58'000) + zeroes_record(93'000, 57'000) +
+            zeroes_record(195'000, 5000) + "e";
+  s.splits = split_every(12'000, s.client.script());
+  s.large = true;
+  s.ends_visibly = true;
+  return s;
+}
+
 /// READ and BLOCK_STATUS of what is held, of what was sent, and of what nobody has written, with
 /// replies in chunks.
 inline scenario in_chunks(bool extended) {
@@ -182,7 +231,8 @@ inline std::vector<scenario> scenarios(data_path path) {
                             large_out_of_order(order::spill),
                             two_large_payloads(),
                             refused(),
-                            out_of_order(order::spill, "out of order, spill")};
+                            out_of_order(order::spill, "out of order, spill"),
+                            records()};
   if (path != data_path::copied) return all;
   all.push_back(in_chunks(false));
   all.push_back(in_chunks(true));
@@ -219,6 +269,10 @@ inline void play(const scenario& s, data_path path, const std::string& what,
     EXPECT_TRUE(s.commits);
   }
   EXPECT_EQ(r.exported.committed(), r.tape.commits());
+  const bool sink_was_to_commit = std::ranges::count(r.tape.calls, "commit") > 0;
+  if (s.ends_visibly && !sink_was_to_commit) {
+    EXPECT_LT(r.tape.data().size(), s.meant.size()) << "what was aborted has the end";
+  }
   const auto said = s.client.parse(c.tape.from_server);
   EXPECT_EQ(said.wrong, "");
   std::uint64_t last = 0;
