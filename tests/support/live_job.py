@@ -16,7 +16,6 @@ a quarter of the disk. Exit status 0: it was cancelled, and QEMU has disconnecte
 import json
 import os
 import random
-import select
 import signal
 import socket
 import subprocess
@@ -24,49 +23,10 @@ import sys
 
 import nbd
 
+from qmp import Monitor
+
 JOB = 'job'
 IN_FLIGHT = 8
-
-
-class Monitor:
-    """QMP, on a socket that the daemon inherits: it answers once all of the daemon is there."""
-
-    def __init__(self, ours):
-        self.socket = ours
-        self.text = b''
-        self.events = []
-        assert 'QMP' in self.receive()
-        self('qmp_capabilities')
-
-    def receive(self):
-        while b'\n' not in self.text:
-            more = self.socket.recv(65536)
-            if not more:
-                raise SystemExit('the daemon has gone')
-            self.text += more
-        line, self.text = self.text.split(b'\n', 1)
-        return json.loads(line)
-
-    def __call__(self, command, **arguments):
-        named = {key.replace('_', '-'): value for key, value in arguments.items()}
-        self.socket.sendall(json.dumps({'execute': command, 'arguments': named}).encode())
-        while True:
-            answer = self.receive()
-            if 'error' in answer:
-                raise SystemExit(f'{command}: {answer["error"]["desc"]}')
-            if 'return' in answer:
-                return answer['return']
-            self.events.append(answer)
-
-    def happened(self, event, **data):
-        """Whether there was such an event until now."""
-        while b'\n' in self.text or select.select([self.socket], [], [], 0)[0]:
-            self.events.append(self.receive())
-        return any(e['event'] == event and data.items() <= e['data'].items() for e in self.events)
-
-    def wait_for(self, event, **data):
-        while not self.happened(event, **data):
-            self.events.append(self.receive())
 
 
 class Guest:
