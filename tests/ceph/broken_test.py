@@ -2,10 +2,10 @@
 import signal
 import subprocess
 
-from support import DIFF, IMPORT, NBDSTREAM, PATIENCE, CephTest, children
+from support import DIFF, IMPORT, NBDSTREAM, PATIENCE, CephTest, children, still_running
 
 CONVERT = 'qemu-img convert -n -W -m 16 in.qcow2 -O raw "$uri"'
-# A client, from here to the end of its last word in double quotes, that writes half of the disk.
+# A client that writes half of the disk. A double quote ends its last word, and more may follow.
 HALF = 'nbdsh -u "$uri" -c "for at in range(32): h.pwrite(bytes([at + 1]) * (1 << 20), at << 20)'
 
 
@@ -13,8 +13,8 @@ class BrokenStream(CephTest):
     """A stream that broke off, however it did, leaves no snapshot."""
 
     def through_both(self, attempt) -> None:
-        """`attempt` is called with a function that starts nbdstream with its options; once with a
-        command as the sink, once with a pipe that rbd reads, and must fail at."""
+        """Calls attempt(start) twice: start() starts nbdstream, with further options, into a
+        command, and then into a pipe, of which rbd must say that it broke off."""
         for sink in ("command", "pipe"):
             with self.subTest(sink=sink):
                 if sink == "command":
@@ -65,8 +65,8 @@ class BrokenStream(CephTest):
 
     def test_of_a_command_that_hides_that_a_write_was_refused(self):
         """Beyond the end of the disk."""
-        self.runs_and_fails(HALF + '" -c "h.set_strict_mode(0)" -c "h.pwrite(b\'x\' * 4096, 64 << 20)"'
-                            " 2>/dev/null; true", 1)
+        self.runs_and_fails(HALF + '" -c "h.set_strict_mode(0)"'
+                            ' -c "h.pwrite(b\'x\' * 4096, 64 << 20)"; true', 1)
 
     def test_of_a_command_that_leaves_half_of_the_disk_out_though_gaps_are_refused(self):
         self.runs_and_fails(HALF + '" -c "h.shutdown()"', 1, "--gaps", "refuse")
@@ -96,7 +96,7 @@ class BrokenStream(CephTest):
             mine = [pid for pid in children() if pid != server.pid]
             server.kill()
             self.assert_ends(server, -signal.SIGKILL)
-            self.wait_for_orphans(mine)
+            self.assertEqual(still_running(PATIENCE, but=mine), [])
             (self.directory / "half").unlink()
         self.through_both(attempt)
 
@@ -113,7 +113,7 @@ class BrokenStream(CephTest):
 
     def test_does_not_disturb_the_next_one(self):
         disk = self.make_disk()
-        self.backup("exec " + HALF + '" -c "import os; os.kill(os.getpid(), 9)"', "--diff-to", "first",
-                    status=137)
+        self.backup("exec " + HALF + '" -c "import os; os.kill(os.getpid(), 9)"',
+                    "--diff-to", "first", status=137)
         self.backup(CONVERT, "--diff-to", "first")
         self.assert_content("image@first", disk)

@@ -18,6 +18,7 @@ import uuid
 
 STEP = 60  # seconds that any step of the start, or the end, may take
 
+# A client that was killed keeps its image locked until its watch has timed out: 30 s by default.
 CONFIGURATION = """
 [global]
 fsid = {fsid}
@@ -27,6 +28,7 @@ auth_cluster_required = none
 auth_service_required = none
 auth_client_required = none
 osd_objectstore = memstore
+osd_class_dir = {classes}
 memstore_device_bytes = 8G
 osd_pool_default_size = 1
 osd_pool_default_pg_num = 8
@@ -49,13 +51,19 @@ log_file =
 
 def own_address() -> str:
     """One of the loopback network that no other cluster has which runs now."""
-    return "127.{}.{}.{}".format(64 + (os.getpid() >> 16), os.getpid() >> 8 & 255, os.getpid() & 255)
+    pid = os.getpid()
+    return "127.{}.{}.{}".format(64 + (pid >> 16), pid >> 8 & 255, pid & 255)
 
 
 def free_port(address: str) -> int:
     with socket.socket() as probe:
         probe.bind((address, 0))
         return probe.getsockname()[1]
+
+
+def class_directory() -> pathlib.Path:
+    """Where the OSD's part of RBD is; Debian 13's own default is a directory that is not there."""
+    return next(pathlib.Path("/usr/lib").glob("*/rados-classes"))
 
 
 class Cluster:
@@ -71,7 +79,7 @@ class Cluster:
         self.configuration = self.directory / "ceph.conf"
         self.configuration.write_text(CONFIGURATION.format(
             fsid=self._fsid, address=address, port=self._monitor[1:-1].rpartition(":")[2],
-            directory=self.directory))
+            directory=self.directory, classes=class_directory()))
         self.environment = os.environ | {"CEPH_CONF": str(self.configuration)}
 
     def call(self, *words: str) -> None:
@@ -104,7 +112,8 @@ class Cluster:
         osd = str(uuid.uuid4())
         for name in ("mon", "osd"):
             (self.directory / name).mkdir()
-        self.call("monmaptool", "--create", "--fsid", self._fsid, "--addv", "a", self._monitor, "map")
+        self.call("monmaptool", "--create", "--fsid", self._fsid, "--addv", "a", self._monitor,
+                  "map")
         self.call("ceph-mon", "--mkfs", "-i", "a", "--monmap", "map")
         self.start("ceph-mon", "-f", "-i", "a")
         self.call("ceph", "osd", "new", osd)  # waits for the monitor

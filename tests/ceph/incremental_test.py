@@ -15,13 +15,15 @@ class Incremental(CephTest):
 
     def setUp(self):
         super().setUp()
-        self.write_file("disk.raw", random.Random(3).randbytes(self.size // 2) + bytes(self.size // 2))
+        half = self.size // 2
+        self.write_file("disk.raw", random.Random(3).randbytes(half) + bytes(half))
         self.write_file("reference.raw", bytes(self.size))
         self.qemu = self.start(
             "qemu-storage-daemon", "--chardev", "socket,id=qmp,path=qmp.sock,server=on,wait=off",
             "--monitor", "chardev=qmp", "--blockdev", "file,node-name=disk,filename=disk.raw",
             "--nbd-server", "addr.type=unix,addr.path=disk.sock",
-            "--export", "nbd,id=guest,node-name=disk,name=disk,writable=on", "--pidfile", "qemu.pid")
+            "--export", "nbd,id=guest,node-name=disk,name=disk,writable=on",
+            "--pidfile", "qemu.pid")
         self.addCleanup(self.end, self.qemu)
         self.wait_for_file("qemu.pid")
 

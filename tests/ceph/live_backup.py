@@ -31,7 +31,8 @@ def backup(monitor, to: str, **more):
 
 
 def overwritten(monitor, bitmap: str) -> int:
-    disk = next(n for n in monitor("query-named-block-nodes", flat=True) if n["node-name"] == "disk")
+    nodes = monitor("query-named-block-nodes", flat=True)
+    disk = next(n for n in nodes if n["node-name"] == "disk")
     return next(b["count"] for b in disk["dirty-bitmaps"] if b.get("name") == bitmap)
 
 

@@ -12,6 +12,8 @@ import tempfile
 import time
 import unittest
 
+sys.dont_write_bytecode = True
+
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path.append(str(TESTS / "support"))
 
@@ -28,8 +30,18 @@ PR_SET_CHILD_SUBREAPER = 36
 
 def children() -> list[int]:
     """Also those of children that have ended: we are their reaper."""
-    pids = pathlib.Path("/proc/self/task/{0}/children".format(os.getpid())).read_text().split()
+    pids = pathlib.Path("/proc/self/task/{}/children".format(os.getpid())).read_text().split()
     return [int(pid) for pid in pids]
+
+
+def still_running(seconds: float, but: list[int] = []) -> list[int]:
+    """The children that have not ended after so long; all others are reaped, except `but`."""
+    end = time.monotonic() + seconds
+    while True:
+        left = [pid for pid in children() if pid not in but and not os.waitpid(pid, os.WNOHANG)[0]]
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.005)
 
 
 def too_late(*_) -> None:
@@ -62,11 +74,12 @@ class CephTest(unittest.TestCase):
         self.make_image("image")
 
     def check_what_is_left(self) -> None:
-        left = children()
-        for pid in left:
+        names = []
+        for pid in still_running(2):
+            names.append(pathlib.Path("/proc/{}/cmdline".format(pid)).read_bytes())
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-        self.assertEqual(left, [], "processes that still ran")
+        self.assertEqual(names, [], "processes that still ran")
         self.assertEqual(os.listdir(self.path("tmp")), [])
 
     # ---- commands, files, waits
@@ -110,21 +123,14 @@ class CephTest(unittest.TestCase):
 
     def backup(self, command: str, *options: object, sink: str = IMPORT, status: int = 0) -> str:
         """By `command`, of a disk of `size` bytes. Returns nbdstream's log."""
-        return self.nbdstream(*DIFF, "--size", self.size, "--sink", sink, "--run", command, *options,
-                              status=status)
+        return self.nbdstream(*DIFF, "--size", self.size, "--sink", sink, "--run", command,
+                              *options, status=status)
 
     def wait_until(self, happened) -> None:
         end = time.monotonic() + PATIENCE
         while not happened():
             self.assertLess(time.monotonic(), end, "the deadline has passed")
             time.sleep(0.005)
-
-    def wait_for_orphans(self, mine: list[int]) -> None:
-        """Until those have ended whose parents have; not for `mine`."""
-        def have_ended() -> bool:
-            left = [pid for pid in children() if pid not in mine]
-            return all(os.waitpid(pid, os.WNOHANG)[0] for pid in left)
-        self.wait_until(have_ended)
 
     def wait_for_file(self, name: str) -> None:
         self.wait_until(pathlib.Path(self.path(name)).exists)

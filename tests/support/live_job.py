@@ -23,6 +23,8 @@ import sys
 
 import nbd
 
+sys.dont_write_bytecode = True
+
 from qmp import Monitor
 
 JOB = 'job'

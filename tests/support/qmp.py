@@ -31,7 +31,8 @@ class Monitor:
         return json.loads(line)
 
     def __call__(self, command, **arguments):
-        self.socket.sendall(json.dumps({'execute': command, 'arguments': named(arguments)}).encode())
+        request = {'execute': command, 'arguments': named(arguments)}
+        self.socket.sendall(json.dumps(request).encode())
         while True:
             answer = self.receive()
             if 'error' in answer:
