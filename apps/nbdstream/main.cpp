@@ -6,7 +6,6 @@
 #include "config/text.hpp"
 #include "config/validate.hpp"
 #include "conformance/check_sink.hpp"
-#include "restore/subcommand.hpp"
 #include "server/descriptor_limit.hpp"
 #include "server/server.hpp"
 #include "sink/module_sink.hpp"
@@ -21,9 +20,11 @@
 #include <boost/asio/io_context.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -299,9 +300,22 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   return *status;
 }
 
+/// Whether it names a subcommand, or what somebody takes for one.
+bool is_subcommand(std::string_view word) {
+  return !word.empty() && word.front() != '-' && word.find('=') == word.npos;
+}
+
+/// Becomes the program of the subcommands. Throws where it cannot.
+[[noreturn]] void become_restore(char** argv) {
+  const auto prefix = sink::program().parent_path().parent_path();
+  const auto program = prefix / NBDSTREAM_LIBEXEC / "nbdstream-restore";
+  ::execv(program.c_str(), argv);
+  throw config::error(fmt::format("{}: {}; is all of nbdstream installed?", program.string(),
+                                  std::strerror(errno)));
+}
+
 int run(int argc, char** argv, log::logger& log) {
-  const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
-  if (const auto status = restore::run_subcommand(words, log)) return *status;
+  if (argc > 1 && is_subcommand(argv[1])) become_restore(argv);
   auto command = config::parse_command_line(argc, argv);
   using action = config::command::action;
   if (command.what == action::help) return fmt::print("{}", config::help_text()), 0;

@@ -142,10 +142,7 @@ job read_command_line(arguments argv) {
 
 }  // namespace
 
-std::optional<int> run_subcommand(arguments argv, log::logger& log) {
-  if (argv.size() < 2) return std::nullopt;
-  const std::string_view word = argv[1];
-  if (word.empty() || word.front() == '-' || word.find('=') != word.npos) return std::nullopt;
+int run_subcommand(arguments argv, log::logger& log) {
   const job run = read_command_line(argv);
   // A reader that goes away, a limit on the size of files: errors of the write that meets them.
   std::signal(SIGPIPE, SIG_IGN);

@@ -6,15 +6,13 @@
 
 #include "log/log.hpp"
 
-#include <optional>
 #include <span>
 
 namespace nbdstream::restore {
 
-/// Runs the subcommand that argv[1] names, and returns its exit status; none: it names none, and
-/// the command line is the server's. Throws config::error where it is wrong.
-[[nodiscard]] std::optional<int> run_subcommand(std::span<const char* const> argv,
-                                                log::logger& log);
+/// Runs the subcommand that argv[1] names, and returns its exit status. State: there is an argv[1].
+/// Throws config::error where the command line is wrong.
+[[nodiscard]] int run_subcommand(std::span<const char* const> argv, log::logger& log);
 
 }  // namespace nbdstream::restore
 #endif

@@ -20,8 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::string_view extension = ".so";
 
-/// The file of this program; empty where that cannot be known. Without /proc what it was started
-/// with has to do, which may be a link to it.
+}  // namespace
+
 fs::path program() {
   boost::dll::fs::error_code failed;
   fs::path file = boost::dll::program_location(failed);
@@ -32,8 +32,6 @@ fs::path program() {
   file = fs::canonical(started, ignored);
   return file.empty() ? fs::absolute(started, ignored) : file;
 }
-
-}  // namespace
 
 registry::registry() {
   if (const char* const path = std::getenv("NBDSTREAM_SINK_PATH")) {

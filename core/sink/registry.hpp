@@ -10,6 +10,10 @@
 
 namespace nbdstream::sink {
 
+/// The file of this program; empty where that cannot be known. Without /proc what it was started
+/// with has to do, which may be a link to it.
+[[nodiscard]] std::filesystem::path program();
+
 /// Finds sink modules by name: in the directories of $NBDSTREAM_SINK_PATH (separated by colons),
 /// then in the one that belongs to this program, in a build tree as in an installation.
 class registry {

@@ -28,6 +28,13 @@ TEST_F(installation, has_a_program_that_finds_its_own_sinks) {
             read_file(path("in.raw")));
 }
 
+TEST_F(installation, has_a_program_that_finds_its_subcommands) {
+  make_disk(4 * MiB);
+  (void)run({prefix + "/bin/nbdstream", "--format", "rbd-diff", "--size", "4M", "--sink",
+             "file:out.diff", "--run", convert});
+  EXPECT_EQ(run({prefix + "/bin/nbdstream", "cat", "out.diff"}), read_file(path("in.raw")));
+}
+
 TEST_F(installation, is_found_from_a_link_to_the_program) {
   std::filesystem::create_symlink(prefix + "/bin/nbdstream", path("link"));
   expect_sinks_in("./link", sinks);
