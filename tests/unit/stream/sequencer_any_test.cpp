@@ -91,7 +91,8 @@ TEST(SequencerAny, TrimNamesNothingAndTakesNoNameAway) {
 TEST(SequencerAny, DataOverZeroesThatWereNamedAreRemembered) {
   auto l = in_order(order::any, 4 * mib);
   sequencer s(l);
-  (void)s.write_zeroes(0, 4 * mib);
+  (void)s.write_zeroes(0, mib);
+  (void)s.write_zeroes(mib, 3 * mib);
   (void)s.write(0, 512);
   EXPECT_FALSE(s.named().zeroes_were_overwritten()) << "qemu-img writes the first MiB again";
   (void)s.write(3 * mib, 512);
