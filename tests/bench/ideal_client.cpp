@@ -6,7 +6,8 @@
 //   ideal_client unix:PATH|tcp:PORT MODE BYTES REQUEST [QUEUE]
 //
 // MODE is `write` or `zeroes` (NBD: the default export, in order, requests of REQUEST bytes, at
-// most QUEUE of them without an answer, then goodbye), or `raw`: the payload alone, without NBD.
+// most QUEUE of them without an answer, then goodbye), `shuffled` (as `write`, each piece once, but
+// anywhere: BYTES by REQUEST is a power of 2), or `raw`: the payload alone, without NBD.
 // Exit status 0: everything was sent, and answered with success.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -119,9 +120,10 @@ void handshake(int fd) {
 
 class client {
  public:
-  client(int fd, std::uint16_t type, std::uint64_t request, std::uint64_t queue)
+  client(int fd, std::uint16_t type, bool shuffled, std::uint64_t request, std::uint64_t queue)
       : fd_(fd),
         type_(type),
+        shuffled_(shuffled),
         request_(request),
         queue_(queue),
         payload_(type == command_write ? request : 0, '\x5a'),
@@ -129,6 +131,7 @@ class client {
         parts_(2 * queue) {}
 
   void run(std::uint64_t count) {
+    count_ = count;
     const auto batch = std::max<std::uint64_t>(1, batch_bytes / request_);
     while (answered_ < count) {
       const auto free = queue_ - (sent_ - answered_);
@@ -154,7 +157,9 @@ class client {
   void send_requests(std::uint64_t n) {
     std::size_t parts = 0;
     for (std::uint64_t i = 0; i < n; ++i, ++sent_) {
-      fill(headers_[i], type_, sent_ * request_, request_);
+      // To multiply by an odd number is a permutation of the numbers below a power of 2.
+      const auto piece = shuffled_ ? sent_ * 0x9e3779b1 % count_ : sent_;
+      fill(headers_[i], type_, piece * request_, request_);
       parts_[parts++] = {headers_[i].data(), headers_[i].size()};
       if (!payload_.empty()) parts_[parts++] = {payload_.data(), payload_.size()};
     }
@@ -177,7 +182,9 @@ class client {
 
   int fd_;
   std::uint16_t type_;
+  bool shuffled_;
   std::uint64_t request_, queue_;
+  std::uint64_t count_ = 0;
   std::uint64_t sent_ = 0, answered_ = 0;
   std::vector<char> payload_;
   std::vector<header> headers_;
@@ -195,12 +202,13 @@ void send_raw(int fd, std::uint64_t count, std::uint64_t request) {
 
 int main(int argc, char** argv) {
   if (argc < 5 || argc > 6) {
-    fail("usage: ideal_client unix:PATH|tcp:PORT write|zeroes|raw BYTES REQUEST [QUEUE]");
+    fail("usage: ideal_client unix:PATH|tcp:PORT write|shuffled|zeroes|raw BYTES REQUEST [QUEUE]");
   }
   const std::string_view mode = argv[2];
   const auto bytes = number(argv[3]), request = number(argv[4]);
   const auto queue = argc > 5 ? number(argv[5]) : 1;
-  if (mode != "write" && mode != "zeroes" && mode != "raw") fail("no such mode");
+  const bool shuffled = mode == "shuffled";
+  if (mode != "write" && !shuffled && mode != "zeroes" && mode != "raw") fail("no such mode");
   if (request == 0 || request > UINT32_MAX || bytes % request != 0) fail("not whole requests");
   if (queue == 0 || queue > most_queued) fail("QUEUE is 1 to 128");
   const int fd = connect_to(argv[1]);
@@ -209,5 +217,6 @@ int main(int argc, char** argv) {
     return 0;
   }
   handshake(fd);
-  client(fd, mode == "write" ? command_write : command_zeroes, request, queue).run(bytes / request);
+  const auto type = mode == "zeroes" ? command_zeroes : command_write;
+  client(fd, type, shuffled, request, queue).run(bytes / request);
 }

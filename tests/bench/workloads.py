@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from running import Run
 KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
 PIECE = 16 * MiB  # of data, of which the images are made
 US = "nbdstream"
+BENCH = pathlib.Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Peer:
     name: str
     start: Callable[[Run], None]
     never_ends: bool = False  # its server must be told to
+    more: int | None = 0  # so many bytes more than the disk's come out; None: not known
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def listen_at(run: Run, tcp: bool) -> tuple[list, str]:
     return ["-U", run.path("nbd")], "unix:" + run.path("nbd")
 
 
-def nbdstream(s: Setting, run: Run, tcp_in=False, tcp_out=False, data_path="auto") -> str:
+def nbdstream(s: Setting, run: Run, tcp_in=False, tcp_out=False, data_path="auto", more=()) -> str:
     """Starts it with its reader; returns where it listens."""
     if tcp_out:
         sink = f"socket:tcp://127.0.0.1:{run.reader_of_tcp()}"
@@ -115,7 +118,7 @@ def nbdstream(s: Setting, run: Run, tcp_in=False, tcp_out=False, data_path="auto
     listen, address = listen_at(run, tcp_in)
     # --settle: a stream of nothing but zeroes does not wait for another client.
     serve(run, [s.server, *listen, "--sink", sink, "--settle", "0", "--log-level", "error",
-                "--data-path", data_path])
+                "--data-path", data_path, *more])
     return address
 
 
@@ -257,12 +260,67 @@ def small(s: Setting) -> Workload:
                     "nbdkit file", "speed >= 2.2")
 
 
+AS_DIFF = "--format", "rbd-diff", "--gaps", "allow"
+
+
+def shuffled(s: Setting, request: int) -> Workload:
+    """Each piece of the disk once, anywhere: what a live backup and a random writer do."""
+    queue = 16
+    disk = 512 * MiB if s.quick else 2 * GiB
+    records = 22 + 17 * disk // request  # the header, the end; one for each request
+
+    def ours(*more) -> Callable[[Run], None]:
+        def start(run: Run) -> None:
+            address = nbdstream(s, run, more=("--size", disk, *more))
+            ideal(s, run, address, "shuffled", disk, request, queue)
+        return start
+
+    def bare(run: Run) -> None:
+        address = from_one_connection(run, [s.tools / "bare_loop", "splice"])
+        ideal(s, run, address, "raw", disk, request, 1)
+
+    def null(run: Run) -> None:
+        listen, address = listen_at(run, False)
+        serve(run, ["nbdkit", "-f", *listen, "null", "size=1T"])
+        ideal(s, run, address, "shuffled", disk, request, queue)
+
+    return Workload(f"shuffled-{request}", f"{request // KiB} KiB x {queue} anywhere, Unix to FIFO",
+                    disk, [Peer(US, ours(*AS_DIFF), more=records),
+                           Peer("ours, spill", ours("--order", "spill")),
+                           Peer("ours, spool", ours("--order", "spool")),
+                           Peer("nbdkit null", null, never_ends=True), Peer("bare splice", bare)],
+                    "bare splice", "speed >= 0.9, 16 MiB")
+
+
+def live(s: Setting) -> Workload:
+    """QEMU's backup job, of a disk whose pages are in memory."""
+    def backup(run: Run) -> None:
+        run.spawn("client", [sys.executable, BENCH / "backup_job.py", s.inputs / "dense.raw",
+                             run.path("nbd")])
+
+    def ours(*more) -> Callable[[Run], None]:
+        def start(run: Run) -> None:
+            nbdstream(s, run, more=("--size", s.data, *more))
+            backup(run)
+        return start
+
+    def null(run: Run) -> None:
+        serve(run, ["nbdkit", "-f", *listen_at(run, False)[0], "null", f"size={s.data}"])
+        backup(run)
+
+    return Workload("live", "QEMU's blockdev-backup, Unix to FIFO", s.data,
+                    [Peer(US, ours(*AS_DIFF), more=None),
+                     Peer("ours, spill", ours("--order", "spill")),
+                     Peer("nbdkit null", null, never_ends=True)],
+                    "nbdkit null", "speed >= 0.9, 16 MiB")
+
+
 def all_workloads(s: Setting) -> list[Workload]:
     return [*images(s, equal=False), *images(s, equal=True),
             in_order(s, 256 * KiB, 16), in_order(s, 2 * MiB, 4), in_order(s, 32 * MiB, 2),
             in_order(s, 256 * KiB, 16, tcp_in=True), in_order(s, 256 * KiB, 16, tcp_out=True),
             into_file(s, 256 * KiB, 16), zeroes(s, 32 * MiB, 4), zeroes(s, 2 * GiB, 1),
-            small(s)]
+            small(s), shuffled(s, 256 * KiB), shuffled(s, 64 * KiB), live(s)]
 
 
 def start_commands(s: Setting, socket_path: str) -> list[tuple[str, list]]:
