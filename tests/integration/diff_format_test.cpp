@@ -3,6 +3,8 @@
 // --format rbd-diff with real clients: what `nbdstream apply` makes of it must be the disk.
 #include "support/order_test.hpp"
 
+#include <unistd.h>
+
 namespace nbdstream::test {
 namespace {
 
@@ -103,6 +105,22 @@ TEST_F(DiffFormat, MirrorOfADiskThatIsOverwrittenIsTheDiskInTheEnd) {
   EXPECT_TRUE(ended_with(0, start_job({"mirror", "300"}).wait(long_patience)));
   EXPECT_TRUE(ended_with(0, server.wait(long_patience)));
   expect_disk("disk.raw");
+}
+
+/// The file system is in use, and what mkfs has written is in the kernel's memory.
+TEST_F(DiffFormat, MkfsThroughFuseMakesAFileSystem) {
+  if (::geteuid() != 0 || ::access("/dev/fuse", R_OK | W_OK) != 0)
+    GTEST_SKIP() << "only root can mount here, and needs /dev/fuse";
+  std::filesystem::create_directory(path("mnt"));
+  const auto* const script = R"(
+nbdfuse mnt/disk "$uri" & fuse=$!
+until [ -e mnt/disk ]; do sleep 0.01; done
+mkfs.ext4 -q mnt/disk; status=$?
+fusermount3 -u mnt && wait $fuse && exit $status)";
+  EXPECT_TRUE(
+      ended_with(0, start_nbdstream(diff_of("32M", {"--run", script})).wait(long_patience)));
+  EXPECT_TRUE(ended_with(0, nbdstream({"apply", "out.raw", "out.diff"})));
+  EXPECT_TRUE(ended_with(0, start({"e2fsck", "-fn", "out.raw"}).wait()));
 }
 
 TEST_F(DiffFormat, ClientThatVanishesLeavesADiffWithoutItsEnd) {

@@ -2,9 +2,15 @@
 //
 // --format rbd-diff: what clients may do, and what they learn.
 #include "at_work.hpp"
+#include "diff/parser.hpp"
 #include "scenarios.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace nbdstream::test {
 namespace {
@@ -81,6 +87,82 @@ TEST_F(SessionDiff, StreamIsAbortedWithoutAnEndWhereAByteIsMissing) {
   EXPECT_EQ(other.exported.aborted(), 1u);
   EXPECT_TRUE(other.log.says("1 bytes were never named")) << other.log.all();
   EXPECT_EQ(other.tape.data().size(), head_.size() + 2 * diff::record_size + 99'999);
+}
+
+/// What a diff makes of `disk`; nothing where it is not whole.
+std::optional<std::string> applied(const std::string& diff, std::string disk) {
+  diff::parser parser;
+  auto rest = std::as_bytes(std::span(diff));
+  bool whole = false;
+  while (!rest.empty()) {
+    const auto event = parser.next(rest);
+    if (event == diff::parser::event::broken) return std::nullopt;
+    whole = event == diff::parser::event::end;
+    const auto& [offset, length] = parser.record();
+    if (event == diff::parser::event::zeroes) disk.replace(offset, length, length, '\0');
+    if (event != diff::parser::event::data) continue;
+    const auto taken = std::min<std::uint64_t>(parser.payload_left(), rest.size());
+    disk.replace(offset, taken, reinterpret_cast<const char*>(rest.data()), taken);
+    parser.take_payload(taken);
+    rest = rest.subspan(taken);
+  }
+  if (!whole) return std::nullopt;
+  return disk;
+}
+
+struct random_clients final : clients_at_work {
+  explicit random_clients(nbd_export::settings s) : clients_at_work(std::move(s)) {}
+  void TestBody() override {}
+  using clients_at_work::at_work;
+  using clients_at_work::connect;
+  using clients_at_work::disc;
+  using clients_at_work::r;
+  using clients_at_work::say;
+};
+
+/// Three clients write, zero, trim and write again anywhere, one after another or several requests
+/// at once, beside an array.
+TEST(SessionDiffs, WhatRandomClientsWriteIsWhatIsApplied) {
+  for (unsigned seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    const bool full = random() % 2 == 0;
+    std::string disk(size, full ? '\0' : 'b');
+    const std::string before = disk;
+    random_clients all(full ? as_diff(size) : incremental());
+    std::vector<random_clients::at_work*> clients;
+    for (int i = 0; i < 3; ++i) clients.push_back(&all.connect());
+    for (int i = 0; i < 40; ++i) {
+      auto& c = *clients[random() % clients.size()];
+      all.say(c, [&](scripted_client& s) {
+        for (auto n = 1 + random() % 4; n > 0; --n) {
+          const std::uint64_t offset = random() % size;
+          const bool large = random() % 5 == 0;
+          const auto length =
+              std::min<std::uint64_t>(size - offset, 1 + random() % (large ? 40'000 : 300));
+          switch (random() % 6) {
+            case 0: s.zeroes(offset, length); break;
+            case 1: s.trim(offset, length); break;
+            case 2: s.flush(); continue;
+            default: {
+              const auto data = pattern(length, random());
+              s.write(offset, data);
+              disk.replace(offset, length, data);
+              continue;
+            }
+          }
+          disk.replace(offset, length, length, '\0');
+        }
+      });
+      all.r.settle();
+    }
+    for (auto* c : clients) all.disc(*c);
+    all.r.settle();
+    ASSERT_EQ(all.r.exported.committed(), 1u) << all.r.log.all();
+    EXPECT_TRUE(applied(all.r.tape.data(), before) == disk);
+    const auto cut = random() % all.r.tape.data().size();
+    EXPECT_EQ(applied(all.r.tape.data().substr(0, cut), before), std::nullopt);
+  }
 }
 
 class SessionIncremental : public SessionDiff {
