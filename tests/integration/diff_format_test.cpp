@@ -227,7 +227,9 @@ class IncrementalBackup : public DiffFormat {
                                      "nbd+unix:///vm1?socket=guest.sock", name})
                                   .wait()));
   }
-  result back_up() { return start({script_, "qmp.sock", "vm1", "backups"}).wait(long_patience); }
+  result back_up(const std::string& directory = "backups") {
+    return start({script_, "qmp.sock", "vm1", directory}).wait(long_patience);
+  }
   [[nodiscard]] std::uint64_t size_of(const std::string& name) const {
     return std::filesystem::file_size(path(name));
   }
@@ -272,6 +274,23 @@ TEST_F(IncrementalBackup, BackupAfterOneThatFailedHasAllThatHasChanged) {
   EXPECT_TRUE(
       ended_with(0, nbdstream({"apply", "restored", "backups/vm1.1.diff", "backups/vm1.2.diff"})));
   EXPECT_TRUE(same_content(path("restored"), path("day2")));
+}
+
+TEST_F(IncrementalBackup, SeveralDirectoriesHaveChainsOfTheirOwn) {
+  std::filesystem::create_directory(path("elsewhere"));
+  EXPECT_TRUE(ended_with(0, back_up()));
+  guest_writes("7", "1M", "64k");
+  EXPECT_TRUE(ended_with(0, back_up("elsewhere")));
+  guest_writes("8", "2M", "64k");
+  EXPECT_TRUE(ended_with(0, back_up()));
+  EXPECT_TRUE(ended_with(0, back_up("elsewhere")));
+  keep("now");
+  for (const std::string directory : {"backups", "elsewhere"}) {
+    const auto file = directory + "/vm1.";
+    EXPECT_TRUE(
+        ended_with(0, nbdstream({"apply", directory + ".raw", file + "1.diff", file + "2.diff"})));
+    EXPECT_TRUE(same_content(path(directory + ".raw"), path("now")));
+  }
 }
 
 }  // namespace
