@@ -124,12 +124,15 @@ awaitable<failure> diff_encoder::flush() {
   co_return co_await sink_.flush();
 }
 
-awaitable<failure> diff_encoder::end() {
+awaitable<failure> diff_encoder::finish() {
   end_zeroes();
   auto failed = co_await send_unsent();
   // An abort that comes while the reader still takes the rest must not leave it the end.
   if (!failed) failed = co_await sink_.wait_until_taken();
-  if (failed) co_return failed;
+  co_return failed;
+}
+
+awaitable<failure> diff_encoder::end() {
   static constexpr std::byte end[] = {diff::encoded_end};
   const std::span<const std::byte> last(end);
   ++length_;

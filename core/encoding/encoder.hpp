@@ -54,8 +54,12 @@ class encoder {
   /// Hands over what it still has, and flushes the sink.
   [[nodiscard]] virtual awaitable<failure> flush() = 0;
 
-  /// Nothing follows. Only afterwards the stream can be taken for a complete one. The sink is to be
-  /// committed then, with length().
+  /// Nothing follows but end(): hands over what it still has, and waits until the reader has taken
+  /// it, where that can be seen.
+  [[nodiscard]] virtual awaitable<failure> finish() = 0;
+
+  /// Says so to the reader. Only from now on the stream can be taken for a complete one. State:
+  /// finish() has succeeded. The sink is to be committed then, with length().
   [[nodiscard]] virtual awaitable<failure> end() = 0;
 
   /// What the sink was given, in bytes of the stream.

@@ -47,6 +47,10 @@ awaitable<failure> raw_encoder::flush() {
   return sink_.flush();
 }
 
+awaitable<failure> raw_encoder::finish() {
+  co_return failure{};
+}
+
 awaitable<failure> raw_encoder::end() {
   co_return failure{};
 }

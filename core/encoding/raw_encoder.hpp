@@ -24,6 +24,7 @@ class raw_encoder final : public encoder {
   [[nodiscard]] awaitable<failure> write_zeroes(std::uint64_t offset,
                                                 std::uint64_t length) override;
   [[nodiscard]] awaitable<failure> flush() override;
+  [[nodiscard]] awaitable<failure> finish() override;
   [[nodiscard]] awaitable<failure> end() override;
   [[nodiscard]] std::uint64_t length() const noexcept override { return length_; }
 

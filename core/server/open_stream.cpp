@@ -58,10 +58,12 @@ void open_stream::bystanders(std::size_t count) {
 void open_stream::tell_of_bystanders() {
   if (state() != state_of::settling || bystanders_ == 0) return;
   if (std::exchange(bystanders_were_told_, true)) return;
-  log_.info("{}: only zeroes came, and {} that {} not written may yet do so: waiting for {} end",
-            settings_.label,
-            bystanders_ == 1 ? "1 connection" : fmt::format("{} connections", bystanders_),
-            bystanders_ == 1 ? "has" : "have", bystanders_ == 1 ? "its" : "their");
+  log_.info(
+      "{}: every writer has disconnected, but {} that {} not written may yet do so: waiting for {} "
+      "end",
+      settings_.label,
+      bystanders_ == 1 ? "1 connection" : fmt::format("{} connections", bystanders_),
+      bystanders_ == 1 ? "has" : "have", bystanders_ == 1 ? "its" : "their");
 }
 
 void open_stream::run_exited(int status, std::string_view how) {
@@ -104,7 +106,9 @@ void open_stream::verdict_changed() {
 }
 
 void open_stream::cancel_commit(std::string_view reason) {
-  if (state() == state_of::complete) fail(reason);
+  if (state() != state_of::complete) return;
+  if (!end_is_sent_) return fail(reason);
+  log_.warning("{}: {}, but its end has been sent: waiting for the sink", settings_.label, reason);
 }
 
 awaitable<sink::failure> open_stream::open_sink() {
@@ -207,9 +211,13 @@ awaitable<sink::failure> open_stream::complete() {
   }
   if (failed) co_return failed;
   if (state() != state_of::complete) co_return sink::failure{from_errno(ECANCELED), {}};
-  failed = co_await encoder_->end();
+  failed = co_await encoder_->finish();
   if (failed) co_return failed;
   if (state() != state_of::complete) co_return sink::failure{from_errno(ECANCELED), {}};
+  // From here on it is for the sink alone to fail.
+  end_is_sent_ = settings_.format.rbd_diff.has_value();
+  failed = co_await encoder_->end();
+  if (failed) co_return failed;
   failed = co_await sink_.commit(encoder_->length());
   if (failed) failed.why = "the sink's commit failed: " + failed.why;
   co_return failed;

@@ -200,6 +200,7 @@ class open_stream {
   std::size_t waiting_for_room_ = 0;
   std::size_t bystanders_ = 0;  ///< connections that have not written
   bool bystanders_were_told_ = false;
+  bool end_is_sent_ = false;  ///< the reader may take the stream for a complete one
   bool opened_ = false;
   bool waiters_aborted_ = false;
   bool spilling_was_told_ = false;

@@ -49,6 +49,7 @@ class DiffEncoder : public ::testing::Test {
     run([=, this]() { return to_.write_zeroes(offset, length); });
   }
   void end() {
+    run([this]() { return to_.finish(); });
     run([this]() { return to_.end(); });
   }
   [[nodiscard]] std::string sent() const { return tape_.data(); }

@@ -165,6 +165,21 @@ TEST(SessionDiffs, WhatRandomClientsWriteIsWhatIsApplied) {
   }
 }
 
+TEST_F(SessionDiff, CommitIsNotCancelledOnceTheEndIsSent) {
+  auto& c = connect();
+  write(c, 0, "x");
+  r.tape.hold = "commit";
+  disc(c);
+  ASSERT_TRUE(r.tape.waiting);
+  ASSERT_TRUE(r.tape.data().ends_with('e'));
+  r.exported.cancel_commit("a second signal");
+  r.settle();
+  EXPECT_EQ(r.exported.aborted(), 0u);
+  r.sink->release();
+  r.settle();
+  EXPECT_EQ(r.exported.committed(), 1u) << r.log.all();
+}
+
 class SessionIncremental : public SessionDiff {
  protected:
   explicit SessionIncremental(std::optional<std::uint64_t> expected = {})
