@@ -131,7 +131,8 @@ void sequencer::send_now(std::uint64_t begin, std::uint64_t end) {
 result<placement> sequencer::find_no_room(placement p) const {
   p.where = place::full;
   if (limits_.mode != order::spool && limits_.mode != order::any) return p;
-  return refusal{ENOSPC, fmt::format("{} separate extents are {}, which is the most", held_.size(),
+  return refusal{ENOSPC, fmt::format("{} separate extents are {}, which is the most",
+                                     held_.size() + trimmed_.size(),
                                      limits_.mode == order::any ? "written" : "held")};
 }
 

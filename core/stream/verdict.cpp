@@ -41,7 +41,10 @@ void verdict::left(disconnect how, std::string_view who, time_point now) {
 
 /// State: open, and what decides says that the stream is complete.
 void verdict::writers_are_gone() noexcept {
-  const bool more_may_come = decided_by_disconnects() && !any_data_ && !no_more_clients_;
+  // An incremental stream whose bytes nobody counts: only its connections tell whether all came.
+  const bool uncounted = rules_.incremental && !rules_.expected_bytes && bystanders_ > 0;
+  const bool more_may_come =
+      decided_by_disconnects() && (!any_data_ || uncounted) && !no_more_clients_;
   state_ = more_may_come ? state::settling : state::written;
 }
 

@@ -385,5 +385,25 @@ TEST(VerdictIncremental, StreamAfterAVanishedClientNeedsExpectedBytes) {
   EXPECT_EQ(incremental(512, 512, "jdc", after).current(), state::complete);
 }
 
+TEST(VerdictIncremental, WaitsForAConnectionThatHasNotWrittenWhereNothingIsCounted) {
+  completeness rules;
+  rules.incremental = true;
+  rules.settle = 1s;
+  verdict v(rules, start);
+  v.bystanders(1, start);
+  play(v, "jdc");
+  EXPECT_EQ(v.current(), state::settling);
+  play(v, "jdc");
+  EXPECT_EQ(v.current(), state::settling);
+  v.bystanders(0, start);
+  v.tick(start + 1s);
+  EXPECT_EQ(v.current(), state::written);
+  rules.expected_bytes = 512;
+  verdict counted(rules, start);
+  counted.bystanders(1, start);
+  play(counted, "jdc");
+  EXPECT_EQ(counted.current(), state::written);
+}
+
 }  // namespace
 }  // namespace nbdstream::stream
