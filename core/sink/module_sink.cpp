@@ -7,9 +7,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace nbdstream::sink {
 namespace {
+
+constexpr std::size_t buffer_size = 256 << 10;  // bytes
 
 /// When a module that asked to be called again wants that at the latest. It may say any time.
 io::clock::time_point wake_at(const nbdstream_wait& wait) {
@@ -218,10 +221,25 @@ awaitable<failure> module_sink::write(std::span<const std::byte> data) {
 }
 
 awaitable<failure> module_sink::write_parts(std::span<iovec> parts) {
-  if (!lent_) co_return co_await sink::write_parts(parts);
+  if (!lent_) co_return co_await write_gathered(parts);
   const operation busy(*this);
   const auto error = co_await lent_->write_parts(parts);
   co_return write_failure(error);
+}
+
+/// Each call of a module may be one of its thread's: small pieces are copied into one.
+awaitable<failure> module_sink::write_gathered(std::span<iovec> parts) {
+  std::size_t size = 0;
+  for (const auto& part : parts) size += part.iov_len;
+  if (size > buffer_size) co_return co_await sink::write_parts(parts);
+  if (!buffer_) buffer_ = std::make_shared_for_overwrite<std::byte[]>(buffer_size);
+  auto* to = buffer_.get();
+  for (const auto& part : parts) {
+    std::memcpy(to, part.iov_base, part.iov_len);
+    to += part.iov_len;
+  }
+  const std::span<const std::byte> all(buffer_.get(), size);
+  co_return co_await write(all);
 }
 
 awaitable<failure> module_sink::write_zeroes(std::uint64_t count) {
@@ -265,10 +283,9 @@ awaitable<failure> module_sink::write_file(int from, std::uint64_t offset, std::
     const auto error = co_await lent_->send_file(from, offset, count);
     co_return write_failure(error);
   }
-  constexpr std::size_t most = 256 << 10;
-  if (!buffer_) buffer_ = std::make_shared_for_overwrite<std::byte[]>(most);
+  if (!buffer_) buffer_ = std::make_shared_for_overwrite<std::byte[]>(buffer_size);
   while (count > 0) {
-    const std::span piece(buffer_.get(), std::min<std::uint64_t>(count, most));
+    const std::span piece(buffer_.get(), std::min<std::uint64_t>(count, buffer_size));
     auto unread = co_await read_file(from, offset, piece.size());
     if (unread) co_return unread;
     auto failed = co_await write(piece);

@@ -74,6 +74,7 @@ class module_sink final : public sink {
   /// The same for a write to a lent descriptor.
   [[nodiscard]] failure write_failure(error_code error) const;
   /// Reads into buffer_, on the thread.
+  [[nodiscard]] awaitable<failure> write_gathered(std::span<iovec> parts);
   [[nodiscard]] awaitable<failure> read_file(int from, std::uint64_t offset, std::size_t count);
   void borrow_descriptor();
   void return_descriptor();
@@ -100,7 +101,7 @@ class module_sink final : public sink {
   bool copy_only_;
   std::optional<io::fd_writer> lent_;
   bool referenced_ = false;  ///< pages of a file were in transit when the descriptor was returned
-  std::shared_ptr<std::byte[]> buffer_;  ///< of write_file(); the thread may keep it longer
+  std::shared_ptr<std::byte[]> buffer_;  ///< of bytes for the module; the thread may keep it longer
 };
 
 /// Marks an operation as under way, for as long as it lives.

@@ -26,6 +26,7 @@ fs::path program() {
   boost::dll::fs::error_code failed;
   fs::path file = boost::dll::program_location(failed);
   if (!failed) return file;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it is a pointer, and the call has no other type
   const auto* const started = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
   if (!started) return {};
   std::error_code ignored;
