@@ -13,6 +13,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 namespace nbdstream::restore {
 namespace {
@@ -36,6 +38,7 @@ class application {
       check_new(before_->diffs.first());
       check_snapshot(target_.name(), before_->diffs.first(), target_.held(), options_.from);
       check_growth(before_->diffs.size());
+      check_not_larger(before_->diffs.first());
     }
     for (auto& each : inputs_) apply_all_of(each);
     target_.flush();
@@ -99,6 +102,13 @@ class application {
     check_size(target_.name(), *is, wanted, may);
   }
 
+  /// What lies behind the first diff's disk the later ones take for zeroes; a full one makes it so.
+  void check_not_larger(const diff::header& first) const {
+    const auto is = target_.size();
+    if (is && first.from && *is > first.size)
+      check_size(target_.name(), *is, first.size, growth::impossible);
+  }
+
   void write_data(reader& diffs) {
     auto at = diffs.record().offset;
     for (;;) {
@@ -126,10 +136,20 @@ std::string advice(const target& to, const chain& diffs) {
                      from ? "the same again with --from, or a full diff" : "a full diff again");
 }
 
+/// A diff that is its own target would be gone before it is read.
+void refuse_own_target(const apply_options& options) {
+  std::error_code ignored;
+  for (const auto& diff : options.diffs) {
+    if (std::filesystem::equivalent(diff, options.target, ignored))
+      throw failure(diff + " is the target itself");
+  }
+}
+
 }  // namespace
 
 void apply(const apply_options& options, const stop_signals& signals) {
   auto inputs = open_inputs(options.diffs, signals);
+  refuse_own_target(options);
   const auto pipe =
       std::find_if(inputs.begin(), inputs.end(), [](const input& i) { return !i.seekable(); });
   const bool seekable = pipe == inputs.end();

@@ -24,7 +24,9 @@ progress::progress(bool wanted, std::string what, std::optional<std::uint64_t> t
       next_(std::chrono::steady_clock::now() + interval) {}
 
 progress::~progress() {
-  if (open_line_) (void)::write(STDERR_FILENO, "\n", 1);
+  if (!open_line_) return;
+  // Where it cannot be written nobody sees the line either.
+  [[maybe_unused]] const auto ignored = ::write(STDERR_FILENO, "\n", 1);
 }
 
 void progress::add(std::uint64_t bytes) {

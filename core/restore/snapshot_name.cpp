@@ -36,7 +36,8 @@ std::optional<std::string> read_attribute(int fd, const std::string& path) {
 
 std::optional<std::string> read_beside(const std::string& path) {
   const io::unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!fd && errno == ENOENT) return std::nullopt;
+  // No file can have a name that is too long.
+  if (!fd && (errno == ENOENT || errno == ENAMETOOLONG)) return std::nullopt;
   if (!fd) fail_with_errno(path, "cannot be opened");
   buffer text{};
   const auto length = ::pread(fd.get(), text.data(), text.size(), 0);
@@ -118,6 +119,9 @@ void snapshot_name::store_beside(const std::string& text) const {
 }
 
 void snapshot_name::remove_beside() const {
+  struct stat status {};
+  // In a directory that cannot be written even what is not there cannot be removed.
+  if (::lstat(beside_.c_str(), &status) < 0 && (errno == ENOENT || errno == ENAMETOOLONG)) return;
   if (::unlink(beside_.c_str()) == 0) return sync_directory();
   if (errno != ENOENT) fail_with_errno(beside_, "cannot be removed");
 }
