@@ -126,7 +126,7 @@ constexpr command_option options[] = {
      "rbd-diff: the snapshot that is made, which the next --diff-from names."},
     {"expect-bytes", 0, "N", "", group::stream, target::exported, "expect-bytes", nullptr,
      "With --diff-from: so many bytes must be named, each counted once, or the stream is aborted: "
-     "the \"count\" of QEMU's dirty bitmap, or the \"len\" of its backup job."},
+     "for QEMU's backup job the \"count\" of its dirty bitmap."},
     {"streams", 0, "N", "", group::stream, target::exported, "streams", nullptr,
      "How many streams to serve before exiting; 0: for ever. Default: 1, which --run requires."},
     {"settle", 0, "TIME", "", group::stream, target::exported, "settle", nullptr,

@@ -115,6 +115,7 @@ void read_replies::status(const protocol::request& r, open_stream* stream) {
   if (stream) found = stream->held().status(r.offset, r.length);
   if (r.has(protocol::command_flag::req_one)) found.resize(1);
   std::vector<protocol::status_extent> extents;
+  extents.reserve(found.size());
   auto at = r.offset;
   for (const auto& s : found)
     extents.push_back({s.end - std::exchange(at, s.end), flags_of(s.what)});

@@ -10,7 +10,6 @@ namespace nbdstream::fifo {
 namespace {
 
 using namespace std::chrono_literals;
-using medium::descriptor;
 
 /// The path may come to lead elsewhere by ways of which the FIFO itself hears nothing.
 constexpr auto look_again = 1s;
