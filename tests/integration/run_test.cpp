@@ -223,17 +223,18 @@ TEST_F(run_where_a_call_fails, fails_where_the_exit_status_is_lost) {
       mentions(ended.err, "the command of --run has ended, but its exit status is unknown"));
 }
 
+/// nbdstream has the lower limit itself, while it starts the command.
 TEST_F(run, gives_the_command_the_limit_of_open_files_that_it_has_not_itself) {
   const result ended = start_shell(
                            "ulimit -Sn 200; exec nbdstream --sink fifo:output --run "
-                           "'ulimit -Sn; ulimit -Hn; "
-                           "sed -n \"s/^Max open files *//p\" /proc/$PPID/limits'")
+                           "'ulimit -Sn; most=$(ulimit -Hn); "
+                           "until sed -n \"s/^Max open files *//p\" /proc/$PPID/limits | "
+                           "grep \"^$most \"; do :; done'")
                            .wait();
   EXPECT_TRUE(ended_with(1, ended));  // nothing was written
   rlimit hard{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &hard), 0);
-  const auto most = std::to_string(hard.rlim_max);
-  EXPECT_TRUE(ended.out.starts_with("200\n" + most + "\n" + most + " ")) << ended.out;
+  EXPECT_TRUE(ended.out.starts_with("200\n" + std::to_string(hard.rlim_max) + " ")) << ended.out;
 }
 
 TEST_F(run, takes_one_stream_only) {
