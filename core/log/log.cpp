@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "log/log.hpp"
 
+#include "log/json.hpp"
 #include "log/utf8.hpp"
 
 #include <poll.h>
@@ -40,25 +41,6 @@ void append_text(std::string& out, std::string_view text) {
     } else {
       out += c;
     }
-  }
-}
-
-/// As a string of JSON, which is UTF-8: what is none becomes U+FFFD.
-void append_json(std::string& out, std::string_view text) {
-  while (!text.empty()) {
-    const auto byte = static_cast<unsigned char>(text.front());
-    const std::size_t length = sequence_length(text);
-    if (length == 0) {
-      out += "\xef\xbf\xbd";
-    } else if (byte == '"' || byte == '\\') {
-      out += '\\';
-      out += text.front();
-    } else if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
-    } else {
-      out += text.substr(0, length);
-    }
-    text.remove_prefix(std::max<std::size_t>(length, 1));
   }
 }
 

@@ -2,7 +2,7 @@
 #include "restore/info.hpp"
 
 #include "config/text.hpp"
-#include "log/utf8.hpp"
+#include "log/json.hpp"
 #include "restore/extent_index.hpp"
 #include "restore/failure.hpp"
 #include "restore/input.hpp"
@@ -10,9 +10,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <iterator>
 #include <optional>
 
 namespace nbdstream::restore {
@@ -82,24 +80,9 @@ class summaries {
   std::optional<std::string> problem_;
 };
 
-/// As a string of JSON, which is UTF-8: what is none becomes U+FFFD.
 std::string json_string(std::string_view text) {
   std::string out = "\"";
-  while (!text.empty()) {
-    const auto byte = static_cast<unsigned char>(text.front());
-    const auto length = log::sequence_length(text);
-    if (length == 0) {
-      out += "\xef\xbf\xbd";
-    } else if (byte == '"' || byte == '\\') {
-      out += '\\';
-      out += text.front();
-    } else if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
-    } else {
-      out += text.substr(0, length);
-    }
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
+  log::append_json(out, text);
   return out + '"';
 }
 
