@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config/config.hpp"
 
+#include "config/temporary_directory.hpp"
+
 #include <cstdlib>
 
 namespace nbdstream::config {
 
+std::string temporary_directory() {
+  const char* const directory = std::getenv("TMPDIR");
+  return directory != nullptr && *directory != '\0' ? directory : "/var/tmp";
+}
+
 std::string effective_spill_directory(const export_config& e) {
-  if (!e.spill_directory.empty()) return e.spill_directory;
-  const char* const temporary = std::getenv("TMPDIR");
-  // Not /tmp: it is often kept in RAM, which is what a spill file is there to spare.
-  return temporary != nullptr && *temporary != '\0' ? temporary : "/var/tmp";
+  return e.spill_directory.empty() ? temporary_directory() : e.spill_directory;
 }
 
 }  // namespace nbdstream::config

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "restore/input.hpp"
 
+#include "config/temporary_directory.hpp"
 #include "config/text.hpp"
 #include "restore/failure.hpp"
 #include "restore/local_disk.hpp"
@@ -20,16 +21,10 @@ namespace {
 
 constexpr std::size_t piece = 1 << 20;  // bytes
 
-/// Not /tmp: it is often kept in RAM.
-std::string temporary_directory() {
-  const char* const directory = std::getenv("TMPDIR");
-  return directory != nullptr && *directory != '\0' ? directory : "/var/tmp";
-}
-
 io::unique_fd make_unnamed_file() {
-  std::string path = temporary_directory() + "/nbdstream-XXXXXX";
+  std::string path = config::temporary_directory() + "/nbdstream-XXXXXX";
   io::unique_fd fd(::mkostemp(path.data(), O_CLOEXEC));
-  if (!fd) fail_with_errno(temporary_directory(), "a temporary file cannot be made");
+  if (!fd) fail_with_errno(config::temporary_directory(), "a temporary file cannot be made");
   ::unlink(path.c_str());
   return fd;
 }
@@ -107,7 +102,7 @@ void input::keep_in_file() {
   if (seekable_) return;
   auto file = make_unnamed_file();
   std::vector<std::byte> buffer(piece);
-  const std::string what = "the temporary file in " + temporary_directory();
+  const std::string what = "the temporary file in " + config::temporary_directory();
   for (std::uint64_t at = 0;;) {
     const auto count = read(buffer);
     if (count == 0) break;
