@@ -28,7 +28,6 @@
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <span>
 
 namespace nbdstream {
 namespace {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "encoding/diff_encoder.hpp"
 
-#include "encoding/raw_encoder.hpp"
 #include "io/parts.hpp"
 
 #include <algorithm>
@@ -18,8 +17,7 @@ awaitable<failure> diff_encoder::open(const sink::stream_info& stream) {
   // How long it becomes is not known: what is written again is sent again.
   auto info = stream;
   info.size.reset();
-  auto failed = co_await sink_.open(info);
-  co_return failed;
+  co_return co_await sink_.open(info);
 }
 
 void diff_encoder::append(const std::array<std::byte, diff::record_size>& record) {
@@ -137,11 +135,6 @@ awaitable<failure> diff_encoder::end() {
   const std::span<const std::byte> last(end);
   ++length_;
   co_return co_await sink_.write(last);
-}
-
-std::unique_ptr<encoder> make_encoder(const format& f, sink::sink& to) {
-  if (f.rbd_diff) return std::make_unique<diff_encoder>(*f.rbd_diff, to);
-  return std::make_unique<raw_encoder>(to);
 }
 
 }  // namespace nbdstream::encoding

@@ -9,9 +9,8 @@
 namespace nbdstream::stream {
 namespace {
 
-/// Connections that come and go without a write let a stream of nothing but zeroes wait so many
-/// times
-/// --settle, and no longer.
+/// So many times --settle a stream of nothing but zeroes waits at most, where connections come and
+/// go without a write.
 constexpr int longest_settling = 10;
 
 }  // namespace
@@ -144,9 +143,9 @@ std::string verdict::find_fault(const coverage& named) const {
                              "the same client, which goes on in the middle: write the whole disk "
                              "again");
   }
-  if (const auto expected = rules_.expected_bytes.value_or(named.named_bytes());
-      expected != named.named_bytes()) {
-    const auto named_bytes = named.named_bytes();
+  const auto named_bytes = named.named_bytes();
+  if (rules_.expected_bytes && *rules_.expected_bytes != named_bytes) {
+    const auto expected = *rules_.expected_bytes;
     const bool fewer = named_bytes < expected;
     return fmt::format("{} bytes were named, {} {} than --expect-bytes {}", named_bytes,
                        fewer ? expected - named_bytes : named_bytes - expected,
