@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // `nbdstream apply` to NBD servers and to a block device, of which nothing is kept.
+#include "support/loop_device.hpp"
 #include "support/restore_test.hpp"
 
 #include <fcntl.h>
@@ -140,27 +141,11 @@ TEST_F(ApplyToServer, CanBeStoppedWhileTheServerIsSilent) {
   static_cast<void>(server.wait());
 }
 
-class ApplyToDevice : public restore_test {
+class ApplyToDevice : public with_loop_device<restore_test> {
  protected:
-  void SetUp() override {
-    write_file(path("backing"), pattern(device_size, 7));
-    const result made = start({"losetup", "--find", "--show", "backing"}).wait();
-    if (made.status != 0) GTEST_SKIP() << "no loop device can be made here: " << made.err;
-    device_ = made.out.substr(0, made.out.find('\n'));
-    held_ = file_descriptor(::open(device_.c_str(), O_RDONLY | O_CLOEXEC));
-    // From now on it goes when the last one closes it, whatever becomes of this test.
-    EXPECT_TRUE(ended_with(0, start({"losetup", "--detach", device_}).wait()));
-    if (held_.get() < 0) GTEST_SKIP() << "the loop device cannot be opened here";
-  }
-
-  [[nodiscard]] std::string content() const {
-    checked(::posix_fadvise(held_.get(), 0, 0, POSIX_FADV_DONTNEED), "fadvise");
-    return read_file(device_);
-  }
+  void SetUp() override { make_device(pattern(device_size, 7)); }
 
   static constexpr std::uint64_t device_size = 4 * MiB;
-  std::string device_;
-  file_descriptor held_;
 };
 
 TEST_F(ApplyToDevice, WritesTheDiskAndNothingOfWhatWasThereIsLeft) {

@@ -2,9 +2,7 @@
 //
 // The sink `file` with a block device: a loop device, which only root can make. What a device has
 // to do with zeroes is also tried without one, in abi/file_device_test.cpp.
-#include "support/integration_test.hpp"
-
-#include <fcntl.h>
+#include "support/loop_device.hpp"
 
 #include <algorithm>
 
@@ -13,24 +11,9 @@ namespace {
 
 constexpr std::uint64_t device_size = 24 * MiB;
 
-class file_device : public integration_test {
+class file_device : public with_loop_device<integration_test> {
  protected:
-  void SetUp() override {
-    write_file(path("backing"), old_);
-    const result made = start({"losetup", "--find", "--show", "backing"}).wait();
-    if (made.status != 0) GTEST_SKIP() << "no loop device can be made here: " << made.err;
-    device_ = made.out.substr(0, made.out.find('\n'));
-    held_ = file_descriptor(::open(device_.c_str(), O_RDONLY | O_CLOEXEC));
-    // From now on it goes when the last one closes it, whatever becomes of this test.
-    EXPECT_TRUE(ended_with(0, start({"losetup", "--detach", device_}).wait()));
-    if (held_.get() < 0) GTEST_SKIP() << "the loop device cannot be opened here";
-  }
-
-  /// What the device holds, as everybody sees it.
-  [[nodiscard]] std::string content() const {
-    checked(::posix_fadvise(held_.get(), 0, 0, POSIX_FADV_DONTNEED), "fadvise");
-    return read_file(device_);
-  }
+  void SetUp() override { make_device(old_); }
 
   /// The arguments for `command`, whose stream goes to the device.
   [[nodiscard]] arguments into_device(const std::string& command,
@@ -41,8 +24,6 @@ class file_device : public integration_test {
   }
 
   const std::string old_ = pattern(device_size, 7);
-  std::string device_;
-  file_descriptor held_;
 };
 
 TEST_F(file_device, gets_an_image_in_place_with_zeroes_where_it_had_something_else) {

@@ -1,76 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The table "Complete or broken" of the README, row by row.
-#include "stream/verdict.hpp"
+#include "verdict_support.hpp"
 
 #include <gtest/gtest.h>
 
-#include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
 namespace nbdstream::stream {
 namespace {
-
-using namespace std::chrono_literals;
-using state = verdict::state;
-constexpr verdict::time_point start{1000s};
-
-coverage all_named() {
-  coverage c;
-  c.add_named();
-  return c;
-}
-coverage some_missing() {
-  auto c = all_named();
-  c.add_hole(0, 512);
-  return c;
-}
-coverage zeroes_overwritten() {
-  auto c = all_named();
-  c.add_overwritten(2 << 20, 3 << 20);
-  return c;
-}
-
-completeness by_run() {
-  completeness c;
-  c.decided_by_run = true;
-  c.run_grace = 10s;
-  return c;
-}
-completeness by_coverage() {
-  completeness c;
-  c.refuse_gaps = true;
-  return c;
-}
-completeness by_being_told() {
-  completeness c;
-  c.told = true;
-  return c;
-}
-
-/// Events, one letter each: j joined, d data came; c, e, m disconnected cleanly, by end of file,
-/// inside a request; 0, 1 the command of --run exited with that status; n no more clients; f
-/// failed; s stopped; t told to commit, a told to abort.
-void play(verdict& v, const std::string& events) {
-  for (const char event : events) {
-    switch (event) {
-      case 'j': v.joined(); break;
-      case 'd': v.data_came(); break;
-      case 'c': v.left(disconnect::clean, "x", start); break;
-      case 'e': v.left(disconnect::eof, "x", start); break;
-      case 'm': v.left(disconnect::mid_request, "x", start); break;
-      case '0': v.run_exited(0, {}, start); break;
-      case '1': v.run_exited(1, "the command failed", start); break;
-      case 'n': v.no_more_clients(); break;
-      case 'f': v.fail("a request failed"); break;
-      case 's': v.stop("a signal"); break;
-      case 't': v.told_to_commit(); break;
-      default: v.told_to_abort("the job failed"); break;
-    }
-  }
-}
 
 /// What becomes of a stream with that coverage: where every event has come, and all time has
 /// passed.
@@ -334,75 +274,6 @@ TEST(Verdict, RandomEventsNeverCommitWhatTheRulesForbid) {
       EXPECT_EQ(writers, 0);
     }
   }
-}
-
-/// An incremental stream of which `named` bytes were named.
-verdict incremental(std::optional<std::uint64_t> expected, std::uint64_t named,
-                    const std::string& events, completeness rules = {}) {
-  constexpr std::uint64_t size = 1 << 20;
-  rules.incremental = true;
-  rules.size_is_known = true;
-  rules.expected_bytes = expected;
-  verdict v(rules, start);
-  play(v, events);
-  EXPECT_EQ(v.current(), state::written);
-  coverage c;
-  if (named > 0) c.add_named();
-  c.add_hole(named, size);
-  c.finish(size);
-  v.cover(c);
-  return v;
-}
-
-TEST(VerdictIncremental, BytesThatWereNotNamedBreakNothing) {
-  EXPECT_EQ(incremental({}, 512, "jdc").current(), state::complete);
-}
-
-TEST(VerdictIncremental, ExpectedBytesMustBeNamedNoMoreAndNoFewer) {
-  EXPECT_EQ(incremental(512, 512, "jdc").current(), state::complete);
-  const auto fewer = incremental(512, 500, "jdc");
-  EXPECT_EQ(fewer.current(), state::failed);
-  EXPECT_EQ(fewer.reason(), "500 bytes were named, 12 fewer than --expect-bytes 512");
-  const auto more = incremental(512, 513, "jdc");
-  EXPECT_EQ(more.current(), state::failed);
-  EXPECT_EQ(more.reason(), "513 bytes were named, 1 more than --expect-bytes 512");
-}
-
-TEST(VerdictIncremental, ExpectedBytesMustBeNamedAlsoWhereTheCommandSucceeds) {
-  EXPECT_EQ(incremental(512, 500, "jdc0n", by_run()).current(), state::failed);
-  EXPECT_EQ(incremental(512, 512, "jdc0n", by_run()).current(), state::complete);
-}
-
-TEST(VerdictIncremental, NothingThatHasChangedIsAStreamWhereTheCommandSucceeds) {
-  EXPECT_EQ(incremental({}, 0, "jc0n", by_run()).current(), state::complete);
-  EXPECT_EQ(incremental(0, 0, "jc0n", by_run()).current(), state::complete);
-}
-
-TEST(VerdictIncremental, StreamAfterAVanishedClientNeedsExpectedBytes) {
-  completeness after;
-  after.follows_vanished_client = true;
-  EXPECT_EQ(incremental({}, 512, "jdc", after).current(), state::failed);
-  EXPECT_EQ(incremental(512, 512, "jdc", after).current(), state::complete);
-}
-
-TEST(VerdictIncremental, WaitsForAConnectionThatHasNotWrittenWhereNothingIsCounted) {
-  completeness rules;
-  rules.incremental = true;
-  rules.settle = 1s;
-  verdict v(rules, start);
-  v.bystanders(1, start);
-  play(v, "jdc");
-  EXPECT_EQ(v.current(), state::settling);
-  play(v, "jdc");
-  EXPECT_EQ(v.current(), state::settling);
-  v.bystanders(0, start);
-  v.tick(start + 1s);
-  EXPECT_EQ(v.current(), state::written);
-  rules.expected_bytes = 512;
-  verdict counted(rules, start);
-  counted.bystanders(1, start);
-  play(counted, "jdc");
-  EXPECT_EQ(counted.current(), state::written);
 }
 
 }  // namespace
