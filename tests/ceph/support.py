@@ -58,6 +58,9 @@ class CephTest(unittest.TestCase):
     def setUpClass(cls) -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
         signal.signal(signal.SIGALRM, too_late)
+        # What is ignored here is ignored by every command that is started, nbdstream among them.
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)
 
     def setUp(self) -> None:
         signal.alarm(CASE)
