@@ -28,6 +28,8 @@ struct command {
 
 /// What --version prints: "nbdstream 0.1.0".
 [[nodiscard]] std::string version_text();
+/// "0.1.0"
+[[nodiscard]] std::string version();
 
 }  // namespace nbdstream::config
 #endif

@@ -129,6 +129,15 @@ constexpr command_option options[] = {
      "for QEMU's backup job the \"count\" of its dirty bitmap."},
     {"streams", 0, "N", "", group::stream, target::exported, "streams", nullptr,
      "How many streams to serve before exiting; 0: for ever. Default: 1, which --run requires."},
+    {"end", 0, "goodbye|told", "", group::stream, target::exported, "end", nullptr,
+     "Who says that a stream is complete. goodbye, the default: its clients, by how they "
+     "disconnect, and --run by its exit status. told: somebody who knows whether the job that "
+     "writes has succeeded, through --control; see nbdstream ctl."},
+    {"receipt", 0, "FILE", "", group::stream, target::exported, "receipt", nullptr,
+     "Write FILE when the stream is committed, and only then: what was sent, its digest, and when. "
+     "See nbdstream verify."},
+    {"digest", 0, "sha256|blake2b|xxh3", "", group::stream, target::exported, "digest", nullptr,
+     "Compute a digest of the stream. Default: sha256 with --receipt, else none."},
     {"settle", 0, "TIME", "", group::stream, target::exported, "settle", nullptr,
      "Without --run: how long a stream of nothing but zeroes waits for another connection before "
      "it ends. Default: 1s."},
@@ -194,8 +203,24 @@ constexpr command_option options[] = {
     {"foreground", 'f', "", "true", group::run, target::line, "", ignore,
      "Accepted, for scripts written for nbdkit: nbdstream never goes to the background."},
 
-    {"progress", 0, "FD", "2", group::report, target::server, "progress", nullptr,
-     "Report progress on descriptor FD, or on stderr."},
+    {"progress", 0, "FD", "auto", group::report, target::server, "progress", nullptr,
+     "Show on stderr how far the streams are: on a terminal in a line that is drawn again, else in "
+     "a line every 10 s. With =FD, for programs: lines of N/100 on that descriptor, as nbdcopy "
+     "writes them."},
+    {"control", 0, "PATH", "", group::report, target::server, "control", nullptr,
+     "Listen for HTTP on a Unix socket: status, metrics, a page to look at, and commit, abort and "
+     "stop. See nbdstream ctl."},
+    {"control-mode", 0, "MODE", "", group::report, target::server, "control-mode", nullptr,
+     "Permissions of that socket, in octal. Default: 0600, this user alone."},
+    {"metrics", 0, "[HOST:]PORT", "", group::report, target::server, "metrics", nullptr,
+     "Serve what of that only reads over TCP: /metrics for Prometheus, /v1/status, and the page. "
+     "Default HOST: 127.0.0.1."},
+    {"metrics-file", 0, "FILE", "", group::report, target::server, "metrics-file", nullptr,
+     "Write the metrics to FILE every 10 s and at the end, for node_exporter's textfile "
+     "collector."},
+    {"log", 0, "stderr|journal", "", group::report, target::server, "log", nullptr,
+     "Where the log goes. Default: the journal of systemd where stderr is connected to it, else "
+     "stderr."},
     {"log-level", 0, "LEVEL", "", group::report, target::server, "log-level", nullptr,
      "error, warning, info or debug. Default: info."},
     {"log-format", 0, "text|json", "", group::report, target::server, "log-format", nullptr,

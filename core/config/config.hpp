@@ -26,6 +26,8 @@ enum class gaps_policy { allow, refuse };
 enum class stream_format { raw, rbd_diff };
 enum class data_path { automatic, copy };
 enum class tls_mode { off, on, require };
+enum class end_policy { goodbye, told };
+enum class digest_algorithm { sha256, blake2b, xxh3 };
 
 /// One `KEY=VALUE` of a sink, as the user wrote it.
 struct sink_setting {
@@ -69,6 +71,9 @@ struct export_config {
   std::optional<std::uint64_t> expect_bytes;  ///< with diff_from: so many must be named
   std::uint64_t streams = 1;                  ///< 0: for ever
   nanoseconds settle = std::chrono::seconds(1);
+  end_policy end = end_policy::goodbye;  ///< who says that a stream is complete
+  std::string receipt;                   ///< a file that describes a committed stream; empty: none
+  std::optional<digest_algorithm> digest;  ///< of the stream; none: see effective_digest()
   sink_config sink;
 
   bool operator==(const export_config&) const = default;
@@ -102,7 +107,13 @@ struct server_config {
   bool tls_verify_peer = false;
   std::string pidfile;
   bool exit_with_parent = false;
-  std::optional<int> progress_fd;  ///< where --progress reports; none: nowhere
+  bool progress = false;           ///< for people, on stderr
+  std::optional<int> progress_fd;  ///< for programs: where lines of N/100 go; none: nowhere
+  std::string control;             ///< path of the control socket; empty: none
+  std::uint32_t control_mode = 0600;
+  std::optional<listen_address> metrics;  ///< where the read-only part of it is, over TCP
+  std::string metrics_file;               ///< metrics for node_exporter; empty: none
+  std::optional<log::target> log_to;      ///< none: the journal where stderr is connected to it
   log::level log_level = log::level::info;
   log::format log_format = log::format::text;
 
@@ -124,11 +135,24 @@ struct configuration {
 }
 
 /// Whether bytes that nobody named break no stream of `e`: what the user said, or else
-/// refuse where a size is given and no command's exit status vouches for the client.
+/// refuse where a size is given, and neither a command's exit status nor --end told decides.
 [[nodiscard]] inline gaps_policy effective_gaps(const export_config& e, const server_config& s) {
   if (e.gaps) return *e.gaps;
-  if (e.order == order_mode::spool || e.diff_from) return gaps_policy::allow;
+  if (e.order == order_mode::spool || e.diff_from || e.end == end_policy::told) {
+    return gaps_policy::allow;
+  }
   return e.size && s.run.empty() ? gaps_policy::refuse : gaps_policy::allow;
+}
+
+/// Of a stream with a receipt: what the user said, or else SHA-256.
+[[nodiscard]] inline std::optional<digest_algorithm> effective_digest(const export_config& e) {
+  if (e.digest || e.receipt.empty()) return e.digest;
+  return digest_algorithm::sha256;
+}
+
+/// Whether anybody may look at how fast streams are.
+[[nodiscard]] inline bool is_watched(const server_config& s) {
+  return s.progress || s.progress_fd || !s.control.empty() || s.metrics || !s.metrics_file.empty();
 }
 
 /// How writes out of order are taken, never automatic: what the user said, or else spill, in which

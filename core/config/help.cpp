@@ -119,7 +119,11 @@ std::string help_text() {
 }
 
 std::string version_text() {
-  return "nbdstream " NBDSTREAM_VERSION;
+  return "nbdstream " + version();
+}
+
+std::string version() {
+  return NBDSTREAM_VERSION;
 }
 
 }  // namespace nbdstream::config

@@ -36,6 +36,13 @@ constexpr std::array<choice<data_path>, 2> data_paths{
     {{"auto", data_path::automatic}, {"copy", data_path::copy}}};
 constexpr std::array<choice<tls_mode>, 3> tls_modes{
     {{"off", tls_mode::off}, {"on", tls_mode::on}, {"require", tls_mode::require}}};
+constexpr std::array<choice<end_policy>, 2> end_policies{
+    {{"goodbye", end_policy::goodbye}, {"told", end_policy::told}}};
+constexpr std::array<choice<digest_algorithm>, 3> digests{{{"sha256", digest_algorithm::sha256},
+                                                           {"blake2b", digest_algorithm::blake2b},
+                                                           {"xxh3", digest_algorithm::xxh3}}};
+constexpr std::array<choice<log::target>, 2> log_targets{
+    {{"stderr", log::target::standard_error}, {"journal", log::target::journal}}};
 constexpr std::array<choice<log::level>, 4> levels{{{"error", log::level::error},
                                                     {"warning", log::level::warning},
                                                     {"info", log::level::info},
@@ -76,7 +83,15 @@ values unless_empty(const std::string& value) {
 }
 
 using server = server_config;
-constexpr std::array<key<server>, 20> keys_of_server{{
+
+void set_progress(server& s, text value) {
+  s.progress = value == "auto";
+  s.progress_fd.reset();
+  if (s.progress) return;
+  s.progress_fd = static_cast<int>(parse_integer(value, 0, std::numeric_limits<int>::max()));
+}
+
+constexpr std::array<key<server>, 25> keys_of_server{{
     {"listen", value_type::list, [](server& s, text v) { s.listen.push_back(parse_listen(v)); },
      [](const server& s) {
        values out;
@@ -115,13 +130,27 @@ constexpr std::array<key<server>, 20> keys_of_server{{
     {"exit-with-parent", value_type::boolean,
      [](server& s, text v) { s.exit_with_parent = parse_boolean(v); },
      [](const server& s) { return shown(s.exit_with_parent); }},
-    {"progress", value_type::integer,
-     [](server& s, text v) {
-       s.progress_fd = static_cast<int>(parse_integer(v, 0, std::numeric_limits<int>::max()));
-     },
+    {"control", value_type::text, [](server& s, text v) { s.control = not_empty(v, "a path"); },
+     [](const server& s) { return unless_empty(s.control); }},
+    {"control-mode", value_type::text, [](server& s, text v) { s.control_mode = parse_mode(v); },
      [](const server& s) {
+       return s.control.empty() ? values() : values{format_mode(s.control_mode)};
+     }},
+    {"metrics", value_type::word_or_integer,
+     [](server& s, text v) { s.metrics = parse_metrics_address(v); },
+     [](const server& s) {
+       return s.metrics ? values{format_metrics_address(*s.metrics)} : values();
+     }},
+    {"metrics-file", value_type::text,
+     [](server& s, text v) { s.metrics_file = not_empty(v, "a path"); },
+     [](const server& s) { return unless_empty(s.metrics_file); }},
+    {"progress", value_type::word_or_integer, set_progress,
+     [](const server& s) {
+       if (s.progress) return values{"auto"};
        return s.progress_fd ? values{std::to_string(*s.progress_fd)} : values();
      }},
+    {"log", value_type::text, [](server& s, text v) { s.log_to = choose(log_targets, v); },
+     [](const server& s) { return s.log_to ? word_for(log_targets, *s.log_to) : values(); }},
     {"log-level", value_type::text, [](server& s, text v) { s.log_level = choose(levels, v); },
      [](const server& s) { return word_for(levels, s.log_level); }},
     {"log-format", value_type::text, [](server& s, text v) { s.log_format = choose(formats, v); },
@@ -139,7 +168,7 @@ constexpr std::array<key<server>, 20> keys_of_server{{
 }};
 
 using exported = export_config;
-constexpr std::array<key<exported>, 17> keys_of_export{{
+constexpr std::array<key<exported>, 20> keys_of_export{{
     {"name", value_type::text, [](exported& e, text v) { e.name = v; },
      [](const exported& e) { return values{e.name}; }},
     {"description", value_type::text, [](exported& e, text v) { e.description = v; },
@@ -180,6 +209,12 @@ constexpr std::array<key<exported>, 17> keys_of_export{{
     {"streams", value_type::integer,
      [](exported& e, text v) { e.streams = static_cast<std::uint64_t>(parse_integer(v, 0)); },
      [](const exported& e) { return values{std::to_string(e.streams)}; }},
+    {"end", value_type::text, [](exported& e, text v) { e.end = choose(end_policies, v); },
+     [](const exported& e) { return word_for(end_policies, e.end); }},
+    {"receipt", value_type::text, [](exported& e, text v) { e.receipt = not_empty(v, "a path"); },
+     [](const exported& e) { return unless_empty(e.receipt); }},
+    {"digest", value_type::text, [](exported& e, text v) { e.digest = choose(digests, v); },
+     [](const exported& e) { return e.digest ? word_for(digests, *e.digest) : values(); }},
     {"settle", value_type::duration, [](exported& e, text v) { e.settle = parse_duration(v); },
      [](const exported& e) { return values{format_duration(e.settle)}; }},
 }};

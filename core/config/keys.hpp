@@ -19,6 +19,7 @@ namespace nbdstream::config {
 enum class value_type {
   text,
   integer,
+  word_or_integer,
   boolean,
   size,
   duration,

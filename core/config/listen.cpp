@@ -114,4 +114,19 @@ std::string format_listen(const listen_address& address) {
                      address.port);
 }
 
+listen_address parse_metrics_address(std::string_view text) {
+  const bool port_alone =
+      !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  if (port_alone) return parse_tcp(fmt::format("tcp:127.0.0.1:{}", text));
+  const auto last = text.find_last_of(":]");
+  if (last == text.npos || text[last] == ']') {
+    throw error(fmt::format("{} names no port; write 127.0.0.1:PORT, or [::1]:PORT", quote(text)));
+  }
+  return parse_tcp(fmt::format("tcp:{}", text));
+}
+
+std::string format_metrics_address(const listen_address& address) {
+  return format_listen(address).substr(std::string_view("tcp:").size());
+}
+
 }  // namespace nbdstream::config

@@ -41,11 +41,15 @@ inline constexpr nanoseconds longest_duration = std::chrono::hours(24 * 365 * 10
 /// and everywhere to others.
 [[nodiscard]] listen_address parse_listen(std::string_view text);
 
+/// Where metrics are served over TCP: "PORT" (of 127.0.0.1), "HOST:PORT" or "[IPV6]:PORT".
+[[nodiscard]] listen_address parse_metrics_address(std::string_view text);
+
 /// The text that parse_size(), parse_duration(), ... read as the same value.
 [[nodiscard]] std::string format_size(std::uint64_t bytes);
 [[nodiscard]] std::string format_duration(nanoseconds time);
 [[nodiscard]] std::string format_mode(std::uint32_t mode);
 [[nodiscard]] std::string format_listen(const listen_address& address);
+[[nodiscard]] std::string format_metrics_address(const listen_address& address);
 
 }  // namespace nbdstream::config
 #endif

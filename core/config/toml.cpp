@@ -90,6 +90,7 @@ std::string_view advice_for(std::string_view name) {
 std::string_view kind_of(value_type type) {
   switch (type) {
     case value_type::integer: return "a whole number";
+    case value_type::word_or_integer: return "a whole number, or a word";
     case value_type::boolean: return "true or false";
     case value_type::size: return "a size, as in 4096 or \"40G\"";
     case value_type::duration: return "a time, as in 10 or \"500ms\"";
@@ -125,9 +126,10 @@ std::string reader::string_of(const toml::node& node) {
 
 std::string reader::scalar(const toml::node& node, std::string_view name, value_type type) {
   const bool text = type == value_type::text || type == value_type::size ||
-                    type == value_type::duration || type == value_type::list;
-  const bool integer =
-      type == value_type::integer || type == value_type::size || type == value_type::duration;
+                    type == value_type::word_or_integer || type == value_type::duration ||
+                    type == value_type::list;
+  const bool integer = type == value_type::integer || type == value_type::size ||
+                       type == value_type::duration || type == value_type::word_or_integer;
   if (text && node.is_string()) return string_of(node);
   if (integer && node.is_integer()) return fmt::format("{}", node.as_integer()->get());
   if (type == value_type::boolean && node.is_boolean()) {

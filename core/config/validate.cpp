@@ -127,6 +127,13 @@ void check_server(const server_config& server, bool socket_activation) {
   if (server.grace <= nanoseconds::zero()) {
     throw error("--grace: nothing can end in no time; give more than 0");
   }
+  if (server.control.size() > longest_socket) {
+    throw error(fmt::format("--control: the path of a Unix socket has at most {} bytes, {} has {}",
+                            longest_socket, quote(server.control), server.control.size()));
+  }
+  if (server.control.empty() && server.control_mode != server_config().control_mode) {
+    throw error("--control-mode is for the socket of --control; leave it out, or give --control");
+  }
   check_addresses(server);
   check_unix(server);
   check_shell(server);
@@ -262,6 +269,12 @@ void check_format(const export_config& e, std::string_view name) {
   }
 }
 
+void check_told(const export_config& e, const server_config& server, std::string_view name) {
+  if (e.end != end_policy::told || !server.control.empty()) return;
+  throw error(fmt::format(
+      "{}: --end told needs --control PATH, since nobody could tell anything otherwise", name));
+}
+
 void check_export(const export_config& e, const server_config& server) {
   const std::string name = fmt::format("export {}", quote(e.name));
   check_string(e.name, "export name");
@@ -290,9 +303,22 @@ void check_export(const export_config& e, const server_config& server) {
     throw error(fmt::format("{}: --run serves one stream; leave out --streams {}, or --run", name,
                             e.streams));
   }
+  check_told(e, server, name);
   check_format(e, name);
   check_window(e, name);
   check_spill(e, name);
+}
+
+void check_receipts(const std::vector<export_config>& exports) {
+  std::vector<std::string_view> paths;
+  for (const auto& e : exports) {
+    if (!e.receipt.empty()) paths.push_back(e.receipt);
+  }
+  std::ranges::sort(paths);
+  const auto twice = std::ranges::adjacent_find(paths);
+  if (twice == paths.end()) return;
+  throw error(
+      fmt::format("--receipt {} is given for two exports; give each its own file", quote(*twice)));
 }
 
 void check_names(const std::vector<export_config>& exports) {
@@ -310,6 +336,7 @@ void check_names(const std::vector<export_config>& exports) {
 void warn_of_weak_ends(const configuration& config, std::vector<std::string>& warnings) {
   if (!config.server.run.empty()) return;
   for (const auto& e : config.exports) {
+    if (e.end == end_policy::told) continue;
     if (e.diff_from) {
       if (e.expect_bytes) continue;
       warnings.push_back(fmt::format(
@@ -345,6 +372,7 @@ std::vector<std::string> complete_and_validate(configuration& config, bool socke
   complete(config, socket_activation);
   for (const auto& e : config.exports) check_export(e, config.server);
   check_names(config.exports);
+  check_receipts(config.exports);
   std::vector<std::string> warnings;
   warn_of_weak_ends(config, warnings);
   warn_of_weak_tls(config.server, warnings);

@@ -14,6 +14,7 @@ namespace nbdstream::log {
 
 enum class level { error = 1, warning, info, debug };
 enum class format { text, json };
+enum class target { standard_error, journal };
 
 /// One line, with its end. `text` may hold anything, also from a peer: control characters are made
 /// visible, and JSON is valid.

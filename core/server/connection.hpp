@@ -11,6 +11,8 @@
 #include "server/client.hpp"
 #include "server/export.hpp"
 
+#include <fmt/format.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,7 +22,7 @@ namespace nbdstream {
 
 /// What the parts of a session share.
 struct connection {
-  connection(const asio::any_io_executor& executor, std::string name,
+  connection(const asio::any_io_executor& executor, std::uint64_t id,
              std::unique_ptr<io::transport> over, io::clock::duration patience, log::logger& to)
       : transport(std::move(over)),
         input(*transport),
@@ -28,7 +30,7 @@ struct connection {
         replies(output),
         deadline(executor),
         payload_timeout(patience),
-        me{std::move(name), replies},
+        me{id, fmt::format("connection {}", id), replies},
         log(to) {}
 
   std::unique_ptr<io::transport> transport;

@@ -101,6 +101,18 @@ awaitable<void> connections::serve_one(std::list<session>::iterator place) {
   changed_.notify_all();
 }
 
+std::vector<status::connection> connections::snapshot() const {
+  std::vector<status::connection> all;
+  for (const auto& s : sessions_) {
+    if (!s.transmitting()) continue;
+    all.push_back({.id = s.peer().id,
+                   .export_name = s.exported()->info().name,
+                   .writes = s.peer().joined != nullptr,
+                   .written = s.peer().written});
+  }
+  return all;
+}
+
 void connections::close_negotiating() {
   for (auto& s : sessions_) {
     if (s.negotiating()) s.close();

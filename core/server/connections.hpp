@@ -10,6 +10,7 @@
 
 #include <list>
 #include <memory>
+#include <vector>
 
 namespace nbdstream {
 
@@ -25,6 +26,9 @@ class connections {
   void accept(io::unique_fd socket);
   /// Serves the client at the other end of our standard input and output (--single).
   void accept_standard_streams();
+
+  /// Those that have chosen an export.
+  [[nodiscard]] std::vector<status::connection> snapshot() const;
 
   [[nodiscard]] bool empty() const noexcept { return sessions_.empty(); }
   /// Whether no more clients may begin to transmit.

@@ -33,6 +33,9 @@ std::uint16_t offered(stream::order order, bool one_connection) {
   return several ? always | can_multi_conn : always;
 }
 
+/// So many streams that have ended are remembered.
+constexpr std::size_t most_recent = 20;
+
 /// How often a line says that a call of the sink still does not return.
 constexpr auto stuck_interval = std::chrono::minutes(1);
 
@@ -128,9 +131,10 @@ void nbd_export::begin_stream() {
   s.spill = settings_.spill;
   s.pad = c.pad;
   s.complete_when.decided_by_run = settings_.decided_by_run;
+  s.complete_when.told = settings_.told;
   s.complete_when.refuse_gaps = settings_.refuse_gaps;
   s.complete_when.size_is_known = c.size.has_value();
-  s.complete_when.follows_vanished_client = client_vanished_ && !settings_.decided_by_run;
+  s.complete_when.follows_vanished_client = client_vanished_ && decided_by_disconnects();
   s.complete_when.incremental = c.diff_from.has_value();
   s.complete_when.expected_bytes = c.expect_bytes;
   s.complete_when.settle = c.settle;
@@ -169,18 +173,26 @@ awaitable<void> nbd_export::run() {
       current_->fail(log::reason(std::current_exception()));
       if (!current_->ended()) continue;
     }
-    const bool committed = current_->state() == state_of::committed;
-    ++(committed ? committed_ : aborted_);
-    client_vanished_ = !committed && (client_vanished_ || current_->client_vanished());
-    bytes_before_ += current_->length();
-    current_.reset();
-    late_ = false;
-    if (last_stream()) close();
-    changed_.notify_all();
+    end_stream();
   }
   phase_ = phase::ended;
   changed_.notify_all();
   server_changed_.notify_all();
+}
+
+/// State: the current one has ended.
+void nbd_export::end_stream() {
+  const auto ended = current_->outcome();
+  ++(ended.committed ? committed_ : aborted_);
+  client_vanished_ = !ended.committed && (client_vanished_ || current_->client_vanished());
+  counted_ += ended.count;
+  if (ended.committed) last_commit_ = ended.ended;
+  if (recent_.size() == most_recent) recent_.erase(recent_.begin());
+  recent_.push_back(ended);
+  current_.reset();
+  late_ = false;
+  if (last_stream()) close();
+  changed_.notify_all();
 }
 
 awaitable<void> nbd_export::watch_sink() {
@@ -237,13 +249,15 @@ void nbd_export::run_exited(int status, std::string_view how) {
   if (status != 0) close();
 }
 
+/// A client that skips zeroes has nothing to name on an empty disk: whether a stream of nothing but
+/// zeroes may begin, since what decides is no disconnect.
+bool nbd_export::zeroes_may_be_meant() const noexcept {
+  return !current_ && ever_attached_ && phase_ == phase::serving && !decided_by_disconnects() &&
+         settings_.config.size && !settings_.refuse_gaps;
+}
+
 void nbd_export::no_more_clients() {
-  // A client that skips zeroes has nothing to name on an empty disk.
-  const bool zeroes_may_be_meant =
-      settings_.decided_by_run && settings_.config.size && !settings_.refuse_gaps;
-  if (!current_ && ever_attached_ && zeroes_may_be_meant && phase_ == phase::serving) {
-    begin_stream();
-  }
+  if (!settings_.told && zeroes_may_be_meant()) begin_stream();
   close();
   if (current_) current_->no_more_clients();
 }

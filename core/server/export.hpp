@@ -8,6 +8,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace nbdstream {
 
@@ -21,6 +24,7 @@ class nbd_export {
     bool refuse_gaps = false;
     bool one_connection = false;  ///< no other can come: --single
     bool decided_by_run = false;  ///< --run: see stream::verdict
+    bool told = false;            ///< --end told
     io::clock::duration run_grace = std::chrono::seconds(10);
     io::clock::duration grace =
         std::chrono::seconds(5);  ///< how long a sink's call may take to end
@@ -87,7 +91,33 @@ class nbd_export {
   /// Ends even a commit that is under way.
   void cancel_commit(std::string_view reason);
 
-  [[nodiscard]] bool decided_by_run() const noexcept { return settings_.decided_by_run; }
+  /// Whether how clients disconnect decides over a stream.
+  [[nodiscard]] bool decided_by_disconnects() const noexcept {
+    return !settings_.decided_by_run && !settings_.told;
+  }
+
+  // What is told from outside (--control).
+
+  /// What became of something that was told.
+  struct told {
+    enum class result {
+      done,      ///< the stream has ended as told
+      conflict,  ///< that cannot be done; `why` says what stands against it
+      failed     ///< it was tried, and the stream was aborted instead, for the reason `why`
+    };
+    result what = result::done;
+    std::string why;
+    status::outcome stream;  ///< done, failed: how it ended
+  };
+  /// The job that writes the open stream has succeeded: waits until those that wrote have
+  /// disconnected (at most --run-grace), and until the stream has ended.
+  [[nodiscard]] awaitable<told> commit();
+  /// The job has failed: aborts the open stream, and waits until that is done.
+  [[nodiscard]] awaitable<told> abort(std::string reason);
+  /// How the stream ended that is open or, where none is, the next one; nothing where none comes.
+  [[nodiscard]] awaitable<std::optional<status::outcome>> next_outcome();
+  /// As it is now; without the rates.
+  [[nodiscard]] status::exported snapshot() const;
 
   [[nodiscard]] bool stream_open() const noexcept { return static_cast<bool>(current_); }
   /// Whether any stream has begun.
@@ -96,7 +126,7 @@ class nbd_export {
   [[nodiscard]] std::uint64_t outstanding() const noexcept;
   /// Bytes of all streams until now.
   [[nodiscard]] std::uint64_t position() const noexcept {
-    return bytes_before_ + (current_ ? current_->length() : 0);
+    return counted_.sent + (current_ ? current_->length() : 0);
   }
   [[nodiscard]] bool ended() const noexcept { return phase_ == phase::ended; }
   /// A call of the sink was asked to end and has not returned within --grace: no stream can be
@@ -116,6 +146,8 @@ class nbd_export {
     ended     ///< run() has returned
   };
   void begin_stream();
+  void end_stream();
+  [[nodiscard]] bool zeroes_may_be_meant() const noexcept;
   void count_bystander(int change);
   [[nodiscard]] bool last_stream() const noexcept;
   /// Acts for the open stream until it is to be finished (true), or there will be none (false).
@@ -137,8 +169,10 @@ class nbd_export {
   bool client_vanished_ = false;  ///< which ended a stream, and none was committed since
   bool ever_attached_ = false;
   std::size_t attached_ = 0;
-  std::size_t bystanders_ = 0;      ///< attached connections that have not written
-  std::uint64_t bytes_before_ = 0;  ///< of the streams that have ended
+  std::size_t bystanders_ = 0;  ///< attached connections that have not written
+  status::counters counted_;    ///< of the streams that have ended
+  std::vector<status::outcome> recent_;
+  std::optional<status::wall_clock::time_point> last_commit_;
   std::uint64_t committed_ = 0;
   std::uint64_t aborted_ = 0;
 };

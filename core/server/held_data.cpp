@@ -30,6 +30,7 @@ awaitable<sink::failure> held_data::send_next() {
   if (order_.memory_at_cursor()) co_return co_await send_memory();
   const auto step = order_.next();
   if (step->zeroes > 0) {
+    zeroes_ += step->zeroes;
     co_return co_await encoder_.write_zeroes(step->zeroes_begin, step->zeroes);
   }
   const auto length = step->held.end - step->held.begin;

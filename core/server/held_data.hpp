@@ -52,9 +52,10 @@ class held_data {
   /// The stream has failed or ended: what it held cannot be read either.
   void drop();
 
-  /// Bytes of the payload that was sent, and of that from the spill file.
+  /// Bytes of the payload that was sent, of that from the spill file, and of zeroes.
   [[nodiscard]] std::uint64_t sent_bytes() const noexcept { return sent_; }
   [[nodiscard]] std::uint64_t spilled_bytes() const noexcept { return spilled_; }
+  [[nodiscard]] std::uint64_t zero_bytes() const noexcept { return zeroes_; }
 
  private:
   [[nodiscard]] awaitable<sink::failure> send_memory();
@@ -69,6 +70,7 @@ class held_data {
   std::vector<encoding::piece> pieces_;    ///< the bytes of it
   std::uint64_t sent_ = 0;
   std::uint64_t spilled_ = 0;
+  std::uint64_t zeroes_ = 0;
   bool dropped_ = false;
 };
 

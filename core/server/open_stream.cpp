@@ -76,6 +76,16 @@ void open_stream::no_more_clients() {
   verdict_changed();
 }
 
+bool open_stream::has_open_requests() const noexcept {
+  return !late_.empty() || std::ranges::any_of(writers_, &client::in_request);
+}
+
+std::string open_stream::told_to_commit() {
+  auto refused = verdict_.told_to_commit(order_.named_until_now());
+  verdict_changed();
+  return refused;
+}
+
 void open_stream::stop(std::string_view reason) {
   verdict_.stop(reason);
   verdict_changed();
@@ -117,6 +127,7 @@ awaitable<sink::failure> open_stream::open_sink() {
   // A named object: GCC 12 destroys a braced temporary beside co_await at the wrong address.
   const sink::stream_info info{settings_.id, settings_.limits.size, settings_.export_name};
   auto failed = co_await encoder_->open(info);
+  is_open_ = !failed;
   if (failed) failed.why = "the sink cannot be opened: " + failed.why;
   co_return failed;
 }
@@ -197,9 +208,14 @@ awaitable<sink::failure> open_stream::skip_gap() {
         "{}: {}: sent as {} zeroes, and later gaps will not wait; --order spill waits for them",
         settings_.label, what, count);
   }
-  const auto failed = co_await encoder_->write_zeroes(order_.cursor() - count, count);
+  const auto failed = co_await write_zeroes(order_.cursor() - count, count);
   moved();
   co_return failed;
+}
+
+awaitable<sink::failure> open_stream::write_zeroes(std::uint64_t offset, std::uint64_t length) {
+  zero_bytes_ += length;
+  return encoder_->write_zeroes(offset, length);
 }
 
 /// Sends all that is held, and commits. State: complete.
@@ -263,7 +279,7 @@ std::string open_stream::describe_content() const {
                        length(), payload, order_.named().named_bytes());
   }
   return fmt::format("{} bytes, {} of them zeroes that no payload carried", length(),
-                     length() - payload);
+                     count().zeroes);
 }
 
 void open_stream::log_committed() {

@@ -11,6 +11,7 @@
 #include "server/late_replies.hpp"
 #include "server/spill_store.hpp"
 #include "sink/sink.hpp"
+#include "status/snapshot.hpp"
 #include "stream/sequencer.hpp"
 #include "stream/stall.hpp"
 #include "stream/verdict.hpp"
@@ -126,6 +127,12 @@ class open_stream {
   [[nodiscard]] bool client_vanished() const noexcept {
     return verdict_.why() == stream::verdict::cause::vanished_client;
   }
+  /// As it is now.
+  [[nodiscard]] status::open_stream snapshot() const;
+  [[nodiscard]] status::state status() const;
+  /// State: ended().
+  [[nodiscard]] status::outcome outcome() const;
+
   /// Bytes of the stream that were sent.
   [[nodiscard]] std::uint64_t length() const noexcept { return encoder_->length(); }
 
@@ -134,6 +141,13 @@ class open_stream {
   void run_exited(int status, std::string_view how);
   void no_more_clients();
   void stop(std::string_view reason);
+  /// Whether any request of those that joined is not answered yet.
+  [[nodiscard]] bool has_open_requests() const noexcept;
+  /// How many connections have joined and not left.
+  [[nodiscard]] std::size_t writers() const noexcept { return writers_.size(); }
+  /// The job that writes the stream has succeeded. Returns why that does not make it complete, and
+  /// then nothing has happened; empty: it will be committed.
+  [[nodiscard]] std::string told_to_commit();
   /// Ends even a stream that is complete.
   void cancel_commit(std::string_view reason);
 
@@ -182,6 +196,8 @@ class open_stream {
   void end(bool committed) noexcept;
   void log_committed();
   [[nodiscard]] std::string describe_content() const;
+  [[nodiscard]] awaitable<sink::failure> write_zeroes(std::uint64_t offset, std::uint64_t length);
+  [[nodiscard]] status::counters count() const noexcept;
 
   settings settings_;
   sink::sink& sink_;
@@ -201,13 +217,16 @@ class open_stream {
   std::size_t bystanders_ = 0;  ///< connections that have not written
   bool bystanders_were_told_ = false;
   bool end_is_sent_ = false;  ///< the reader may take the stream for a complete one
-  bool opened_ = false;
+  bool opened_ = false;       ///< the sink was asked to, and has to be aborted or committed;
+  bool is_open_ = false;      ///< and it is
   bool waiters_aborted_ = false;
   bool spilling_was_told_ = false;
   io::clock::time_point cancelled_at_ = io::clock::time_point::max();
   std::uint64_t sent_bytes_ = 0;     ///< of payload, by connections; of these
   std::uint64_t spliced_bytes_ = 0;  ///< from sockets
+  std::uint64_t zero_bytes_ = 0;     ///< sent beside what held_ has sent
   io::clock::time_point began_ = io::clock::now();
+  status::wall_clock::time_point began_at_ = status::wall_clock::now();
 };
 
 }  // namespace nbdstream

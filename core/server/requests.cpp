@@ -134,6 +134,7 @@ awaitable<ending> requests::write_to(open_stream& to, request r) {
   if (error == wire_error::none) answer = to.payload_arrived(on_.me, r, std::move(admitted));
   if (answer == wire_error::none && r.has(command_flag::fua)) answer = co_await to.flush(on_.me);
   if (answer) on_.replies.add(r.reply_to(), *answer);
+  on_.me.written += r.length;
   co_return std::nullopt;
 }
 
@@ -165,7 +166,10 @@ void requests::gather(const request& first) {
 
 awaitable<ending> requests::write_batch() {
   std::uint64_t due = (batch_.size() - 1) * on_.agreed.header_size();
-  for (const auto& b : batch_) due += b.data.size();
+  for (const auto& b : batch_) {
+    due += b.data.size();
+    on_.me.written += b.data.size();
+  }
   payload_.expect(due);
   const std::span<const encoding::piece> batch(batch_);
   const auto error = co_await on_.me.joined->write_batch(on_.me, batch);
@@ -191,6 +195,7 @@ awaitable<ending> requests::zero(request r) {
       if (error == wire_error::none) {
         error = *stream->payload_arrived(on_.me, r, std::move(admitted));
       }
+      if (r.type == command::write_zeroes) on_.me.written += r.length;
       if (error == wire_error::none && r.has(command_flag::fua)) {
         error = co_await stream->flush(on_.me);
       }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/server.hpp"
 
+#include "config/cli.hpp"
 #include "config/parse.hpp"
 #include "log/progress.hpp"
 #include "log/reason.hpp"
@@ -64,6 +65,7 @@ server::~server() = default;
 void server::serve_exports(std::vector<std::unique_ptr<nbd_export>> exports) {
   exports_ = std::move(exports);
   for (const auto& e : exports_) infos_.push_back(e->info());
+  speed_.resize(exports_.size());
 }
 
 std::optional<protocol::negotiator::refusal> server::gate() const {
@@ -129,7 +131,8 @@ awaitable<int> server::run() {
     scope_.spawn(run_export(*e));
     scope_.spawn(e->watch_sink());
   }
-  if (config_.progress_fd) scope_.spawn(report_progress());
+  if (config_.progress || config_.progress_fd) scope_.spawn(report_progress());
+  if (config::is_watched(config_)) scope_.spawn(watch_speed());
   try {
     start_listeners();
     if (config_.single) connections_.accept_standard_streams();
@@ -218,8 +221,40 @@ awaitable<void> server::report_progress() {
     for (const auto& e : exports_) {
       line += fmt::format("{}{} bytes", line.empty() ? "" : ", ", e->position());
     }
-    log::write_progress(*config_.progress_fd, line, config_.log_format);
+    log::write_progress(config_.progress_fd.value_or(STDERR_FILENO), line, config_.log_format);
   }
+}
+
+awaitable<void> server::watch_speed() {
+  while (!finished_) {
+    for (std::size_t i = 0; i < exports_.size(); ++i) {
+      speed_[i].look(exports_[i]->snapshot(), io::clock::now());
+    }
+    const auto next = io::clock::now() + std::chrono::seconds(1);
+    while (!finished_ && io::clock::now() < next) co_await changed_.wait(next);
+  }
+}
+
+status::process server::snapshot() const {
+  status::process p;
+  p.version = config::version();
+  p.id = ::getpid();
+  p.now = status::wall_clock::now();
+  p.began = began_;
+  p.stopping = stopping_;
+  for (std::size_t i = 0; i < exports_.size(); ++i) {
+    auto e = exports_[i]->snapshot();
+    e.speed = speed_[i].read(e);
+    p.exports.push_back(std::move(e));
+  }
+  p.connections = connections_.snapshot();
+  return p;
+}
+
+nbd_export* server::find_export(std::string_view name) noexcept {
+  const auto found =
+      std::ranges::find_if(exports_, [&](const auto& e) { return e->info().name == name; });
+  return found == exports_.end() ? nullptr : found->get();
 }
 
 awaitable<void> server::handle_signals() {
@@ -227,22 +262,26 @@ awaitable<void> server::handle_signals() {
     const auto [error, number] = co_await signals_.async_wait(asio::as_tuple(asio::use_awaitable));
     if (error || finished_) co_return;
     log_.debug("signal {}", number);
-    if (signal_ != 0) {
-      for (auto& e : exports_) {
-        e->cancel_commit(
-            fmt::format("ended by a second signal, {} ({})", number, ::sigdescr_np(number)));
-      }
-      continue;
-    }
-    signal_ = number;
-    command_was_running_ = attending();
-    aborted_before_signal_ = aborted_streams();
-    close_listeners();
-    for (auto& e : exports_) e->close();
-    terminate_command(number);
-    scope_.spawn(stop_streams());
-    changed_.notify_all();
+    begin_to_end(number);
   }
+}
+
+void server::begin_to_end(int signal) {
+  if (signal_ != 0) {
+    for (auto& e : exports_) {
+      e->cancel_commit(
+          fmt::format("ended by a second signal, {} ({})", signal, ::sigdescr_np(signal)));
+    }
+    return;
+  }
+  signal_ = signal;
+  command_was_running_ = attending();
+  aborted_before_signal_ = aborted_streams();
+  close_listeners();
+  for (auto& e : exports_) e->close();
+  terminate_command(signal);
+  scope_.spawn(stop_streams());
+  changed_.notify_all();
 }
 
 /// A client that has said NBD_CMD_DISC and closed has done its part, though not all of what it sent

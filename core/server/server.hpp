@@ -11,11 +11,14 @@
 #include "server/export.hpp"
 #include "server/listener.hpp"
 #include "server/pidfile.hpp"
+#include "status/speedometer.hpp"
 
 #include <boost/asio/signal_set.hpp>
 
+#include <csignal>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace nbdstream {
@@ -39,6 +42,15 @@ class server final : private session_host {
   /// Serves until it is over, and returns the exit status. Once.
   [[nodiscard]] awaitable<int> run();
 
+  // What is seen and told from outside, any time before run() has returned.
+
+  /// What the process is doing now.
+  [[nodiscard]] status::process snapshot() const;
+  /// The export of that name, or null.
+  [[nodiscard]] nbd_export* find_export(std::string_view name) noexcept;
+  /// Ends as at SIGTERM.
+  void stop() { begin_to_end(SIGTERM); }
+
   /// After run(): a call of a sink had not returned, so that coroutines are still there. Then the
   /// process must end with _exit(), since they use what destructors would take away.
   [[nodiscard]] bool is_unfinished() const noexcept { return unfinished_; }
@@ -57,6 +69,7 @@ class server final : private session_host {
   [[nodiscard]] std::string command_uri(const listening_socket& socket) const;
 
   [[nodiscard]] awaitable<void> handle_signals();
+  void begin_to_end(int signal);
   [[nodiscard]] awaitable<void> stop_streams();
   [[nodiscard]] awaitable<void> run_export(nbd_export& e);
   [[nodiscard]] awaitable<void> attend_command();
@@ -65,6 +78,7 @@ class server final : private session_host {
   [[nodiscard]] awaitable<void> end_command();
   [[nodiscard]] awaitable<void> watch_for_first_write();
   [[nodiscard]] awaitable<void> report_progress();
+  [[nodiscard]] awaitable<void> watch_speed();
 
   [[nodiscard]] bool any_sink_is_stuck() const;
   /// Whether every export has ended, or need not be waited for.
@@ -87,12 +101,14 @@ class server final : private session_host {
   std::vector<protocol::export_info> infos_;
   std::vector<listening_socket> sockets_;
   std::vector<std::unique_ptr<listener>> listeners_;
+  std::vector<status::speedometer> speed_;  ///< of each export
   connections connections_;
   captive_command command_;
   pidfile pidfile_;
   std::optional<int> command_status_;
   asio::signal_set signals_;
   io::async_scope scope_;
+  status::wall_clock::time_point began_ = status::wall_clock::now();
   int signal_ = 0;                           ///< the first that arrived;
   bool command_was_running_ = false;         ///< then
   std::uint64_t aborted_before_signal_ = 0;  ///< streams

@@ -35,8 +35,7 @@ session::session(const asio::any_io_executor& executor, settings s,
     : settings_(s),
       host_(host),
       log_(log),
-      on_(executor, fmt::format("connection {}", s.id), std::move(transport), s.payload_timeout,
-          log),
+      on_(executor, s.id, std::move(transport), s.payload_timeout, log),
       requests_(on_),
       request_begins_(executor),
       scope_(executor, [this](std::exception_ptr) { close(); }) {}
@@ -141,10 +140,10 @@ awaitable<disconnect> session::transmit() {
       co_return answered ? disconnect::clean : disconnect::mid_request;
     }
     if (on_.me.gone) co_return disconnect::mid_request;
-    in_request_ = true;
+    on_.me.in_request = true;
     if (peer_ != peer_state::connected) request_begins_.notify_all();
     ended = co_await requests_.serve(r);
-    in_request_ = false;
+    on_.me.in_request = false;
     if (ended) co_return *ended;
   }
 }
@@ -230,11 +229,11 @@ awaitable<void> session::watch_peer() {
 // where no reply can arrive the stream cannot be completed any more.
 void session::notice_hangup() {
   const auto& payload = requests_.incoming();
-  if (!in_request_ || payload.moves_unseen()) return;
+  if (!on_.me.in_request || payload.moves_unseen()) return;
   // A client that only stopped sending may still disconnect cleanly with what it sent before; and
-  // the exit status of --run decides also for one that does not.
+  // where something else decides, one that does not may have done its part, too.
   const bool last_request = on_.input.size() + on_.transport->unread() <= payload.due();
-  if (last_request && !on_.exported->decided_by_run()) on_.me.gone = true;
+  if (last_request && on_.exported->decided_by_disconnects()) on_.me.gone = true;
   if (on_.me.gone) on_.exported->hung_up(on_.me);
 }
 

@@ -53,6 +53,9 @@ class session {
   /// perhaps, is still to be read.
   [[nodiscard]] bool reads_last_words() const noexcept;
 
+  /// Null until it has been chosen.
+  [[nodiscard]] const nbd_export* exported() const noexcept { return on_.exported; }
+  [[nodiscard]] const client& peer() const noexcept { return on_.me; }
   [[nodiscard]] const std::string& name() const noexcept { return on_.me.name; }
 
  private:
@@ -78,7 +81,6 @@ class session {
   requests requests_;
   bool closed_ = false;
   bool lingering_ = false;
-  bool in_request_ = false;
   io::transport::peer_state peer_ = io::transport::peer_state::connected;
   io::condition request_begins_;  ///< while the peer sends no more
   io::async_scope scope_;

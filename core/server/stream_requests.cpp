@@ -129,7 +129,7 @@ awaitable<wire_error> open_stream::prepare_place(client& who, const protocol::re
   sink::failure failed;
   if (where.where == place::next) {
     if (where.zeroes > 0) {
-      failed = co_await encoder_->write_zeroes(where.zeroes_begin, where.zeroes);
+      failed = co_await write_zeroes(where.zeroes_begin, where.zeroes);
     }
     if (!failed && where.payload > 0) {
       failed = co_await encoder_->begin_data(where.begin, where.payload);
@@ -181,7 +181,7 @@ awaitable<wire_error> open_stream::write_batch(client& who,
   }
   sent_bytes_ += r.length;
   sink::failure failed;
-  if (zeroes > 0) failed = co_await encoder_->write_zeroes(r.offset - zeroes, zeroes);
+  if (zeroes > 0) failed = co_await write_zeroes(r.offset - zeroes, zeroes);
   if (!failed) failed = co_await encoder_->write_pieces(batch);
   if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
   if (over()) co_return wire_error::io;

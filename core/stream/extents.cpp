@@ -73,6 +73,7 @@ void extents::insert(map::const_iterator before, std::uint64_t begin, value v) {
 
 extents::map::iterator extents::remove(map::iterator it) {
   if (it->second.carries_data()) --with_data_;
+  bytes_ -= it->second.end - it->first;
   spilled_ -= it->second.spilled_from(it->first);
   if (spare_.size() == most_spare) return map_.erase(it);
   it->second.block.reset();
@@ -92,10 +93,12 @@ void extents::erase(std::uint64_t begin, std::uint64_t end) {
 void extents::assign(extent e) {
   if (e.begin >= e.end) return;
   erase(e.begin, e.end);
+  bytes_ += e.end - e.begin;
   auto next = map_.lower_bound(e.begin);
   if (e.what != content::memory) {
     if (next != map_.end() && next->first == e.end && next->second.what == e.what) {
       e.end = next->second.end;
+      bytes_ += next->second.end - next->first;
       next = remove(next);
     }
     if (next != map_.begin()) {

@@ -46,6 +46,8 @@ class extents {
   [[nodiscard]] std::uint64_t end() const noexcept;
   /// Whether any of them is not zeroes.
   [[nodiscard]] bool carry_data() const noexcept { return with_data_ > 0; }
+  /// All of them together, in bytes.
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   /// How much of the spill file is in use, in bytes of whole pages.
   [[nodiscard]] std::uint64_t spilled_bytes() const noexcept { return spilled_; }
   /// The same of [begin, end) alone.
@@ -89,6 +91,7 @@ class extents {
   map map_;  ///< by begin
   std::vector<map::node_type> spare_;
   std::size_t with_data_ = 0;
+  std::uint64_t bytes_ = 0;
   std::uint64_t spilled_ = 0;
 };
 

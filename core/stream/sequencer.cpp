@@ -112,6 +112,7 @@ result<placement> sequencer::write(std::uint64_t offset, std::uint64_t length) {
     p.zeroes = begin - cursor_;
     p.zeroes_begin = cursor_;
     send_now(begin, end);
+    filled_.add_data(begin, end);
     return p;
   }
   if (p.payload > 0) return hold(std::move(p));
@@ -196,6 +197,7 @@ result<placement> sequencer::place_zeroes(std::uint64_t offset, std::uint64_t le
     p.zeroes = end - cursor_;
     p.zeroes_begin = cursor_;
     send_now(begin, end);
+    filled_.add_zeroes(begin, end);
     return p;
   }
   if (holds_too_many() && begin < end) return find_no_room(std::move(p));
@@ -238,13 +240,14 @@ result<placement> sequencer::trim(std::uint64_t offset, std::uint64_t length) {
 // The way out: what is held is sent when the cursor reaches it.
 
 /// The cursor passes [begin, end), which holds no data.
-void sequencer::count_unnamed(std::uint64_t begin, std::uint64_t end) {
-  for_each_unnamed(begin, end, true, [this](range r) { named_.add_hole(r.begin, r.end); });
+void sequencer::count_unnamed(std::uint64_t begin, std::uint64_t end, coverage& in) const {
+  for_each_unnamed(begin, end, true, [&in](range r) { in.add_hole(r.begin, r.end); });
 }
 
 /// Moves the cursor to `end`, over zeroes and gaps only.
 void sequencer::skip_to(std::uint64_t end) {
-  count_unnamed(cursor_, end);
+  count_unnamed(cursor_, end, named_);
+  filled_.add_zeroes(cursor_, end);
   cursor_ = std::max(cursor_, end);
   held_.erase(0, end);
   trimmed_.erase(0, end);
@@ -308,10 +311,13 @@ std::optional<step> sequencer::next() {
   auto e = held_.first();
   if (e && e->begin == found->begin && e->carries_data()) {
     s.held = {found->begin, found->end, e->what, std::move(e->block)};
+    filled_.add_data(found->begin, found->end);
   } else {
     s.zeroes = found->end - found->begin;
     s.zeroes_begin = found->begin;
-    if (!finished_) count_unnamed(found->begin, found->end);  // finish() has counted all others
+    filled_.add_zeroes(found->begin, found->end);
+    // finish() has counted all others
+    if (!finished_) count_unnamed(found->begin, found->end, named_);
   }
   held_.erase(found->begin, found->end);
   trimmed_.erase(found->begin, found->end);
@@ -353,9 +359,15 @@ void sequencer::finish(bool pad) {
   end_of_named_ = find_end_of_named();
   finished_ = true;
   length_ = limits_.size && pad ? *limits_.size : end_of_named_;
-  const auto end = limits_.size.value_or(end_of_named_);
-  count_unnamed(cursor_, end);
-  named_.finish(end);
+  named_ = named_until_now();
+}
+
+coverage sequencer::named_until_now() const {
+  auto named = named_;
+  const auto end = limits_.size.value_or(find_end_of_named());
+  count_unnamed(cursor_, end, named);
+  named.finish(end);
+  return named;
 }
 
 }  // namespace nbdstream::stream

@@ -18,6 +18,7 @@
 
 #include "stream/coverage.hpp"
 #include "stream/extents.hpp"
+#include "stream/fill_map.hpp"
 #include "stream/window.hpp"
 
 #include <boost/container/flat_set.hpp>
@@ -88,7 +89,7 @@ class sequencer {
   /// A step carries no more of the spill file than this.
   static constexpr std::uint64_t max_spill_step = 4 << 20;  // bytes
 
-  explicit sequencer(limits l) noexcept : limits_(l), window_(l.window) {}
+  explicit sequencer(limits l) noexcept : limits_(l), window_(l.window), filled_(l.size) {}
 
   /// A request that is under way ahead of the cursor, its bytes not all there yet: nothing at or
   /// behind its offset is sent meanwhile. Ends with its life; must not outlive the sequencer.
@@ -150,12 +151,22 @@ class sequencer {
   /// now on next() gives all that is left, gaps as zeroes.
   void finish(bool pad);
 
+  /// What named() would be if finish() were called now.
+  [[nodiscard]] coverage named_until_now() const;
+
   /// What was named, and what was not; final once finish() was called.
   [[nodiscard]] const coverage& named() const noexcept { return named_; }
   /// Behind the highest byte that any request has named. State: finish() was called.
   [[nodiscard]] std::uint64_t end_of_named() const noexcept { return end_of_named_; }
 
   [[nodiscard]] std::uint64_t cursor() const noexcept { return cursor_; }
+  /// Bytes of the disk that are done with: sent or, as long as all is held until the end, held.
+  [[nodiscard]] std::uint64_t done() const noexcept {
+    const bool holds_all = limits_.mode == order::spool && !finished_;
+    return holds_all || limits_.mode == order::any ? held_.bytes() : cursor_;
+  }
+  /// The disk as the stream has filled it until now.
+  [[nodiscard]] fill_map::picture paint() const { return filled_.paint(held_); }
   /// How many requests are pending.
   [[nodiscard]] std::size_t awaited() const noexcept { return pending_.size(); }
   /// Whether a write to the spill file is under way.
@@ -193,7 +204,7 @@ class sequencer {
   template <class Action>
   void for_each_unnamed(std::uint64_t begin, std::uint64_t end, bool trimmed_too,
                         Action action) const;
-  void count_unnamed(std::uint64_t begin, std::uint64_t end);
+  void count_unnamed(std::uint64_t begin, std::uint64_t end, coverage& in) const;
   [[nodiscard]] result<placement> place_zeroes(std::uint64_t offset, std::uint64_t length);
   [[nodiscard]] std::uint64_t find_end_of_named() const;
   [[nodiscard]] bool in_order(std::uint64_t offset) const;
@@ -217,6 +228,7 @@ class sequencer {
   std::uint64_t end_of_named_ = 0;
   coverage named_;
   record record_;
+  fill_map filled_;
 };
 
 /// What of [begin, end), none of which was sent, no request has named: gaps and, where

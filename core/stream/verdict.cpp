@@ -32,8 +32,7 @@ void verdict::left(disconnect how, std::string_view who, time_point now) {
         "{} wrote and disconnected without NBD_CMD_DISC; a client that never sends it needs --run, "
         "whose exit status then tells",
         who);
-  } else if (writers_ == 0 && state_ == state::open &&
-             (decided_by_disconnects() || commit_is_wanted_)) {
+  } else if (writers_ == 0 && state_ == state::open && decided_by_disconnects()) {
     writers_are_gone();
   }
 }
@@ -42,8 +41,7 @@ void verdict::left(disconnect how, std::string_view who, time_point now) {
 void verdict::writers_are_gone() noexcept {
   // An incremental stream whose bytes nobody counts: only its connections tell whether all came.
   const bool uncounted = rules_.incremental && !rules_.expected_bytes && bystanders_ > 0;
-  const bool more_may_come =
-      decided_by_disconnects() && (!any_data_ || uncounted) && !no_more_clients_;
+  const bool more_may_come = (!any_data_ || uncounted) && !no_more_clients_;
   state_ = more_may_come ? state::settling : state::written;
 }
 
@@ -62,17 +60,25 @@ void verdict::run_exited(int status, std::string_view how, time_point now) {
   }
 }
 
-void verdict::no_more_clients() noexcept {
+void verdict::no_more_clients() {
   no_more_clients_ = true;
-  if (state_ == state::settling || (state_ == state::open && run_succeeded_)) {
+  if (rules_.told && run_succeeded_) {
+    if (accepts_writers()) fail("the command of --run has exited, and has not told to commit");
+  } else if (state_ == state::settling || (state_ == state::open && run_succeeded_)) {
     state_ = state::written;
   }
 }
 
-void verdict::told_to_commit() noexcept {
-  if (!rules_.told || !accepts_writers()) return;
-  commit_is_wanted_ = true;
-  if (writers_ == 0) state_ = state::written;
+std::string verdict::told_to_commit(const coverage& named) {
+  if (!rules_.told) {
+    return "how its clients disconnect, or the exit status of --run, decides; --end told is for "
+           "streams that are told to commit";
+  }
+  if (!accepts_writers()) return "the stream is not open any more";
+  if (writers_ > 0) return "a client that wrote is still connected";
+  auto fault = find_fault(named);
+  if (fault.empty()) state_ = state::written;
+  return fault;
 }
 
 void verdict::stop(std::string_view reason) {
@@ -126,7 +132,7 @@ void verdict::cover(const coverage& named) {
 /// What is wrong with what was named; empty: nothing.
 std::string verdict::find_fault(const coverage& named) const {
   const bool zeroes_may_be_meant =
-      rules_.decided_by_run && rules_.size_is_known && !rules_.refuse_gaps;
+      (rules_.decided_by_run || rules_.told) && rules_.size_is_known && !rules_.refuse_gaps;
   if (!named.any() && !zeroes_may_be_meant) {
     return "nothing was written: no request named a byte, and TRIM names none";
   }
@@ -151,7 +157,8 @@ std::string verdict::find_fault(const coverage& named) const {
                        fewer ? expected - named_bytes : named_bytes - expected,
                        fewer ? "fewer" : "more", expected);
   }
-  if (rules_.proven_by_coverage() && !rules_.decided_by_run && named.zeroes_were_overwritten()) {
+  if (rules_.proven_by_coverage() && !rules_.decided_by_run && !rules_.told &&
+      named.zeroes_were_overwritten()) {
     return fmt::format(
         "bytes that were named as zeroes were written again (first at {}), so that it cannot be "
         "known whether all data came: {}",

@@ -90,13 +90,11 @@ class verdict {
   /// The command of --run has ended; `how` is the reason where it failed.
   void run_exited(int status, std::string_view how, time_point now);
   /// No connection is left, and none can come.
-  void no_more_clients() noexcept;
-  /// From outside: the job that wrote the stream has succeeded, or not. Without effect unless the
-  /// rules say told.
-  void told_to_commit() noexcept;
-  void told_to_abort(std::string_view reason) {
-    if (rules_.told) fail(reason);
-  }
+  void no_more_clients();
+  /// From outside: the job that wrote the stream has succeeded. `named` is what was named until
+  /// now. Returns why the stream is not complete, and then nothing has happened; empty: it is
+  /// written.
+  [[nodiscard]] std::string told_to_commit(const coverage& named);
   /// The process is asked to end: a stream that waits for more is broken, one whose writers have
   /// all disconnected is decided now.
   void stop(std::string_view reason);
@@ -120,6 +118,8 @@ class verdict {
   [[nodiscard]] bool accepts_writers() const noexcept {
     return state_ == state::open || state_ == state::settling;
   }
+  /// How many of those that joined are connected.
+  [[nodiscard]] std::size_t writers() const noexcept { return writers_; }
   /// Whether it has failed or ended: requests of those who joined get an error.
   [[nodiscard]] bool has_failed_or_ended() const noexcept { return state_ >= state::committed; }
   /// When tick() is due, unless something else comes first.
@@ -142,8 +142,7 @@ class verdict {
   bool any_data_ = false;
   bool run_succeeded_ = false;
   bool no_more_clients_ = false;
-  bool commit_is_wanted_ = false;  ///< told to, while a writer was connected
-  std::size_t writers_ = 0;        ///< joined, and connected
+  std::size_t writers_ = 0;  ///< joined, and connected
   std::size_t bystanders_ = 0;
   time_point last_change_;   ///< when a connection came or went
   time_point writers_left_;  ///< when the last writer did

@@ -67,7 +67,19 @@ server_config odd_server(std::mt19937& random) {
   s.tls_verify_peer = random() % 2 == 0;
   s.pidfile = odd_text(random);
   s.exit_with_parent = random() % 2 == 0;
-  if (random() % 2 == 0) s.progress_fd = static_cast<int>(random() % 100);
+  s.progress = random() % 2 == 0;
+  if (!s.progress && random() % 2 == 0) s.progress_fd = static_cast<int>(random() % 100);
+  s.control = odd_text(random);
+  if (!s.control.empty()) s.control_mode = random() % 01000;
+  if (random() % 2 == 0) {
+    s.metrics =
+        listen_address{listen_address::kind::tcp, "", one_of<std::string>(random, {"h", "::1"}),
+                       1 + static_cast<std::uint32_t>(random() % 65535)};
+  }
+  s.metrics_file = odd_text(random);
+  if (random() % 2 == 0) {
+    s.log_to = one_of(random, {log::target::standard_error, log::target::journal});
+  }
   s.log_level = one_of(random, {log::level::error, log::level::warning, log::level::debug});
   s.log_format = one_of(random, {log::format::text, log::format::json});
   return s;
@@ -88,6 +100,12 @@ export_config odd_export(std::mt19937& random, std::size_t number) {
   if (random() % 2 == 0) e.gaps = one_of(random, {gaps_policy::allow, gaps_policy::refuse});
   e.pad = random() % 2 == 0;
   e.streams = random() % 5;
+  e.end = one_of(random, {end_policy::goodbye, end_policy::told});
+  e.receipt = odd_text(random);
+  if (random() % 2 == 0) {
+    e.digest = one_of(
+        random, {digest_algorithm::sha256, digest_algorithm::blake2b, digest_algorithm::xxh3});
+  }
   e.settle = odd_time(random);
   e.sink.module = "m" + odd_text(random);
   if (random() % 2 == 0) e.sink.argument = odd_text(random);

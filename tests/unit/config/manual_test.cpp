@@ -31,6 +31,7 @@ types keys_in_manual(const std::string& heading) {
 std::string word(value_type type) {
   switch (type) {
     case value_type::integer: return "integer";
+    case value_type::word_or_integer: return "text or integer";
     case value_type::boolean: return "boolean";
     case value_type::size: return "size";
     case value_type::duration: return "duration";

@@ -35,6 +35,11 @@ data-path = "copy"
 log-level = "debug"
 log-format = "json"
 progress = 7
+control = "/run/control"
+control-mode = "0660"
+metrics = 9110
+metrics-file = "/run/metrics"
+log = "journal"
 tls = "require"
 tls-certificates = "/certs"
 tls-psk = "/keys"
@@ -51,6 +56,9 @@ spill-limit = 4096
 gaps = "allow"
 pad = false
 streams = 1
+end = "told"
+receipt = "/run/receipt"
+digest = "blake2b"
 settle = "0.5s"
 [export.sink]
 module = "socket"
@@ -86,6 +94,11 @@ beta = true
                               "--log-format",
                               "json",
                               "--progress=7",
+                              "--control=/run/control",
+                              "--control-mode=660",
+                              "--metrics=127.0.0.1:9110",
+                              "--metrics-file=/run/metrics",
+                              "--log=journal",
                               "--tls=require",
                               "--tls-certificates=/certs",
                               "--tls-psk=/keys",
@@ -111,6 +124,9 @@ beta = true
                               "--no-pad",
                               "--streams",
                               "1",
+                              "--end=told",
+                              "--receipt=/run/receipt",
+                              "--digest=blake2b",
                               "--settle",
                               "0.5",
                               "--sink",
@@ -163,7 +179,7 @@ TEST(Toml, KeepsTheOrderAndThePlacesOfSettings) {
 
 TEST(Toml, NamesThePlaceOfEveryFault) {
   const std::pair<std::string_view, std::vector<std::string_view>> table[] = {
-      {"[server]\nlog = 1", {"f.toml:2:1: ", "unknown key \"log\" in [server]"}},
+      {"[server]\nlisteners = 1", {"f.toml:2:1: ", "unknown key \"listeners\" in [server]"}},
       {"[server]\ngrase = 1", {"f.toml:2:1: ", "in [server]; did you mean \"grace\"?"}},
       {"[[export]]\n  siz = 1", {"f.toml:2:3: ", "in [[export]]; did you mean \"size\"?"}},
       {"[sever]\n", {"f.toml:1:", "\"sever\"", "mean \"server\""}},
@@ -174,7 +190,7 @@ TEST(Toml, NamesThePlaceOfEveryFault) {
       {"[server]\nunix = 'x'", {"f.toml:2:1: ", "listen = \"unix:PATH\""}},
       {"[server]\nrun = 5", {"f.toml:2:7: run must be a string"}},
       {"[server]\nsingle = 'yes'", {"f.toml:2:10: single must be true or false"}},
-      {"[server]\nprogress = '2'", {"f.toml:2:12: progress must be a whole number"}},
+      {"[server]\nprogress = 'x'", {"f.toml:2:12: progress: ", "\"x\""}},
       {"[server]\ngrace = 0.5", {"f.toml:2:9: grace must be a time"}},
       {"[server]\ngrace = 'x'", {"f.toml:2:9: grace: \"x\" is not a time"}},
       {"[server]\nlisten = ['unix:-', 5]", {"f.toml:2:21: listen must be"}},

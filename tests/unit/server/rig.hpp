@@ -54,7 +54,7 @@ inline void spawn(asio::io_context& loop, awaitable<void> task, bool* done = nul
 class fake_client {
  public:
   fake_client(const asio::any_io_executor& executor, std::string name)
-      : tape_(executor), output_(executor, transport_), me{std::move(name), replies_} {}
+      : tape_(executor), output_(executor, transport_), me{1, std::move(name), replies_} {}
   [[nodiscard]] std::size_t late_replies() {
     return output_.queue().size() / protocol::simple_reply_size;
   }

@@ -16,7 +16,7 @@ namespace {
 /// passed.
 state outcome(completeness rules, const std::string& events, const coverage& named) {
   verdict v(rules, start);
-  play(v, events);
+  play(v, events, named);
   if (v.current() == state::settling) v.tick(v.next_at());
   if (v.current() == state::written) v.cover(named);
   return v.current();
@@ -59,13 +59,37 @@ TEST(Verdict, WithoutBothTheCleanDisconnectsDecide) {
 TEST(Verdict, ToldDecidesWhateverDisconnectsSay) {
   constexpr row table[] = {
       {"jdc", state::open},      {"jde", state::open},   {"jdct", state::complete},
-      {"jdet", state::complete}, {"jdt", state::open},   {"jdtc", state::complete},
-      {"jdca", state::failed},   {"jdm", state::failed}, {"jda", state::failed},
-      {"jdcs", state::failed},
+      {"jdet", state::complete}, {"jdt", state::open},   {"jdtc", state::open},
+      {"jdcf", state::failed},   {"jdm", state::failed}, {"jdcn", state::open},
+      {"jdcs", state::failed},   {"t", state::complete}, {"jdctf", state::failed},
   };
   for (const auto& r : table) {
     EXPECT_EQ(outcome(by_being_told(), r.events, some_missing()), r.then) << r.events;
   }
+}
+
+TEST(Verdict, ToldWithRunMustHappenBeforeTheCommandEnds) {
+  auto rules = by_run();
+  rules.told = true;
+  constexpr row table[] = {
+      {"jdct0n", state::complete}, {"jdc0n", state::failed},   {"jdc0nt", state::failed},
+      {"jdct1", state::failed},    {"jdc0t", state::complete}, {"jdc1t", state::failed},
+  };
+  for (const auto& r : table) EXPECT_EQ(outcome(rules, r.events, all_named()), r.then) << r.events;
+}
+
+TEST(Verdict, ToldTooEarlyChangesNothingAndSaysWhy) {
+  auto rules = by_being_told();
+  rules.refuse_gaps = true;
+  verdict v(rules, start);
+  play(v, "jd");
+  EXPECT_NE(v.told_to_commit(all_named()).find("still connected"), std::string::npos);
+  play(v, "c");
+  EXPECT_NE(v.told_to_commit(some_missing()).find("512 bytes"), std::string::npos);
+  EXPECT_EQ(v.current(), state::open);
+  EXPECT_EQ(v.told_to_commit(zeroes_overwritten()), "") << "a mirror that zeroed first";
+  EXPECT_EQ(v.current(), state::written);
+  EXPECT_NE(v.told_to_commit(all_named()), "") << "twice";
 }
 
 TEST(Verdict, StreamAfterAVanishedClientMustNameEveryByteWhateverGapsSays) {
@@ -233,7 +257,7 @@ TEST(Verdict, SaysWhatHelps) {
 /// Whatever comes in whatever order, there is one end, and a commit only where every rule holds.
 TEST(Verdict, RandomEventsNeverCommitWhatTheRulesForbid) {
   std::mt19937 random(1);  // NOLINT(cert-msc51-cpp): the same events in every run
-  const std::string letters = "jjjdddcccem01nfsta";
+  const std::string letters = "jjjdddcccem01nfst";
   for (int round = 0; round < 20000; ++round) {
     completeness rules;
     rules.decided_by_run = random() % 3 == 0;
@@ -251,18 +275,18 @@ TEST(Verdict, RandomEventsNeverCommitWhatTheRulesForbid) {
       if ((event == 'c' || event == 'e' || event == 'm') && writers == 0) continue;
       writers += event == 'j' ? 1 : event == 'c' || event == 'e' || event == 'm' ? -1 : 0;
       const bool by_disconnects = !rules.decided_by_run && !rules.told;
-      broken |= event == 'm' || event == '1' || event == 'f' || (event == 'a' && rules.told);
+      broken |= event == 'm' || event == '1' || event == 'f';
       broken |= event == 'e' && by_disconnects;
       broken |= event == 's' && v.current() == state::open;
       events += event;
-      play(v, std::string(1, event));
+      play(v, std::string(1, event), named);
       if (v.current() == state::written) v.cover(named);
     }
     SCOPED_TRACE(events);
     if (v.current() != state::complete) continue;
     EXPECT_FALSE(broken);
     const bool every_byte = rules.refuse_gaps || rules.follows_vanished_client;
-    const bool proves = rules.decided_by_run || !named.zeroes_were_overwritten();
+    const bool proves = rules.decided_by_run || rules.told || !named.zeroes_were_overwritten();
     EXPECT_TRUE(!every_byte || (named.complete() && proves));
     if (rules.decided_by_run) {
       EXPECT_NE(events.find('0'), std::string::npos);
@@ -270,7 +294,7 @@ TEST(Verdict, RandomEventsNeverCommitWhatTheRulesForbid) {
     if (rules.told) {
       EXPECT_NE(events.find('t'), std::string::npos);
     }
-    if (!rules.decided_by_run && !rules.told) {
+    if (!rules.decided_by_run) {
       EXPECT_EQ(writers, 0);
     }
   }

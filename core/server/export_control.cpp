@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What is told to an export from outside, and what can be seen of it there.
+#include "server/export.hpp"
+
+#include <fmt/format.h>
+
+namespace nbdstream {
+
+using result = nbd_export::told::result;
+
+awaitable<nbd_export::told> nbd_export::commit() {
+  told answer{.what = result::conflict, .why = {}, .stream = {}};
+  if (settings_.told && attached_ == 0 && zeroes_may_be_meant()) begin_stream();
+  const auto stream = current_;
+  if (!stream) {
+    answer.why = "no stream is open: no client has written";
+    co_return answer;
+  }
+  if (stream->has_open_requests()) {
+    answer.why = "a client's request is not answered yet";
+    co_return answer;
+  }
+  const auto until = io::clock::now() + settings_.run_grace;
+  while (settings_.told && stream->accepts_writers() && stream->writers() > 0 &&
+         io::clock::now() < until) {
+    co_await changed_.wait_with_second_look(until);
+  }
+  if (stream->accepts_writers()) answer.why = stream->told_to_commit();
+  if (!answer.why.empty()) co_return answer;
+  const bool failed_before = stream->state() == stream::verdict::state::failed;
+  while (!stream->ended()) co_await changed_.wait();
+  answer.stream = stream->outcome();
+  answer.why = answer.stream.reason;
+  if (!failed_before) answer.what = answer.stream.committed ? result::done : result::failed;
+  co_return answer;
+}
+
+awaitable<nbd_export::told> nbd_export::abort(std::string reason) {
+  told answer{.what = result::conflict, .why = "no stream is open", .stream = {}};
+  const auto stream = current_;
+  if (!stream) co_return answer;
+  stream->fail(reason.empty() ? "told to abort" : fmt::format("told to abort: {}", reason));
+  while (!stream->ended()) co_await changed_.wait();
+  answer.stream = stream->outcome();
+  if (answer.stream.committed) {
+    answer.why = "the stream was committed already";
+    co_return answer;
+  }
+  answer.what = result::done;
+  answer.why.clear();
+  co_return answer;
+}
+
+awaitable<std::optional<status::outcome>> nbd_export::next_outcome() {
+  const auto before = committed_ + aborted_;
+  while (!ended() && committed_ + aborted_ == before) co_await changed_.wait();
+  if (recent_.empty()) co_return std::nullopt;
+  co_return recent_.back();
+}
+
+status::exported nbd_export::snapshot() const {
+  status::exported s;
+  s.name = settings_.config.name;
+  s.description = settings_.config.description;
+  s.sink = settings_.config.sink.module;
+  s.size = settings_.config.size;
+  s.streams = settings_.config.streams;
+  s.committed = committed_;
+  s.aborted = aborted_;
+  s.last_commit = last_commit_;
+  s.count = counted_;
+  s.recent = recent_;
+  if (current_) {
+    s.current = current_->snapshot();
+    s.count += s.current->count;
+  }
+  s.now = ended()      ? status::state::ended
+          : is_stuck() ? status::state::stuck
+          : current_   ? current_->status()
+                       : status::state::waiting_for_client;
+  return s;
+}
+
+}  // namespace nbdstream
