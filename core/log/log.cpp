@@ -2,12 +2,12 @@
 #include "log/log.hpp"
 
 #include "log/json.hpp"
+#include "log/timestamp.hpp"
 #include "log/utf8.hpp"
 
 #include <poll.h>
 #include <unistd.h>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -74,11 +74,8 @@ void write_or_drop(int fd, std::string_view text) noexcept {
 std::string render(format form, level l, std::string_view text) {
   std::string out;
   if (form == format::json) {
-    const auto now =
-        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    const auto ms = now.time_since_epoch().count() % 1000;
-    out = fmt::format(R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}","message":")",
-                      fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, name(l));
+    out = fmt::format(R"({{"time":"{}","level":"{}","message":")",
+                      timestamp(std::chrono::system_clock::now()), name(l));
     append_json(out, text);
     return out += "\"}\n";
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "log/utf8.hpp"
 
+#include <algorithm>
+
 namespace nbdstream::log {
 
 std::size_t sequence_length(std::string_view text) noexcept {
@@ -17,6 +19,16 @@ std::size_t sequence_length(std::string_view text) noexcept {
   const bool surrogate = first == 0xed && second > 0x9f;
   const bool beyond = first == 0xf4 && second > 0x8f;
   return overlong || surrogate || beyond ? 0 : length;
+}
+
+std::string to_utf8(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const auto length = sequence_length(text);
+    out += length > 0 ? text.substr(0, length) : "\xef\xbf\xbd";
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
 }
 
 }  // namespace nbdstream::log
