@@ -114,10 +114,9 @@ std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executo
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     const auto& e = config.exports[i];
     const bool copy_only = config.server.path == config::data_path::copy;
-    const auto label = e.name.empty() ? std::string() : fmt::format("export \"{}\": ", e.name);
-    auto made = std::make_unique<sink::module_sink>(executor, std::move(chosen[i].module),
-                                                    std::move(chosen[i].settings),
-                                                    config.server.grace, label, log, copy_only);
+    auto made = std::make_unique<sink::module_sink>(
+        executor, std::move(chosen[i].module), std::move(chosen[i].settings), config.server.grace,
+        log::context(log, log::about_export(e.name)), copy_only);
     nbd_export::settings s;
     s.config = e;
     s.order = to_order(e);

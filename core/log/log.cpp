@@ -13,7 +13,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <iterator>
+#include <variant>
 
 namespace nbdstream::log {
 namespace {
@@ -44,6 +46,20 @@ void append_text(std::string& out, std::string_view text) {
   }
 }
 
+/// `,"name":value`. What is no number in JSON (infinite, say) is null.
+void append_member(std::string& out, const field& f) {
+  fmt::format_to(std::back_inserter(out), ",\"{}\":", f.name);
+  if (const auto* const text = std::get_if<std::string_view>(&f.value)) {
+    out += '"';
+    append_json(out, *text);
+    out += '"';
+  } else if (const auto* const real = std::get_if<double>(&f.value)) {
+    out += std::isfinite(*real) ? fmt::format("{:.3f}", *real) : "null";
+  } else {
+    out += std::to_string(std::get<std::uint64_t>(f.value));
+  }
+}
+
 /// Whether `fd` takes anything within what is left until then.
 bool writable(int fd, std::chrono::steady_clock::time_point until) noexcept {
   using std::chrono::milliseconds;
@@ -71,13 +87,15 @@ void write_or_drop(int fd, std::string_view text) noexcept {
 
 }  // namespace
 
-std::string render(format form, level l, std::string_view text) {
+std::string render(format form, level l, std::string_view text, fields about) {
   std::string out;
   if (form == format::json) {
     out = fmt::format(R"({{"time":"{}","level":"{}","message":")",
                       timestamp(std::chrono::system_clock::now()), name(l));
     append_json(out, text);
-    return out += "\"}\n";
+    out += '"';
+    for (const auto& f : about) append_member(out, f);
+    return out += "}\n";
   }
   out = "nbdstream: ";
   // As nbdkit and coreutils do, an ordinary line does not say that it is one.
@@ -86,8 +104,8 @@ std::string render(format form, level l, std::string_view text) {
   return out += '\n';
 }
 
-void logger::line(level l, std::string_view text) noexcept try {
-  if (enabled(l)) write_or_drop(fd_, render(format_, l, text));
+void logger::write(level l, std::string_view text, fields about) noexcept try {
+  write_or_drop(fd_, render(format_, l, text, about));
 } catch (...) {
   // Only out of memory comes here, and then the line is lost.
 }

@@ -4,25 +4,24 @@
 #ifndef NBDSTREAM_LOG_LOG_HPP
 #define NBDSTREAM_LOG_LOG_HPP
 
-#include <fmt/core.h>
+#include "log/field.hpp"
+#include "log/levels.hpp"
 
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace nbdstream::log {
 
-enum class level { error = 1, warning, info, debug };
 enum class format { text, json };
 enum class target { standard_error, journal };
 
 /// One line, with its end. `text` may hold anything, also from a peer: control characters are made
-/// visible, and JSON is valid.
-[[nodiscard]] std::string render(format form, level l, std::string_view text);
+/// visible, and JSON is valid. Text does not show the fields.
+[[nodiscard]] std::string render(format form, level l, std::string_view text, fields about = {});
 
 /// Writes lines; cheap to pass by reference, constructed once in main(). Each line is one write(2),
 /// so that lines of several threads and processes do not mix. Thread-safe.
-class logger {
+class logger : public levels<logger> {
  public:
   /// `fd` is borrowed. Lines above `limit` are dropped.
   explicit logger(level limit = level::info, format form = format::text, int fd = 2) noexcept
@@ -38,32 +37,15 @@ class logger {
   }
   [[nodiscard]] bool enabled(level l) const noexcept { return l <= limit_; }
 
-  template <class... Args>
-  void error(fmt::format_string<Args...> text, Args&&... args) {
-    log(level::error, text, std::forward<Args>(args)...);
-  }
-  template <class... Args>
-  void warning(fmt::format_string<Args...> text, Args&&... args) {
-    log(level::warning, text, std::forward<Args>(args)...);
-  }
-  template <class... Args>
-  void info(fmt::format_string<Args...> text, Args&&... args) {
-    log(level::info, text, std::forward<Args>(args)...);
-  }
-  template <class... Args>
-  void debug(fmt::format_string<Args...> text, Args&&... args) {
-    log(level::debug, text, std::forward<Args>(args)...);
+  /// `text` may hold anything, as in render().
+  void line(level l, std::string_view text, fields about = {}) noexcept {
+    if (enabled(l)) write(l, text, about);
   }
 
-  /// `text` may hold anything, as in render().
-  virtual void line(level l, std::string_view text) noexcept;
+ protected:
+  virtual void write(level l, std::string_view text, fields about) noexcept;
 
  private:
-  template <class... Args>
-  void log(level l, fmt::format_string<Args...> text, Args&&... args) {
-    if (enabled(l)) line(l, fmt::format(text, std::forward<Args>(args)...));
-  }
-
   level limit_;
   format format_;
   int fd_;

@@ -6,7 +6,7 @@
 #include "io/output.hpp"
 #include "io/transport.hpp"
 #include "io/watchdog.hpp"
-#include "log/log.hpp"
+#include "log/context.hpp"
 #include "protocol/terms.hpp"
 #include "server/client.hpp"
 #include "server/export.hpp"
@@ -31,7 +31,7 @@ struct connection {
         deadline(executor),
         payload_timeout(patience),
         me{id, fmt::format("connection {}", id), replies},
-        log(to) {}
+        log(to, {.label = me.name, .exported = {}, .stream = {}, .connection = id}) {}
 
   std::unique_ptr<io::transport> transport;
   io::input input;
@@ -40,7 +40,7 @@ struct connection {
   io::watchdog deadline;
   io::clock::duration payload_timeout;  ///< how long a payload, or a reply, may make no progress
   client me;
-  log::logger& log;
+  log::context log;  ///< what is said of this connection
 
   /// A payload that is not looked at, or a long reply, must make some progress within the deadline,
   /// not arrive or leave as a whole.

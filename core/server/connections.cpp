@@ -52,7 +52,7 @@ bool connections::read_last_words() const {
 void connections::make_room() {
   if (std::ranges::count_if(sessions_, &session::negotiating) < max_negotiating) return;
   const auto oldest = std::ranges::find_if(sessions_, &session::negotiating);
-  log_.info("{}: closed in the handshake to make room for others", oldest->name());
+  oldest->log().info("closed in the handshake to make room for others");
   oldest->close();
 }
 
@@ -95,7 +95,7 @@ awaitable<void> connections::serve_one(std::list<session>::iterator place) {
   try {
     co_await place->run();
   } catch (...) {
-    log_.error("{}: closed: {}", place->name(), log::reason(std::current_exception()));
+    place->log().error("closed: {}", log::reason(std::current_exception()));
   }
   sessions_.erase(place);
   changed_.notify_all();

@@ -46,14 +46,13 @@ nbd_export::nbd_export(asio::any_io_executor executor, settings s, std::unique_p
     : executor_(std::move(executor)),
       settings_(std::move(s)),
       sink_(std::move(sink)),
-      log_(log),
+      log_(log, log::about_export(settings_.config.name)),
       changed_(executor_),
       server_changed_(server_changed),
       readers_(executor_) {
   const auto& c = settings_.config;
   info_ = {c.name, c.description, c.size.value_or(config::unknown_size),
            offered(settings_.order, settings_.one_connection)};
-  if (!c.name.empty()) label_ = fmt::format("export \"{}\": ", c.name);
 }
 
 void nbd_export::attach() {
@@ -116,7 +115,6 @@ void nbd_export::begin_stream() {
   const auto& c = settings_.config;
   open_stream::settings s;
   s.id = committed_ + aborted_ + 1;
-  s.label = fmt::format("{}stream {}", label_, s.id);
   s.export_name = c.name;
   s.limits.size = c.size;
   s.limits.max_stream = c.max_stream;
@@ -139,7 +137,9 @@ void nbd_export::begin_stream() {
   s.complete_when.expected_bytes = c.expect_bytes;
   s.complete_when.settle = c.settle;
   s.complete_when.run_grace = settings_.run_grace;
-  current_ = std::make_shared<open_stream>(executor_, std::move(s), *sink_, log_, changed_);
+  auto log = log_.inside(fmt::format("stream {}", s.id));
+  log.about().stream = s.id;
+  current_ = std::make_shared<open_stream>(executor_, std::move(s), *sink_, log, changed_);
   current_->bystanders(bystanders_);
   if (run_succeeded_) current_->run_exited(0, {});
 }
@@ -222,7 +222,7 @@ awaitable<void> nbd_export::watch_sink() {
     next_line = io::clock::now() + stuck_interval;
     const auto waited =
         std::chrono::duration_cast<std::chrono::seconds>(io::clock::now() - asked_at);
-    log_.error("{}{}: a call{} has not returned for {}; {}", label_, sink_->name(),
+    log_.error("{}: a call{} has not returned for {}; {}", sink_->name(),
                what == activity::aborting ? " that aborts a stream" : "", waited,
                what == activity::aborting ? "no other stream of this export begins before it does"
                                           : "this export serves no stream as long as that lasts");

@@ -156,9 +156,8 @@ class nbd_export {
   asio::any_io_executor executor_;
   settings settings_;
   protocol::export_info info_;
-  std::string label_;
   std::unique_ptr<sink::sink> sink_;
-  log::logger& log_;
+  log::context log_;
   io::condition changed_;
   io::condition& server_changed_;
   io::fair_mutex readers_;

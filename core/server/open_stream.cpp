@@ -18,10 +18,10 @@ using state_of = stream::verdict::state;
 using time_point = io::clock::time_point;
 
 open_stream::open_stream(const asio::any_io_executor& executor, settings s, sink::sink& sink,
-                         log::logger& log, io::condition& changed)
+                         log::context log, io::condition& changed)
     : settings_(std::move(s)),
       sink_(sink),
-      log_(log),
+      log_(std::move(log)),
       changed_(changed),
       order_(settings_.limits),
       verdict_(settings_.complete_when, io::clock::now()),
@@ -33,7 +33,8 @@ open_stream::open_stream(const asio::any_io_executor& executor, settings s, sink
       room_(executor) {}
 
 void open_stream::join(client& who) {
-  log_.debug("{}: joined by {}", settings_.label, who.name);
+  const log::field by[] = {{"connection", who.id}};
+  log_.line(log::level::debug, "joined by " + who.name, by);
   writers_.push_back(&who);
   verdict_.joined();
   changed_.notify_all();
@@ -59,9 +60,7 @@ void open_stream::tell_of_bystanders() {
   if (state() != state_of::settling || bystanders_ == 0) return;
   if (std::exchange(bystanders_were_told_, true)) return;
   log_.info(
-      "{}: every writer has disconnected, but {} that {} not written may yet do so: waiting for {} "
-      "end",
-      settings_.label,
+      "every writer has disconnected, but {} that {} not written may yet do so: waiting for {} end",
       bystanders_ == 1 ? "1 connection" : fmt::format("{} connections", bystanders_),
       bystanders_ == 1 ? "has" : "have", bystanders_ == 1 ? "its" : "their");
 }
@@ -118,12 +117,12 @@ void open_stream::verdict_changed() {
 void open_stream::cancel_commit(std::string_view reason) {
   if (state() != state_of::complete) return;
   if (!end_is_sent_) return fail(reason);
-  log_.warning("{}: {}, but its end has been sent: waiting for the sink", settings_.label, reason);
+  log_.warning("{}, but its end has been sent: waiting for the sink", reason);
 }
 
 awaitable<sink::failure> open_stream::open_sink() {
   opened_ = true;
-  log_.debug("{}: opening the sink", settings_.label);
+  log_.debug("opening the sink");
   // A named object: GCC 12 destroys a braced temporary beside co_await at the wrong address.
   const sink::stream_info info{settings_.id, settings_.limits.size, settings_.export_name};
   auto failed = co_await encoder_->open(info);
@@ -204,9 +203,13 @@ awaitable<sink::failure> open_stream::skip_gap() {
   }
   const auto count = order_.close_gap();
   if (stall_.gap_was_skipped()) {
-    log_.info(
-        "{}: {}: sent as {} zeroes, and later gaps will not wait; --order spill waits for them",
-        settings_.label, what, count);
+    const log::field where[] = {{"offset", order_.cursor() - count}};
+    log_.line(
+        log::level::info,
+        fmt::format(
+            "{}: sent as {} zeroes, and later gaps will not wait; --order spill waits for them",
+            what, count),
+        where);
   }
   const auto failed = co_await write_zeroes(order_.cursor() - count, count);
   moved();
@@ -256,7 +259,7 @@ awaitable<void> open_stream::finish() {
   } else {
     const auto when =
         length() == 0 ? "before anything was sent" : fmt::format("after {} bytes", length());
-    log_.error("{}: aborted {}: {}", settings_.label, when, verdict_.reason());
+    log_.error("aborted {}: {}", when, verdict_.reason());
   }
 }
 
@@ -292,12 +295,11 @@ void open_stream::log_committed() {
         history.ahead, history.distance, order_.memory().peak(), history.spilled);
   }
   const std::chrono::duration<double> took = io::clock::now() - began_;
-  log_.info("{}: committed, {}, in {:.2f} s; {}", settings_.label, describe_content(), took.count(),
-            order);
+  log_.info("committed, {}, in {:.2f} s; {}", describe_content(), took.count(), order);
   log_.debug(
-      "{}: of its payload {} bytes were spliced from sockets, {} came from the spill "
+      "of its payload {} bytes were spliced from sockets, {} came from the spill "
       "file, {} were copied",
-      settings_.label, spliced_bytes_, held_.spilled_bytes(),
+      spliced_bytes_, held_.spilled_bytes(),
       sent_bytes_ - spliced_bytes_ + held_.sent_bytes() - held_.spilled_bytes());
 }
 

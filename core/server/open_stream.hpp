@@ -4,7 +4,7 @@
 
 #include "encoding/encoder.hpp"
 #include "io/condition.hpp"
-#include "log/log.hpp"
+#include "log/context.hpp"
 #include "protocol/request.hpp"
 #include "server/client.hpp"
 #include "server/held_data.hpp"
@@ -35,7 +35,6 @@ class open_stream {
  public:
   struct settings {
     std::uint64_t id = 1;
-    std::string label;  ///< begins its log lines
     std::string export_name;
     stream::sequencer::limits limits;
     io::clock::duration stall = std::chrono::seconds(2);  ///< how long a full window waits
@@ -45,9 +44,9 @@ class open_stream {
     spill_store::settings spill;
   };
 
-  /// `sink` and `log` are borrowed until finish() has returned, `changed` for good: it is notified
-  /// when what the owner must act on may have changed, the verdict or next_action_at().
-  open_stream(const asio::any_io_executor& executor, settings s, sink::sink& sink, log::logger& log,
+  /// `sink`, and where `log` goes, are borrowed until finish() has returned, `changed` for good: it
+  /// is notified when what the owner must act on may have changed, the verdict or next_action_at().
+  open_stream(const asio::any_io_executor& executor, settings s, sink::sink& sink, log::context log,
               io::condition& changed);
 
   // What connections do.
@@ -201,7 +200,7 @@ class open_stream {
 
   settings settings_;
   sink::sink& sink_;
-  log::logger& log_;
+  log::context log_;
   io::condition& changed_;
   stream::sequencer order_;
   stream::verdict verdict_;

@@ -38,8 +38,11 @@ awaitable<ending> requests::serve(request r) {
 /// One line a connection: a peer must not be able to flood the log.
 void requests::log_refusal(const request& r, std::string_view why) {
   const auto level = std::exchange(refused_before_, true) ? log::level::debug : log::level::info;
-  on_.log.line(level, fmt::format("{}: {} of {} bytes at {} refused: {}", on_.me.name,
-                                  protocol::name_of(r.type), r.length, r.offset, why));
+  const log::field where[] = {{"offset", r.offset}};
+  on_.log.line(level,
+               fmt::format("{} of {} bytes at {} refused: {}", protocol::name_of(r.type), r.length,
+                           r.offset, why),
+               where);
 }
 
 awaitable<ending> requests::refuse(request r, protocol::verdict v) {

@@ -207,8 +207,8 @@ awaitable<void> server::watch_for_first_write() {
   for (const auto& e : exports_) {
     if (written(e)) continue;
     client_timed_out_ = true;
-    log_.error("export \"{}\": no client wrote anything within {}; see --client-timeout",
-               e->info().name, config::format_duration(time));
+    log_of(*e).error("no client wrote anything within {}; see --client-timeout",
+                     config::format_duration(time));
     e->stop("no client wrote anything");
   }
   if (client_timed_out_ && attending()) terminate_command(SIGTERM);
@@ -360,14 +360,21 @@ std::uint64_t server::aborted_streams() const {
   return count;
 }
 
+/// For lines that name the export even where its name is empty.
+log::context server::log_of(const nbd_export& e) const {
+  auto about = log::about_export(e.info().name);
+  about.label = fmt::format("export \"{}\"", e.info().name);
+  return {log_, std::move(about)};
+}
+
 /// A signal has come: which exports have not served all their streams, for the log.
 bool server::name_outstanding() const {
   bool any = false;
   for (const auto& e : exports_) {
     if (e->outstanding() == 0) continue;
     any = true;
-    log_.error("export \"{}\": ended by signal {} ({}) with {} of its streams outstanding",
-               e->info().name, signal_, ::sigdescr_np(signal_), e->outstanding());
+    log_of(*e).error("ended by signal {} ({}) with {} of its streams outstanding", signal_,
+                     ::sigdescr_np(signal_), e->outstanding());
   }
   return any;
 }

@@ -90,6 +90,7 @@ class server final : private session_host {
   void stop_exports(std::string_view reason);
   [[nodiscard]] std::uint64_t aborted_streams() const;
   [[nodiscard]] bool name_outstanding() const;
+  [[nodiscard]] log::context log_of(const nbd_export& e) const;
   [[nodiscard]] int exit_status();
 
   asio::any_io_executor executor_;

@@ -34,7 +34,6 @@ session::session(const asio::any_io_executor& executor, settings s,
                  std::unique_ptr<io::transport> transport, session_host& host, log::logger& log)
     : settings_(s),
       host_(host),
-      log_(log),
       on_(executor, s.id, std::move(transport), s.payload_timeout, log),
       requests_(on_),
       request_begins_(executor),
@@ -91,12 +90,13 @@ awaitable<bool> session::negotiate() {
     if (unsent) co_return false;
     output.clear();
     if (handshake.current() == state::violated) {
-      log_.info("{}: closed in the handshake: {}", name(), handshake.why());
+      on_.log.info("closed in the handshake: {}", handshake.why());
     }
     if (handshake.current() == state::transmission) {
       on_.agreed = handshake.agreed();
       on_.replies.agree_on(on_.agreed.reply_form);
       on_.exported = &host_.export_at(handshake.chosen());
+      on_.log.about().exported = on_.exported->info().name;
       co_return true;
     }
     if (handshake.current() == state::starttls) {
@@ -118,12 +118,12 @@ awaitable<bool> session::start_tls() {
   // What came in the clear behind the option, by whomever, must not pass for what came encrypted. A
   // client waits for our answer; what else is on its way is no TLS, and fails the handshake.
   if (on_.input.size() > 0) {
-    log_.info("{}: closed in the handshake: plaintext behind STARTTLS", name());
+    on_.log.info("closed in the handshake: plaintext behind STARTTLS");
     co_return false;
   }
   const auto error = co_await on_.transport->secure();
   if (error && !closed_) {
-    log_.info("{}: closed: the TLS handshake failed: {}", name(), error.message());
+    on_.log.info("closed: the TLS handshake failed: {}", error.message());
   }
   co_return !error;
 }
@@ -168,7 +168,7 @@ awaitable<ending> session::next_request(protocol::request& into) {
   }
   const auto decoded = protocol::decode_request(on_.input.front(header), on_.agreed);
   if (!decoded) {
-    log_.info("{}: closed: no request where one was due", name());
+    on_.log.info("closed: no request where one was due");
     co_return disconnect::mid_request;
   }
   on_.input.consume(header);
@@ -211,7 +211,7 @@ awaitable<void> session::watch_deadline() {
     const bool expired = co_await on_.deadline.expired();
     if (!expired) co_return;
     if (on_.makes_progress()) continue;
-    if (!lingering_) log_.info("{}: timed out, closed", name());
+    if (!lingering_) on_.log.info("timed out, closed");
     close();
   }
 }

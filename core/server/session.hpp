@@ -56,7 +56,7 @@ class session {
   /// Null until it has been chosen.
   [[nodiscard]] const nbd_export* exported() const noexcept { return on_.exported; }
   [[nodiscard]] const client& peer() const noexcept { return on_.me; }
-  [[nodiscard]] const std::string& name() const noexcept { return on_.me.name; }
+  [[nodiscard]] log::context& log() noexcept { return on_.log; }
 
  private:
   [[nodiscard]] awaitable<stream::disconnect> serve_client();
@@ -76,7 +76,6 @@ class session {
 
   settings settings_;
   session_host& host_;
-  log::logger& log_;
   connection on_;
   requests requests_;
   bool closed_ = false;

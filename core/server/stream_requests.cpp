@@ -116,11 +116,15 @@ awaitable<open_stream::admitted> open_stream::admit(client& who, protocol::reque
 void open_stream::tell_of_spilling() {
   if (settings_.limits.mode == stream::order::spool || std::exchange(spilling_was_told_, true))
     return;
-  log_.info(
-      "{}: {} bytes are held in memory, since nothing has come for the bytes from {} on; what else "
-      "is ahead of them goes to a file in {} (--order window gives up gaps of clients that skip "
-      "zeroes on purpose)",
-      settings_.label, order_.memory().used(), order_.cursor(), settings_.spill.directory);
+  const log::field where[] = {{"offset", order_.cursor()}};
+  log_.line(
+      log::level::info,
+      fmt::format(
+          "{} bytes are held in memory, since nothing has come for the bytes from {} on; what else "
+          "is ahead of them goes to a file in {} (--order window gives up gaps of clients that "
+          "skip zeroes on purpose)",
+          order_.memory().used(), order_.cursor(), settings_.spill.directory),
+      where);
 }
 
 /// What must happen before the payload can go to its place.

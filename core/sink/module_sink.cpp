@@ -24,14 +24,12 @@ io::clock::time_point wake_at(const nbdstream_wait& wait) {
 }  // namespace
 
 module_sink::module_sink(const asio::any_io_executor& executor, module m, settings options,
-                         io::clock::duration grace, std::string label, log::logger& log,
-                         bool copy_only)
+                         io::clock::duration grace, const log::context& log, bool copy_only)
     : module_(std::move(m)),
       settings_(std::move(options)),
       grace_(grace),
       name_(fmt::format("sink {}", module_.table.name)),
-      label_(std::move(label)),
-      log_(log),
+      log_(log.inside(name_)),
       ready_(executor),
       thread_(executor),
       idle_(executor),
@@ -56,8 +54,14 @@ void module_sink::log_line(const nbdstream_host* host, int level, const char* te
   auto& self = *static_cast<module_sink*>(host->context);
   const auto clamped = std::clamp(level, static_cast<int>(NBDSTREAM_LOG_ERROR),
                                   static_cast<int>(NBDSTREAM_LOG_DEBUG));
-  self.log_.line(static_cast<log::level>(clamped),
-                 fmt::format("{}{}: {}", self.label_, self.name_, text));
+  const auto l = static_cast<log::level>(clamped);
+  if (self.log_.enabled(l)) self.log_now().line(l, text);
+}
+
+log::context module_sink::log_now() const {
+  auto log = log_;
+  if (const auto id = stream_.load(std::memory_order_relaxed)) log.about().stream = id;
+  return log;
 }
 
 void module_sink::explain(const nbdstream_host* host, const char* text) {
@@ -130,6 +134,7 @@ awaitable<failure> module_sink::open(const stream_info& stream) {
   info.struct_size = sizeof info;
   info.flags = stream.size ? NBDSTREAM_STREAM_SIZE_KNOWN : 0;
   info.id = stream.id;
+  stream_.store(stream.id, std::memory_order_relaxed);
   info.size = stream.size.value_or(0);
   info.export_name = stream.export_name.c_str();
   const call open_it = [&] { return module_.table.open(self_, &info); };
@@ -189,7 +194,7 @@ awaitable<void> module_sink::abort() {
   const call abort_it = [&] { return module_.table.abort(self_); };
   const auto until = io::clock::now() + grace_;
   const auto result = co_await perform(NBDSTREAM_BLOCKING_FINISH, abort_it, until);
-  if (result < 0) log_.warning("sink {}: abort: {}", module_.table.name, to_failure(result).why);
+  if (result < 0) log_now().warning("abort: {}", to_failure(result).why);
   cancelled_ = false;
 }
 

@@ -5,7 +5,7 @@
 #include "io/fd_writer.hpp"
 #include "io/readiness.hpp"
 #include "io/worker.hpp"
-#include "log/log.hpp"
+#include "log/context.hpp"
 #include "sink/module.hpp"
 #include "sink/options.hpp"
 #include "sink/sink.hpp"
@@ -29,12 +29,11 @@ class create_error : public std::runtime_error {
 /// without another call.
 class module_sink final : public sink {
  public:
-  /// Creates the module's sink from `options`. `grace`: how long abort may say -EAGAIN. `label`
-  /// begins the module's lines in the log. `copy_only`: no page of a file is handed on by
-  /// reference. Throws create_error where the module refuses.
+  /// Creates the module's sink from `options`. `grace`: how long abort may say -EAGAIN.
+  /// `log`: that of its export. `copy_only`: no page of a file is handed on by reference. Throws
+  /// create_error where the module refuses.
   module_sink(const asio::any_io_executor& executor, module m, settings options,
-              io::clock::duration grace, std::string label, log::logger& log,
-              bool copy_only = false);
+              io::clock::duration grace, const log::context& log, bool copy_only = false);
   ~module_sink() override;
   module_sink(const module_sink&) = delete;
   module_sink& operator=(const module_sink&) = delete;
@@ -79,6 +78,8 @@ class module_sink final : public sink {
   void borrow_descriptor();
   void return_descriptor();
 
+  /// The log of the stream that it serves, or served last.
+  [[nodiscard]] log::context log_now() const;
   static void log_line(const nbdstream_host* host, int level, const char* text);
   static void explain(const nbdstream_host* host, const char* text);
   static const nbdstream_setting* find_setting(const nbdstream_host* host, const char* name);
@@ -87,8 +88,8 @@ class module_sink final : public sink {
   settings settings_;
   io::clock::duration grace_;
   std::string name_;
-  std::string label_;
-  log::logger& log_;
+  const log::context log_;
+  std::atomic<std::uint64_t> stream_ = 0;  ///< the last one, for lines of any of its threads
   nbdstream_host host_{};
   void* self_ = nullptr;
   std::string explanation_;  ///< written during a call, read after it

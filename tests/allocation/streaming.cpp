@@ -159,7 +159,7 @@ std::unique_ptr<sink::sink> streaming::make_sink(bool copy_only) {
   module.table.native_fd = fake_module_calls::native_fd;
   sink::settings none("fake", {}, {});
   return std::make_unique<sink::module_sink>(loop_.get_executor(), std::move(module),
-                                             std::move(none), patience, "", log_, copy_only);
+                                             std::move(none), patience, log_, copy_only);
 }
 
 void streaming::spawn(awaitable<void> task) {

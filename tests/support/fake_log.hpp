@@ -13,7 +13,6 @@ namespace nbdstream::test {
 class fake_log final : public log::logger {
  public:
   fake_log() : logger(log::level::debug, log::format::text, -1) {}
-  void line(log::level, std::string_view text) noexcept override { lines.emplace_back(text); }
 
   /// Whether a line has `text` in it.
   [[nodiscard]] bool says(std::string_view text) const {
@@ -30,6 +29,13 @@ class fake_log final : public log::logger {
   }
 
   std::vector<std::string> lines;
+  std::vector<std::string> as_json;  ///< the same, each with its fields
+
+ private:
+  void write(log::level l, std::string_view text, log::fields about) noexcept override {
+    lines.emplace_back(text);
+    as_json.push_back(log::render(log::format::json, l, text, about));
+  }
 };
 
 }  // namespace nbdstream::test

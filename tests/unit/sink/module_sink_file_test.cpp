@@ -56,7 +56,7 @@ struct fixture {
   sink::module_sink& opened(bool copy_only = false) {
     sink::settings none("fake", {}, {});
     made = std::make_unique<sink::module_sink>(l.executor(), module, std::move(none),
-                                               std::chrono::seconds(10), "", log, copy_only);
+                                               std::chrono::seconds(10), log, copy_only);
     run(open(*made, o));
     EXPECT_FALSE(o.failed);
     return *made;

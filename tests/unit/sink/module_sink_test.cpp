@@ -53,8 +53,7 @@ struct fixture {
 
   sink::module_sink& make(milliseconds grace = std::chrono::seconds(10)) {
     sink::settings none("fake", {}, {});
-    made =
-        std::make_unique<sink::module_sink>(l.executor(), module, std::move(none), grace, "", log);
+    made = std::make_unique<sink::module_sink>(l.executor(), module, std::move(none), grace, log);
     return *made;
   }
   void spawn(awaitable<void> task) {
