@@ -5,6 +5,8 @@
 #include "config/text.hpp"
 #include "config/validate.hpp"
 #include "conformance/check_sink.hpp"
+#include "control/control_server.hpp"
+#include "control/whole_server.hpp"
 #include "make_exports.hpp"
 #include "server/descriptor_limit.hpp"
 #include "server/server.hpp"
@@ -74,6 +76,14 @@ io::unique_fd claim_progress_fd(config::server_config& config) {
   return ours;
 }
 
+/// Who has told something, or waits for a stream, gets an answer after the end of it, too.
+awaitable<int> run_all(server& it, control::control_server& control) {
+  control.start();
+  const int status = co_await it.run();
+  co_await control.finish(!it.is_unfinished());
+  co_return status;
+}
+
 int serve(const config::configuration& config, const io::tls_context* tls,
           std::vector<chosen_sink> chosen, log::logger& log) {
   // A reader that goes away, a limit on the size of files: errors of the write that meets them.
@@ -86,13 +96,17 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   if (config.server.exit_with_parent) exit_with_parent();
   try_spill_directories(config);
   auto sockets = listen_as_configured(config.server, log);
+  auto control_sockets = control::bind_as_configured(config.server, log);
   asio::io_context loop(1);
   server it(loop.get_executor(), config, tls, log);
   it.serve_exports(make_exports(loop.get_executor(), config, std::move(chosen), it.changed(), log));
   announce(sockets, config.server, log);
   it.serve_on(std::move(sockets));
+  control::whole_server controlled(it);
+  control::control_server control(loop.get_executor(), config, controlled,
+                                  std::move(control_sockets), log);
   std::optional<int> status;
-  asio::co_spawn(loop, it.run(), [&](std::exception_ptr failed, int result) {
+  asio::co_spawn(loop, run_all(it, control), [&](std::exception_ptr failed, int result) {
     // What has ended as it should is not to be ended by a signal while it is taken apart.
     block_signals();
     loop.stop();

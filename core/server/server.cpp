@@ -115,13 +115,17 @@ void server::start_command() {
   const auto& socket = *found;
   const auto& name = infos_.front().name;
   const auto uri = command_uri(socket);
-  command_.start(config_.run_shell, config_.run,
-                 {{"uri", uri},
-                  {"nbd", uri},
-                  {"unixsocket", socket.unix_path},
-                  {"port", socket.port},
-                  {"exportname", name},
-                  {"tls", std::string(tls_variable(config::effective_tls(config_)))}});
+  captive_command::variables variables{
+      {"uri", uri},
+      {"nbd", uri},
+      {"unixsocket", socket.unix_path},
+      {"port", socket.port},
+      {"exportname", name},
+      {"tls", std::string(tls_variable(config::effective_tls(config_)))}};
+  if (!config_.control.empty()) {
+    variables.emplace_back("NBDSTREAM_CONTROL", std::filesystem::absolute(config_.control));
+  }
+  command_.start(config_.run_shell, config_.run, variables);
   scope_.spawn(attend_command());
 }
 

@@ -48,8 +48,10 @@ class server final : private session_host {
   [[nodiscard]] status::process snapshot() const;
   /// The export of that name, or null.
   [[nodiscard]] nbd_export* find_export(std::string_view name) noexcept;
-  /// Ends as at SIGTERM.
-  void stop() { begin_to_end(SIGTERM); }
+  /// Ends as at SIGTERM; once it ends this does nothing, least of all what a second signal does.
+  void stop() {
+    if (signal_ == 0) begin_to_end(SIGTERM);
+  }
 
   /// After run(): a call of a sink had not returned, so that coroutines are still there. Then the
   /// process must end with _exit(), since they use what destructors would take away.

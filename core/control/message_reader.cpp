@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The only file that has Boost.Beast in it: its parser is all that is used of it.
+#include "control/message_reader.hpp"
+
+#include <fmt/format.h>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <utility>
+
+namespace nbdstream::control {
+
+namespace http = boost::beast::http;
+
+namespace {
+
+/// What the parser needs in one piece: a header, or in a chunked body the line before a chunk, or
+/// the fields behind the last one.
+constexpr std::size_t longest_piece = longest_header + longest_body;
+
+}  // namespace
+
+struct message_reader::parser {
+  parser() {
+    it.header_limit(longest_header);
+    it.body_limit(longest_body);
+    it.eager(true);
+  }
+  http::request_parser<http::string_body> it;
+};
+
+message_reader::message_reader() : parser_(std::make_unique<parser>()) {}
+message_reader::~message_reader() = default;
+message_reader::message_reader(message_reader&&) noexcept = default;
+
+message_reader::state message_reader::feed(std::string_view bytes) {
+  if (state_ != state::more) return state_;
+  unparsed_ += bytes;
+  parse();
+  return state_;
+}
+
+void message_reader::parse() {
+  begun_ = begun_ || !unparsed_.empty();
+  while (!unparsed_.empty() && !parser_->it.is_done()) {
+    boost::system::error_code failed;
+    const auto used = parser_->it.put(boost::asio::buffer(unparsed_), failed);
+    unparsed_.erase(0, used);
+    if (failed == http::error::need_more) break;
+    if (failed == http::error::header_limit) return fail_with_header_too_large();
+    if (failed == http::error::body_limit) {
+      return fail(413, fmt::format("the body has more than {} bytes", longest_body));
+    }
+    if (failed) return fail(400, fmt::format("this is no request of HTTP/1: {}", failed.message()));
+  }
+  if (parser_->it.is_done()) {
+    state_ = state::complete;
+  } else if (unparsed_.size() > longest_piece) {
+    fail(400, "a line of the chunked body is too long");
+  }
+}
+
+void message_reader::fail(unsigned status, const std::string& sentence) {
+  state_ = state::broken;
+  refusal_ = refuse(status, sentence);
+  unparsed_.clear();
+}
+
+void message_reader::fail_with_header_too_large() {
+  const bool in_first_line = unparsed_.find("\r\n") >= longest_header;
+  fail(in_first_line ? 414 : 431,
+       fmt::format("{} has more than {} bytes", in_first_line ? "the request line" : "the header",
+                   longest_header));
+}
+
+bool message_reader::asks_to_continue() {
+  const auto& p = parser_->it;
+  if (asked_to_continue_ || state_ != state::more || !p.is_header_done()) return false;
+  asked_to_continue_ = true;
+  return boost::beast::iequals(p.get()[http::field::expect], "100-continue");
+}
+
+request message_reader::take() {
+  const bool keep_alive = parser_->it.keep_alive();
+  auto message = parser_->it.release();
+  const auto field = [&](http::field name) { return std::string(message[name]); };
+  request r;
+  r.method = message.method_string();
+  r.target = message.target();
+  r.host = field(http::field::host);
+  r.accept = field(http::field::accept);
+  r.content_type = field(http::field::content_type);
+  r.origin = field(http::field::origin);
+  r.body = std::move(message.body());
+  r.http_1_0 = message.version() < 11;
+  r.keep_alive = keep_alive;
+  parser_ = std::make_unique<parser>();
+  state_ = state::more;
+  begun_ = asked_to_continue_ = false;
+  parse();
+  return r;
+}
+
+}  // namespace nbdstream::control
