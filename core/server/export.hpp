@@ -115,6 +115,7 @@ class nbd_export {
   /// The job has failed: aborts the open stream, and waits until that is done.
   [[nodiscard]] awaitable<told> abort(std::string reason);
   /// How the stream ended that is open or, where none is, the next one; nothing where none comes.
+  /// Of an export of one stream: how that has ended.
   [[nodiscard]] awaitable<std::optional<status::outcome>> next_outcome();
   /// As it is now; without the rates.
   [[nodiscard]] status::exported snapshot() const;
@@ -148,6 +149,7 @@ class nbd_export {
   void begin_stream();
   void end_stream();
   [[nodiscard]] bool zeroes_may_be_meant() const noexcept;
+  [[nodiscard]] awaitable<void> wait_for_end(const open_stream& s);
   void count_bystander(int change);
   [[nodiscard]] bool last_stream() const noexcept;
   /// Acts for the open stream until it is to be finished (true), or there will be none (false).

@@ -5,9 +5,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace nbdstream {
 
 using result = nbd_export::told::result;
+
+/// Until `s` has ended, or run() has: then `s` may be lost, without an end.
+awaitable<void> nbd_export::wait_for_end(const open_stream& s) {
+  while (!s.ended() && !ended()) co_await changed_.wait();
+}
 
 awaitable<nbd_export::told> nbd_export::commit() {
   told answer{.what = result::conflict, .why = {}, .stream = {}};
@@ -29,7 +36,7 @@ awaitable<nbd_export::told> nbd_export::commit() {
   if (stream->accepts_writers()) answer.why = stream->told_to_commit();
   if (!answer.why.empty()) co_return answer;
   const bool failed_before = stream->state() == stream::verdict::state::failed;
-  while (!stream->ended()) co_await changed_.wait();
+  co_await wait_for_end(*stream);
   answer.stream = stream->outcome();
   answer.why = answer.stream.reason;
   if (!failed_before) answer.what = answer.stream.committed ? result::done : result::failed;
@@ -41,7 +48,7 @@ awaitable<nbd_export::told> nbd_export::abort(std::string reason) {
   const auto stream = current_;
   if (!stream) co_return answer;
   stream->fail(reason.empty() ? "told to abort" : fmt::format("told to abort: {}", reason));
-  while (!stream->ended()) co_await changed_.wait();
+  co_await wait_for_end(*stream);
   answer.stream = stream->outcome();
   if (answer.stream.committed) {
     answer.why = "the stream was committed already";
@@ -55,8 +62,11 @@ awaitable<nbd_export::told> nbd_export::abort(std::string reason) {
 awaitable<std::optional<status::outcome>> nbd_export::next_outcome() {
   const auto before = committed_ + aborted_;
   while (!ended() && committed_ + aborted_ == before) co_await changed_.wait();
-  if (recent_.empty()) co_return std::nullopt;
-  co_return recent_.back();
+  // The only stream that there will ever be may have ended a moment before somebody asked.
+  const auto wanted = settings_.config.streams == 1 ? 1 : before + 1;
+  const auto found = std::ranges::find_if(recent_, [&](const auto& o) { return o.id >= wanted; });
+  if (found == recent_.end()) co_return std::nullopt;
+  co_return *found;
 }
 
 status::exported nbd_export::snapshot() const {
