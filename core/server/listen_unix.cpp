@@ -86,19 +86,18 @@ void remove_stale_socket(const std::string& path, const sockaddr_un& address) {
   struct stat s {};
   if (::lstat(path.c_str(), &s) != 0) return;
   if (!S_ISSOCK(s.st_mode)) {
-    throw listen_error(
-        fmt::format("{}: exists and is not a socket; give --unix another path", path));
+    throw listen_error(fmt::format("{}: exists and is not a socket; choose another path", path));
   }
   const auto probe = open_socket(AF_UNIX, path);
   const int connected =
       ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   if (connected != 0 && errno == EACCES) {
     throw listen_error(fmt::format(
-        "{}: is a socket that this user may not connect to; give --unix another path", path));
+        "{}: is a socket that this user may not connect to; choose another path", path));
   }
   if (connected == 0 || errno != ECONNREFUSED) {
-    throw listen_error(fmt::format("{}: {} listens there; give --unix another path", path,
-                                   listener_at(probe.get())));
+    throw listen_error(
+        fmt::format("{}: {} listens there; choose another path", path, listener_at(probe.get())));
   }
   if (::unlink(path.c_str()) != 0) fail_to_listen(path, errno);
 }

@@ -85,7 +85,7 @@ TEST_F(Listen, RefusesASocketInUseAndNamesItsProcess) {
   const auto sockets = listen_at("unix:" + path("sock"));
   EXPECT_EQ(refusal("unix:" + path("sock")), path("sock") + ": another server (process " +
                                                  std::to_string(::getpid()) +
-                                                 ") listens there; give --unix another path");
+                                                 ") listens there; choose another path");
 }
 
 /// Who holds the lock may be a server that is about to bind the socket, or anybody.
