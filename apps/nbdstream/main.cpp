@@ -7,6 +7,7 @@
 #include "conformance/check_sink.hpp"
 #include "control/control_server.hpp"
 #include "control/whole_server.hpp"
+#include "ctl.hpp"
 #include "make_exports.hpp"
 #include "server/descriptor_limit.hpp"
 #include "server/server.hpp"
@@ -28,6 +29,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <span>
+#include <string_view>
 
 namespace nbdstream {
 namespace {
@@ -139,6 +142,8 @@ bool is_subcommand(std::string_view word) {
 }
 
 int run(int argc, char** argv, log::logger& log) {
+  const std::span words(argv, static_cast<std::size_t>(argc));
+  if (argc > 1 && std::string_view(argv[1]) == "ctl") return run_ctl(words.subspan(2), log);
   if (argc > 1 && is_subcommand(argv[1])) become_restore(argv);
   auto command = config::parse_command_line(argc, argv);
   using action = config::command::action;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/route.hpp"
 
+#include "config/text.hpp"
 #include "control/local_name.hpp"
 #include "control/target.hpp"
-#include "log/utf8.hpp"
 
 #include <fmt/format.h>
 
@@ -111,22 +111,13 @@ std::optional<std::string> reason_of(const request& r, std::string_view query) {
   return text;
 }
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const auto length = log::sequence_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 std::optional<answer> read_reason(const request& r, std::string_view query, std::string& reason) {
   auto text = reason_of(r, query);
   if (!text) return refuse(400, "the reason has a % that two hexadecimal digits do not follow");
   if (text->size() > longest_reason) {
     return refuse(413, fmt::format("a reason has at most {} bytes", longest_reason));
   }
-  if (!is_utf8(*text)) return refuse(400, "the reason is not UTF-8");
+  if (!config::valid_utf8(*text)) return refuse(400, "the reason is not UTF-8");
   reason = std::move(*text);
   return std::nullopt;
 }
