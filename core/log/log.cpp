@@ -2,16 +2,12 @@
 #include "log/log.hpp"
 
 #include "log/json.hpp"
+#include "log/output.hpp"
 #include "log/timestamp.hpp"
 #include "log/utf8.hpp"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <iterator>
@@ -19,9 +15,6 @@
 
 namespace nbdstream::log {
 namespace {
-
-/// How long one line may wait for a full pipe.
-constexpr auto patience = std::chrono::milliseconds(20);
 
 constexpr std::string_view name(level l) {
   switch (l) {
@@ -60,31 +53,6 @@ void append_member(std::string& out, const field& f) {
   }
 }
 
-/// Whether `fd` takes anything within what is left until then.
-bool writable(int fd, std::chrono::steady_clock::time_point until) noexcept {
-  using std::chrono::milliseconds;
-  for (;;) {
-    const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
-    pollfd ready{fd, POLLOUT, 0};
-    const int count = ::poll(&ready, 1, static_cast<int>(std::max(left, milliseconds(0)).count()));
-    if (count >= 0 || errno != EINTR) return count == 1;
-  }
-}
-
-/// A log that cannot be written (a full disk, a closed terminal) must not end a stream. Nor may one
-/// that nobody reads stop the loop: then lines are lost.
-void write_or_drop(int fd, std::string_view text) noexcept {
-  const auto until = std::chrono::steady_clock::now() + patience;
-  while (!text.empty() && writable(fd, until)) {
-    const auto written = ::write(fd, text.data(), text.size());
-    if (written > 0) {
-      text.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno != EINTR) {
-      return;
-    }
-  }
-}
-
 }  // namespace
 
 std::string render(format form, level l, std::string_view text, fields about) {
@@ -105,7 +73,12 @@ std::string render(format form, level l, std::string_view text, fields about) {
 }
 
 void logger::write(level l, std::string_view text, fields about) noexcept try {
-  write_or_drop(fd_, render(format_, l, text, about));
+  const auto whole = render(format_, l, text, about);
+  if (const auto s = shared_screen()) {
+    s->write_above(whole);
+  } else {
+    write_or_drop(fd_, whole);
+  }
 } catch (...) {
   // Only out of memory comes here, and then the line is lost.
 }

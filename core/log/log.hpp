@@ -6,7 +6,10 @@
 
 #include "log/field.hpp"
 #include "log/levels.hpp"
+#include "log/screen.hpp"
 
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -35,6 +38,11 @@ class logger : public levels<logger> {
     limit_ = limit;
     format_ = form;
   }
+  /// From now on lines are written by `s`, until that is null. From any thread.
+  void write_above(std::shared_ptr<screen> s) noexcept {
+    const std::lock_guard lock(screen_mutex_);
+    screen_ = std::move(s);
+  }
   [[nodiscard]] bool enabled(level l) const noexcept { return l <= limit_; }
 
   /// `text` may hold anything, as in render().
@@ -46,9 +54,17 @@ class logger : public levels<logger> {
   virtual void write(level l, std::string_view text, fields about) noexcept;
 
  private:
+  /// Where lines go that are to be written above something; null: nowhere.
+  [[nodiscard]] std::shared_ptr<screen> shared_screen() noexcept {
+    const std::lock_guard lock(screen_mutex_);
+    return screen_;
+  }
+
   level limit_;
   format format_;
   int fd_;
+  std::mutex screen_mutex_;
+  std::shared_ptr<screen> screen_;
 };
 
 }  // namespace nbdstream::log

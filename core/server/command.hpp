@@ -46,6 +46,8 @@ class captive_command {
   /// The same in words: "exited with status 3".
   [[nodiscard]] const std::string& ending() const noexcept { return ending_; }
   [[nodiscard]] bool running() const noexcept { return pid_ > 0; }
+  /// Whether we have given it our terminal.
+  [[nodiscard]] bool has_terminal() const noexcept { return foreground_.is_given(); }
 
   /// To every process of its group, also those that outlive the command itself.
   void signal(int number) const noexcept;

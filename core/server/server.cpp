@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/server.hpp"
 
-#include "config/cli.hpp"
 #include "config/parse.hpp"
-#include "log/progress.hpp"
 #include "log/reason.hpp"
 
 #include <fcntl.h>
@@ -53,7 +51,7 @@ server::server(asio::any_io_executor executor, const config::configuration& conf
       scope_(executor_,
              [this](std::exception_ptr failed) { log_.error("{}", log::reason(failed)); }) {
   // What the parent chose to ignore (nohup) stays ignored.
-  for (const int number : {SIGINT, SIGHUP, SIGQUIT}) {
+  for (const int number : {SIGINT, SIGHUP, SIGQUIT, SIGUSR1}) {
     struct sigaction inherited {};
     ::sigaction(number, nullptr, &inherited);
     if (inherited.sa_handler != SIG_IGN) signals_.add(number);
@@ -135,8 +133,7 @@ awaitable<int> server::run() {
     scope_.spawn(run_export(*e));
     scope_.spawn(e->watch_sink());
   }
-  if (config_.progress || config_.progress_fd) scope_.spawn(report_progress());
-  if (config::is_watched(config_)) scope_.spawn(watch_speed());
+  start_reports();
   try {
     start_listeners();
     if (config_.single) connections_.accept_standard_streams();
@@ -164,9 +161,11 @@ awaitable<int> server::run() {
   finished_ = true;
   signals_.cancel();
   changed_.notify_all();
+  co_await finish_reports();
   if (!unfinished_) {
     co_await connections_.join();
     co_await scope_.join();
+    metrics_.reset();
   }
   pidfile_.remove();
   co_return exit_status();
@@ -218,43 +217,6 @@ awaitable<void> server::watch_for_first_write() {
   if (client_timed_out_ && attending()) terminate_command(SIGTERM);
 }
 
-awaitable<void> server::report_progress() {
-  while (!finished_) {
-    co_await changed_.wait(io::clock::now() + std::chrono::seconds(1));
-    std::string line;
-    for (const auto& e : exports_) {
-      line += fmt::format("{}{} bytes", line.empty() ? "" : ", ", e->position());
-    }
-    log::write_progress(config_.progress_fd.value_or(STDERR_FILENO), line, config_.log_format);
-  }
-}
-
-awaitable<void> server::watch_speed() {
-  while (!finished_) {
-    for (std::size_t i = 0; i < exports_.size(); ++i) {
-      speed_[i].look(exports_[i]->snapshot(), io::clock::now());
-    }
-    const auto next = io::clock::now() + std::chrono::seconds(1);
-    while (!finished_ && io::clock::now() < next) co_await changed_.wait(next);
-  }
-}
-
-status::process server::snapshot() const {
-  status::process p;
-  p.version = config::version();
-  p.id = ::getpid();
-  p.now = status::wall_clock::now();
-  p.began = began_;
-  p.stopping = stopping_;
-  for (std::size_t i = 0; i < exports_.size(); ++i) {
-    auto e = exports_[i]->snapshot();
-    e.speed = speed_[i].read(e);
-    p.exports.push_back(std::move(e));
-  }
-  p.connections = connections_.snapshot();
-  return p;
-}
-
 nbd_export* server::find_export(std::string_view name) noexcept {
   const auto found =
       std::ranges::find_if(exports_, [&](const auto& e) { return e->info().name == name; });
@@ -266,7 +228,11 @@ awaitable<void> server::handle_signals() {
     const auto [error, number] = co_await signals_.async_wait(asio::as_tuple(asio::use_awaitable));
     if (error || finished_) co_return;
     log_.debug("signal {}", number);
-    begin_to_end(number);
+    if (number == SIGUSR1) {
+      log_status();
+    } else {
+      begin_to_end(number);
+    }
   }
 }
 

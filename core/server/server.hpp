@@ -10,7 +10,9 @@
 #include "server/connections.hpp"
 #include "server/export.hpp"
 #include "server/listener.hpp"
+#include "server/metrics_file.hpp"
 #include "server/pidfile.hpp"
+#include "server/progress_reporter.hpp"
 #include "status/speedometer.hpp"
 
 #include <boost/asio/signal_set.hpp>
@@ -79,8 +81,17 @@ class server final : private session_host {
   [[nodiscard]] awaitable<void> read_clients_to_their_ends();
   [[nodiscard]] awaitable<void> end_command();
   [[nodiscard]] awaitable<void> watch_for_first_write();
+
+  // In server_reports.cpp.
+
+  void start_reports();
+  /// What is to be said at the very end; waits for no disk for long.
+  [[nodiscard]] awaitable<void> finish_reports();
+  [[nodiscard]] awaitable<void> pause(io::clock::duration time);
   [[nodiscard]] awaitable<void> report_progress();
   [[nodiscard]] awaitable<void> watch_speed();
+  [[nodiscard]] awaitable<void> write_metrics();
+  void log_status();
 
   [[nodiscard]] bool any_sink_is_stuck() const;
   /// Whether every export has ended, or need not be waited for.
@@ -106,6 +117,8 @@ class server final : private session_host {
   std::vector<std::unique_ptr<listener>> listeners_;
   std::vector<status::speedometer> speed_;  ///< of each export
   connections connections_;
+  std::optional<progress_reporter> progress_;
+  std::optional<metrics_file> metrics_;  ///< --metrics-file
   captive_command command_;
   pidfile pidfile_;
   std::optional<int> command_status_;

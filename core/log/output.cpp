@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "log/output.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace nbdstream::log {
+namespace {
+
+/// Whether `fd` takes anything within what is left until then.
+bool writable(int fd, std::chrono::steady_clock::time_point until) noexcept {
+  using std::chrono::milliseconds;
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+    pollfd ready{fd, POLLOUT, 0};
+    const int count = ::poll(&ready, 1, static_cast<int>(std::max(left, milliseconds(0)).count()));
+    if (count >= 0 || errno != EINTR) return count == 1;
+  }
+}
+
+}  // namespace
+
+void write_or_drop(int fd, std::string_view text, std::chrono::milliseconds wait) noexcept {
+  const auto until = std::chrono::steady_clock::now() + wait;
+  while (!text.empty() && writable(fd, until)) {
+    const auto written = ::write(fd, text.data(), text.size());
+    if (written > 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno != EINTR) {
+      return;
+    }
+  }
+}
+
+}  // namespace nbdstream::log
