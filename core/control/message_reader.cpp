@@ -48,9 +48,12 @@ void message_reader::parse() {
   while (!unparsed_.empty() && !parser_->it.is_done()) {
     boost::system::error_code failed;
     const auto used = parser_->it.put(boost::asio::buffer(unparsed_), failed);
+    const bool in_first_line = unparsed_.find("\r\n") >= longest_header;
     unparsed_.erase(0, used);
     if (failed == http::error::need_more) break;
-    if (failed == http::error::header_limit) return fail_with_header_too_large();
+    if (failed == http::error::header_limit) {
+      return fail_with_header_too_large(in_first_line && used == 0);
+    }
     if (failed == http::error::body_limit) {
       return fail(413, fmt::format("the body has more than {} bytes", longest_body));
     }
@@ -69,8 +72,7 @@ void message_reader::fail(unsigned status, const std::string& sentence) {
   unparsed_.clear();
 }
 
-void message_reader::fail_with_header_too_large() {
-  const bool in_first_line = unparsed_.find("\r\n") >= longest_header;
+void message_reader::fail_with_header_too_large(bool in_first_line) {
   fail(in_first_line ? 414 : 431,
        fmt::format("{} has more than {} bytes", in_first_line ? "the request line" : "the header",
                    longest_header));

@@ -41,7 +41,7 @@ class message_reader {
   struct parser;
   void parse();
   void fail(unsigned status, const std::string& sentence);
-  void fail_with_header_too_large();
+  void fail_with_header_too_large(bool in_first_line);
 
   std::unique_ptr<parser> parser_;
   std::string unparsed_;

@@ -35,7 +35,9 @@ awaitable<nbd_export::told> nbd_export::commit() {
   }
   if (stream->accepts_writers()) answer.why = stream->told_to_commit();
   if (!answer.why.empty()) co_return answer;
-  const bool failed_before = stream->state() == stream::verdict::state::failed;
+  // It may have failed meanwhile, and even have ended.
+  using state = stream::verdict::state;
+  const bool failed_before = stream->state() == state::failed || stream->state() == state::aborted;
   co_await wait_for_end(*stream);
   answer.stream = stream->outcome();
   answer.why = answer.stream.reason;
