@@ -11,11 +11,12 @@
 namespace nbdstream::status {
 namespace {
 
-/// A piece of a line; those of the highest rank are the first to be left out.
+/// A piece of a line; where there is little room, those of the lowest rank are shown.
 struct part {
   int rank;
   std::string text;
   std::string_view before = ", ";
+  bool shown = false;
 };
 
 /// As short as can be, for a narrow screen.
@@ -98,14 +99,25 @@ void add_outcome(std::vector<part>& to, const exported& e) {
   }
 }
 
-/// The words of `parts` that fit into `room` columns, with a blank before them.
-std::string fitting(std::vector<part> parts, std::size_t room) {
-  for (;;) {
-    std::string text;
-    for (const auto& p : parts) text.append(text.empty() ? " " : p.before).append(p.text);
-    if (columns_of(text) <= room) return text;
-    parts.erase(std::ranges::max_element(parts, {}, &part::rank));
+/// Those of `parts` that are to be shown, with a blank before them.
+std::string joined(const std::vector<part>& parts) {
+  std::string text;
+  for (const auto& p : parts) {
+    if (p.shown) text.append(text.empty() ? " " : p.before).append(p.text);
   }
+  return text;
+}
+
+/// As many of `parts` as fit into `room` columns.
+std::string fitting(std::vector<part> parts, std::size_t room) {
+  std::vector<part*> by_rank;
+  for (auto& p : parts) by_rank.push_back(&p);
+  std::ranges::sort(by_rank, {}, &part::rank);
+  for (auto* p : by_rank) {
+    p->shown = true;
+    p->shown = columns_of(joined(parts)) <= room;
+  }
+  return joined(parts);
 }
 
 /// `name`: as it is to be shown, with all columns that it has.
