@@ -206,7 +206,7 @@ constexpr command_option options[] = {
     {"progress", 0, "FD", "auto", group::report, target::server, "progress", nullptr,
      "Show on stderr how far the streams are: on a terminal in a line that is drawn again, else in "
      "a line every 10 s. With =FD, for programs: lines of N/100 on that descriptor, as nbdcopy "
-     "writes them."},
+     "writes them. SIGUSR1 has the same logged once, at any time."},
     {"control", 0, "PATH", "", group::report, target::server, "control", nullptr,
      "Listen for HTTP on a Unix socket: status, metrics, a page to look at, and commit, abort and "
      "stop. See nbdstream ctl."},

@@ -140,6 +140,14 @@ std::string line(const exported& e, const std::string& name, std::size_t room, b
   return name + std::string(colour_of(e)) + head.substr(name.size()) + "\x1b[0m" + rest;
 }
 
+/// A line that fills its row makes some terminals go to the next one. And where somebody types ^C,
+/// that stands behind the line; a row more would stay there.
+std::size_t room_in(std::size_t columns) {
+  constexpr std::size_t narrow = 24;
+  if (columns >= narrow) return columns - 3;
+  return columns > 0 ? columns - 1 : 0;
+}
+
 /// What stands before the states: names in one column, where there are any.
 std::vector<std::string> names_of(const std::vector<const exported*>& exports, std::size_t room) {
   std::vector<std::string> names;
@@ -159,8 +167,7 @@ std::vector<std::string> progress_lines(const process& p, screen_size size, bool
   std::vector<const exported*> exports;
   for (const auto& e : p.exports) exports.push_back(&e);
   std::ranges::stable_partition(exports, [](const auto* e) { return e->current.has_value(); });
-  // A line that fills its row makes some terminals go to the next one.
-  const auto room = size.columns > 0 ? size.columns - 1 : 0;
+  const auto room = room_in(size.columns);
   const auto rows = std::max<std::size_t>(size.rows, 2) - 1;
   std::size_t hidden = 0;
   if (exports.size() > rows) {

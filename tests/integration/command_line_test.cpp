@@ -132,16 +132,17 @@ TEST_F(command_line, log_can_be_json) {
 /// Also with a name that is no UTF-8, and with the progress on the same descriptor.
 TEST_F(command_line, log_in_json_is_json_whatever_is_in_it) {
   const std::string odd = client_command(
-      "h.pwrite(b'hello', 0)\nwhile not file('log').count(b'bytes'): pass\nh.shutdown()");
+      "h.pwrite(b'hello', 0)\nwhile not file('log').count(b'/100'): pass\nh.shutdown()");
   write_file(path("client.sh"), odd);
   const result ended = start_shell(
-                           "nbdstream --sink 'file:'$(printf 'out\\377.raw') --progress"
+                           "nbdstream --sink 'file:'$(printf 'out\\377.raw') --progress=2 --size 1M"
                            " --log-format json --run 'sh client.sh' 2> log")
                            .wait();
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_TRUE(ended_with(0, start({"/usr/bin/python3", "-c", R"(
 import json
 lines = [json.loads(line) for line in open('log', encoding='utf-8', errors='strict')]
+assert any(line['message'] == '0/100' for line in lines), lines
 assert any('bytes' in line['message'] for line in lines), lines
 assert all(line.keys() == {'time', 'level', 'message'} for line in lines), lines
 )"})

@@ -47,7 +47,7 @@ TEST_F(hazards_of_progress, do_not_touch_the_stream) {
                            .wait();
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_EQ(ended.out, "hello");
-  EXPECT_TRUE(mentions(read_file(path("progress")), " bytes\n"));
+  EXPECT_EQ(read_file(path("progress")), "100/100\n");
 }
 
 /// As --single refuses it, whose connection that is.
@@ -70,7 +70,7 @@ TEST_F(hazards_of_progress, do_not_reach_the_command_of_run) {
 
 /// With a pipe that nobody reads as stdout.
 const std::map<std::string, std::string> unread = {
-    {"progress", "--progress=9 9>&1 >/dev/null"},
+    {"progress", "--size 5 --progress=9 9>&1 >/dev/null"},
     {"log", "--log-level debug 2>&1 >/dev/null"},
 };
 

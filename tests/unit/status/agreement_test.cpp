@@ -7,9 +7,9 @@
 #include "status/metrics.hpp"
 #include "status/progress.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include <map>
 #include <sstream>

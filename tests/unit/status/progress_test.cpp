@@ -57,8 +57,8 @@ TEST(ProgressLine, SaysEverythingWhereThereIsRoom) {
 TEST(ProgressLine, LeavesTheLeastImportantOut) {
   EXPECT_EQ(line(half_done(), 80),
             "vm1: streaming 50 %, 2.0 GiB of 4.0 GiB, 230.0 MiB/s, 0:10 left, 25 % zero");
-  EXPECT_EQ(line(half_done(), 40), "vm1: streaming 50 %, 2.0 GiB, 0:10 left");
-  EXPECT_EQ(line(half_done(), 30), "vm1: streaming 50 %, 2.0 GiB");
+  EXPECT_EQ(line(half_done(), 42), "vm1: streaming 50 %, 2.0 GiB, 0:10 left");
+  EXPECT_EQ(line(half_done(), 40), "vm1: streaming 50 %, 2.0 GiB");
   EXPECT_EQ(line(half_done(), 20), "vm1: streaming 50 %");
 }
 
@@ -73,7 +73,7 @@ TEST(ProgressLine, ShortensTheStateForTheShare) {
   auto e = half_done("");
   e.now = state::waiting_for_gap;
   EXPECT_EQ(line(e, 40), "waiting for a gap to be filled 50 %");
-  EXPECT_EQ(line(e, 30), "gap 50 %, 2.0 GiB, 0:10 left");
+  EXPECT_EQ(line(e, 31), "gap 50 %, 2.0 GiB, 0:10 left");
 }
 
 TEST(ProgressLine, IsNeverAsWideAsTheScreen) {
