@@ -4,6 +4,7 @@
 #include "server/open_stream.hpp"
 
 #include "protocol/error.hpp"
+#include "server/stream_summary.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -133,6 +134,7 @@ awaitable<sink::failure> open_stream::open_sink() {
 
 wire_error open_stream::refuse(const client& who, const protocol::request& r, int error_number,
                                std::string_view why) {
+  if (!over()) failed_in_ = {who.id, r.offset};
   fail(fmt::format("{}: {} refused: {}", who.name, protocol::name_of(r.type), why));
   return protocol::to_wire_error(error_number);
 }
@@ -140,6 +142,7 @@ wire_error open_stream::refuse(const client& who, const protocol::request& r, in
 wire_error open_stream::failed_in_sink(const client& who, const protocol::request& r,
                                        error_code error, std::string_view why) {
   // What was cancelled was cancelled because the stream has failed already: the reason stands.
+  if (!over()) failed_in_ = {who.id, r.offset};
   fail(fmt::format("{}: {} of {} bytes at {}: {}", who.name, protocol::name_of(r.type), r.length,
                    r.offset, why));
   return protocol::to_wire_error(error.value());
@@ -254,13 +257,7 @@ awaitable<void> open_stream::finish() {
     co_await sink_.abort();
   }
   end(committed);
-  if (committed) {
-    log_committed();
-  } else {
-    const auto when =
-        length() == 0 ? "before anything was sent" : fmt::format("after {} bytes", length());
-    log_.error("aborted {}: {}", when, verdict_.reason());
-  }
+  log_end();
 }
 
 void open_stream::end(bool committed) noexcept {
@@ -274,28 +271,23 @@ void open_stream::end(bool committed) noexcept {
   spill_.close();
 }
 
-/// How long the stream is, and of what, for the log.
-std::string open_stream::describe_content() const {
-  const auto payload = sent_bytes_ + held_.sent_bytes();
-  if (settings_.format.rbd_diff) {
-    return fmt::format("{} bytes of rbd-diff, {} of them data, for {} bytes that were named",
-                       length(), payload, order_.named().named_bytes());
-  }
-  return fmt::format("{} bytes, {} of them zeroes that no payload carried", length(),
-                     count().zeroes);
-}
-
-void open_stream::log_committed() {
+/// One line, whatever became of it. State: ended().
+void open_stream::log_end() {
   const auto& history = order_.history();
-  std::string order = settings_.format.rbd_diff ? "as it came" : "in order";
-  if (history.ahead > 0) {
-    order = fmt::format(
-        "{} writes came ahead of the stream, by up to {} bytes; most held at once: {} bytes in "
-        "memory, {} bytes spilled",
-        history.ahead, history.distance, order_.memory().peak(), history.spilled);
+  stream_summary s;
+  s.ended = outcome();
+  if (settings_.format.rbd_diff) s.named = order_.named().named_bytes();
+  s.ahead = history.ahead;
+  s.distance = history.distance;
+  s.held_memory_peak = order_.memory().peak();
+  s.held_spill_peak = history.spilled;
+  if (failed_in_) {
+    s.connection = failed_in_->connection;
+    s.offset = failed_in_->offset;
   }
-  const std::chrono::duration<double> took = io::clock::now() - began_;
-  log_.info("committed, {}, in {:.2f} s; {}", describe_content(), took.count(), order);
+  const bool committed = s.ended.committed;
+  log_.line(committed ? log::level::info : log::level::error, s.text(), s.fields());
+  if (!committed) return;
   log_.debug(
       "of its payload {} bytes were spliced from sockets, {} came from the spill "
       "file, {} were copied",

@@ -193,8 +193,7 @@ class open_stream {
   void verdict_changed();
   void tell_of_bystanders();
   void end(bool committed) noexcept;
-  void log_committed();
-  [[nodiscard]] std::string describe_content() const;
+  void log_end();
   [[nodiscard]] awaitable<sink::failure> write_zeroes(std::uint64_t offset, std::uint64_t length);
   [[nodiscard]] status::counters count() const noexcept;
 
@@ -213,6 +212,12 @@ class open_stream {
   io::condition room_;            ///< the cursor has moved, memory was freed, or all is over
   std::vector<client*> writers_;  ///< who joined and has not left
   std::size_t waiting_for_room_ = 0;
+  /// The request that made it fail, if one did.
+  struct cause {
+    std::uint64_t connection;
+    std::uint64_t offset;
+  };
+  std::optional<cause> failed_in_;
   std::size_t bystanders_ = 0;  ///< connections that have not written
   bool bystanders_were_told_ = false;
   bool end_is_sent_ = false;  ///< the reader may take the stream for a complete one

@@ -41,7 +41,7 @@ struct closing_line {
 [[nodiscard]] inline closing_line closing_line_of(const std::string& log) {
   static const std::regex words(
       R"(.*stream 1: committed, (\d+) bytes, (\d+) of them zeroes that no payload carried, )"
-      R"(in \d+\.\d\d s; (?:in order|(\d+) writes? came ahead )"
+      R"(in \d+\.\d\d s[^;]*; (?:in order|(\d+) writes? came ahead )"
       R"(of the stream, by up to (\d+) bytes; )"
       R"(most held at once: (\d+) bytes in memory, (\d+) bytes spilled))");
   std::vector<closing_line> found;

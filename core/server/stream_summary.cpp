@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "server/stream_summary.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string_view>
+
+namespace nbdstream {
+namespace {
+
+/// Bytes of the stream a second; 0 where it took no time.
+double rate_of(const status::outcome& o) {
+  return o.took.count() > 0 ? static_cast<double>(o.count.sent) / o.took.count() : 0;
+}
+
+/// In decimal units, as dd(1) and pv(1) say it.
+std::string rate_text(double bytes_per_second) {
+  constexpr std::array<std::string_view, 4> units{"B/s", "kB/s", "MB/s", "GB/s"};
+  std::size_t unit = 0;
+  while (bytes_per_second >= 1000 && unit + 1 < units.size()) {
+    bytes_per_second /= 1000;
+    ++unit;
+  }
+  return fmt::format("{:.1f} {}", bytes_per_second, units[unit]);
+}
+
+/// "in 0.12 s at 70.1 MB/s, 98 % spliced".
+std::string speed(const status::outcome& o) {
+  std::string text = fmt::format("in {:.2f} s", o.took.count());
+  if (o.count.sent > 0) text += " at " + rate_text(rate_of(o));
+  if (o.count.payload > 0) {
+    const auto share =
+        static_cast<double>(o.count.spliced) / static_cast<double>(o.count.payload) * 100;
+    text += fmt::format(", {:.0f} % spliced", share);
+  }
+  return text;
+}
+
+std::string most_held(const stream_summary& s) {
+  return fmt::format("most held at once: {} bytes in memory, {} bytes spilled", s.held_memory_peak,
+                     s.held_spill_peak);
+}
+
+std::string committed(const stream_summary& s) {
+  const auto& count = s.ended.count;
+  std::string text = fmt::format("committed, {} bytes", count.sent);
+  if (s.named) {
+    text += fmt::format(" of rbd-diff, {} of them data, for {} bytes that were named",
+                        count.payload, *s.named);
+  } else {
+    text += fmt::format(", {} of them zeroes that no payload carried", count.zeroes);
+  }
+  text += fmt::format(", {}; ", speed(s.ended));
+  if (s.ahead > 0) {
+    text += fmt::format("{} writes came ahead of the stream, by up to {} bytes; {}", s.ahead,
+                        s.distance, most_held(s));
+  } else {
+    text += s.named ? "as it came" : "in order";
+  }
+  if (!s.ended.digest.empty()) text += "; " + s.ended.digest;
+  return text;
+}
+
+std::string aborted(const stream_summary& s) {
+  const auto& count = s.ended.count;
+  const auto when =
+      count.sent == 0 ? "before anything was sent" : fmt::format("after {} bytes", count.sent);
+  std::string figures = speed(s.ended);
+  if (count.zeroes > 0) figures = fmt::format("{} of them zeroes, ", count.zeroes) + figures;
+  if (s.held_memory_peak > 0 || s.held_spill_peak > 0) figures += "; " + most_held(s);
+  return fmt::format("aborted {}: {} ({})", when, s.ended.reason, figures);
+}
+
+}  // namespace
+
+std::string stream_summary::text() const {
+  return ended.committed ? committed(*this) : aborted(*this);
+}
+
+std::vector<log::field> stream_summary::fields() const {
+  const auto& count = ended.count;
+  std::vector<log::field> all{
+      {"outcome", std::string_view(ended.committed ? "committed" : "aborted")},
+      {"sent_bytes", count.sent},
+      {"payload_bytes", count.payload},
+      {"zero_bytes", count.zeroes},
+      {"spliced_bytes", count.spliced},
+      {"spilled_bytes", count.spilled},
+      {"seconds", ended.took.count()},
+      {"average_bytes_per_second", rate_of(ended)},
+      {"held_memory_peak_bytes", held_memory_peak},
+      {"held_spill_peak_bytes", held_spill_peak}};
+  if (!ended.reason.empty()) all.push_back({"reason", std::string_view(ended.reason)});
+  if (!ended.digest.empty()) all.push_back({"digest", std::string_view(ended.digest)});
+  if (connection) all.push_back({"connection", *connection});
+  if (offset) all.push_back({"offset", *offset});
+  return all;
+}
+
+}  // namespace nbdstream
