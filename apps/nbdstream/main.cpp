@@ -141,6 +141,20 @@ bool is_subcommand(std::string_view word) {
                                   std::strerror(errno)));
 }
 
+/// Where stderr is the journal it would get the same lines, but none of their fields. Who asked for
+/// JSON there wants that.
+void direct(log::logger& log, const config::server_config& config) {
+  log.configure(config.log_level, config.log_format);
+  if (config.log_to) {
+    if (*config.log_to == log::target::journal && !log.use_journal()) {
+      log.warning("--log journal: nobody listens on {}; the log goes to stderr",
+                  log::journal::usual_path);
+    }
+  } else if (config.log_format == log::format::text && log::is_journal_stream(STDERR_FILENO)) {
+    static_cast<void>(log.use_journal());
+  }
+}
+
 int run(int argc, char** argv, log::logger& log) {
   const std::span words(argv, static_cast<std::size_t>(argc));
   if (argc > 1 && std::string_view(argv[1]) == "ctl") return run_ctl(words.subspan(2), log);
@@ -154,7 +168,7 @@ int run(int argc, char** argv, log::logger& log) {
   if (command.what == action::dump_sink) return dump_sink(registry, command.sink), 0;
 
   auto& config = command.config;
-  log.configure(config.server.log_level, config.server.log_format);
+  direct(log, config.server);
   for (auto& w : config::complete_and_validate(config, socket_activated())) {
     command.warnings.push_back(std::move(w));
   }

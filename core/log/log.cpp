@@ -4,7 +4,7 @@
 #include "log/json.hpp"
 #include "log/output.hpp"
 #include "log/timestamp.hpp"
-#include "log/utf8.hpp"
+#include "log/visible.hpp"
 
 #include <fmt/format.h>
 
@@ -24,19 +24,6 @@ constexpr std::string_view name(level l) {
     case level::debug: return "debug";
   }
   return "info";
-}
-
-/// Control characters as escapes, so that a peer's text can neither forge a line nor drive a
-/// terminal.
-void append_text(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
 }
 
 /// `,"name":value`. What is no number in JSON (infinite, say) is null.
@@ -68,11 +55,18 @@ std::string render(format form, level l, std::string_view text, fields about) {
   out = "nbdstream: ";
   // As nbdkit and coreutils do, an ordinary line does not say that it is one.
   if (l != level::info) fmt::format_to(std::back_inserter(out), "{}: ", name(l));
-  append_text(out, text);
+  append_visible(out, text);
   return out += '\n';
 }
 
+bool logger::use_journal(std::string path) {
+  journal_.emplace(std::move(path));
+  if (!journal_->is_there()) journal_.reset();
+  return journal_.has_value();
+}
+
 void logger::write(level l, std::string_view text, fields about) noexcept try {
+  if (journal_ && journal_->send(l, text, about)) return;
   const auto whole = render(format_, l, text, about);
   if (const auto s = shared_screen()) {
     s->write_above(whole);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The log: one line an event, on stderr or any other descriptor, as text or as JSON.
+// The log: one line an event, on stderr or any other descriptor, as text or as JSON; or one event
+// in the journal of systemd.
 #ifndef NBDSTREAM_LOG_LOG_HPP
 #define NBDSTREAM_LOG_LOG_HPP
 
 #include "log/field.hpp"
+#include "log/journal.hpp"
 #include "log/levels.hpp"
 #include "log/screen.hpp"
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +46,9 @@ class logger : public levels<logger> {
     const std::lock_guard lock(screen_mutex_);
     screen_ = std::move(s);
   }
+  /// From now on lines go to the journal, and to the descriptor only when it takes none. Returns
+  /// false, and nothing changes, where there is none. Only before other threads log.
+  [[nodiscard]] bool use_journal(std::string path = journal::usual_path);
   [[nodiscard]] bool enabled(level l) const noexcept { return l <= limit_; }
 
   /// `text` may hold anything, as in render().
@@ -65,6 +71,7 @@ class logger : public levels<logger> {
   int fd_;
   std::mutex screen_mutex_;
   std::shared_ptr<screen> screen_;
+  std::optional<journal> journal_;
 };
 
 }  // namespace nbdstream::log
