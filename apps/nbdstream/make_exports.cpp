@@ -3,6 +3,7 @@
 
 #include "config/text.hpp"
 #include "sink/module_sink.hpp"
+#include "stage/digest_sink.hpp"
 
 #include <unistd.h>
 
@@ -64,6 +65,20 @@ spill_store::settings spill_in(const asio::any_io_executor& executor, const std:
   return {directory, [=] { return io::make_spill_file(executor, directory, timeout); }};
 }
 
+/// With what stands in front of it.
+std::unique_ptr<sink::sink> make_sink(const asio::any_io_executor& executor,
+                                      const config::configuration& config,
+                                      const config::export_config& e, chosen_sink chosen,
+                                      log::logger& log) {
+  const bool copy_only = config.server.path == config::data_path::copy;
+  std::unique_ptr<sink::sink> made = std::make_unique<sink::module_sink>(
+      executor, std::move(chosen.module), std::move(chosen.settings), config.server.grace,
+      log::context(log, log::about_export(e.name)), copy_only);
+  const auto digest = config::effective_digest(e);
+  if (!digest) return made;
+  return std::make_unique<stage::digest_sink>(executor, std::move(made), *digest, log, copy_only);
+}
+
 }  // namespace
 
 std::vector<chosen_sink> choose_sinks(const sink::registry& registry,
@@ -113,10 +128,7 @@ std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executo
   std::vector<std::unique_ptr<nbd_export>> exports;
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     const auto& e = config.exports[i];
-    const bool copy_only = config.server.path == config::data_path::copy;
-    auto made = std::make_unique<sink::module_sink>(
-        executor, std::move(chosen[i].module), std::move(chosen[i].settings), config.server.grace,
-        log::context(log, log::about_export(e.name)), copy_only);
+    auto made = make_sink(executor, config, e, std::move(chosen[i]), log);
     nbd_export::settings s;
     s.config = e;
     s.order = to_order(e);

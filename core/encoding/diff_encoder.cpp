@@ -11,6 +11,8 @@ namespace {
 /// Records of zeroes are kept until payload follows, but no more than this.
 constexpr std::size_t most_unsent = 64 << 10;  // bytes
 
+constexpr std::byte the_end[] = {diff::encoded_end};
+
 }  // namespace
 
 awaitable<failure> diff_encoder::open(const sink::stream_info& stream) {
@@ -105,6 +107,7 @@ awaitable<failure> diff_encoder::write_pieces(std::span<const piece> pieces) {
 }
 
 awaitable<failure> diff_encoder::write_zeroes(std::uint64_t offset, std::uint64_t length) {
+  count_zeroes(offset, length);
   if (offset <= zeroes_.end && zeroes_.begin <= offset + length && zeroes_.begin < zeroes_.end) {
     zeroes_ = {std::min(zeroes_.begin, offset), std::max(zeroes_.end, offset + length)};
     co_return failure{};
@@ -130,10 +133,13 @@ awaitable<failure> diff_encoder::finish() {
   co_return failed;
 }
 
+std::span<const std::byte> diff_encoder::ending() const noexcept {
+  return the_end;
+}
+
 awaitable<failure> diff_encoder::end() {
-  static constexpr std::byte end[] = {diff::encoded_end};
-  const std::span<const std::byte> last(end);
-  ++length_;
+  const auto last = ending();
+  length_ += last.size();
   co_return co_await sink_.write(last);
 }
 

@@ -29,6 +29,7 @@ class diff_encoder final : public encoder {
                                                 std::uint64_t length) override;
   [[nodiscard]] awaitable<failure> flush() override;
   [[nodiscard]] awaitable<failure> finish() override;
+  [[nodiscard]] std::span<const std::byte> ending() const noexcept override;
   [[nodiscard]] awaitable<failure> end() override;
   [[nodiscard]] std::uint64_t length() const noexcept override { return length_; }
 

@@ -58,12 +58,27 @@ class encoder {
   /// it, where that can be seen.
   [[nodiscard]] virtual awaitable<failure> finish() = 0;
 
+  /// What end() will write.
+  [[nodiscard]] virtual std::span<const std::byte> ending() const noexcept { return {}; }
   /// Says so to the reader. Only from now on the stream can be taken for a complete one. State:
   /// finish() has succeeded. The sink is to be committed then, with length().
   [[nodiscard]] virtual awaitable<failure> end() = 0;
 
   /// What the sink was given, in bytes of the stream.
   [[nodiscard]] virtual std::uint64_t length() const noexcept = 0;
+
+  /// How many runs of zeroes it was given by write_zeroes(); those that touch are one.
+  [[nodiscard]] std::uint64_t zero_runs() const noexcept { return zero_runs_; }
+
+ protected:
+  void count_zeroes(std::uint64_t offset, std::uint64_t length) noexcept {
+    if (zero_runs_ == 0 || offset != zeroes_until_) ++zero_runs_;
+    zeroes_until_ = offset + length;
+  }
+
+ private:
+  std::uint64_t zero_runs_ = 0;
+  std::uint64_t zeroes_until_ = 0;  ///< where the last one ended
 };
 
 /// What a stream is encoded as.

@@ -38,7 +38,8 @@ awaitable<failure> raw_encoder::write_pieces(std::span<const piece> pieces) {
   return sink_.write_parts(parts_);
 }
 
-awaitable<failure> raw_encoder::write_zeroes(std::uint64_t, std::uint64_t length) {
+awaitable<failure> raw_encoder::write_zeroes(std::uint64_t offset, std::uint64_t length) {
+  count_zeroes(offset, length);
   length_ += length;
   return sink_.write_zeroes(length);
 }

@@ -236,6 +236,10 @@ awaitable<sink::failure> open_stream::complete() {
   failed = co_await encoder_->finish();
   if (failed) co_return failed;
   if (state() != state_of::complete) co_return sink::failure{from_errno(ECANCELED), {}};
+  const auto ending = encoder_->ending();
+  failed = co_await sink_.seal(ending, print_);
+  if (failed) co_return failed;
+  if (state() != state_of::complete) co_return sink::failure{from_errno(ECANCELED), {}};
   // From here on it is for the sink alone to fail.
   end_is_sent_ = settings_.format.rbd_diff.has_value();
   failed = co_await encoder_->end();

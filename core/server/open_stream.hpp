@@ -83,6 +83,7 @@ class open_stream {
                                                      protocol::bytes payload);
   [[nodiscard]] bool splices() const noexcept { return sink_.splices(); }
   [[nodiscard]] bool splices_unseen() const noexcept { return sink_.splices_unseen(); }
+  [[nodiscard]] std::uint64_t moving() const noexcept { return sink_.moving(); }
   /// place::next: moves some of the payload, up to `count` bytes, from the client's socket; `error`
   /// is what the client is told. State: the caller has the turn, and splices().
   [[nodiscard]] awaitable<io::splice_result> splice(client& who, const protocol::request& r,
@@ -226,9 +227,10 @@ class open_stream {
   bool waiters_aborted_ = false;
   bool spilling_was_told_ = false;
   io::clock::time_point cancelled_at_ = io::clock::time_point::max();
-  std::uint64_t sent_bytes_ = 0;     ///< of payload, by connections; of these
-  std::uint64_t spliced_bytes_ = 0;  ///< from sockets
-  std::uint64_t zero_bytes_ = 0;     ///< sent beside what held_ has sent
+  std::uint64_t sent_bytes_ = 0;             ///< of payload, by connections; of these
+  std::uint64_t spliced_bytes_ = 0;          ///< from sockets
+  std::uint64_t zero_bytes_ = 0;             ///< sent beside what held_ has sent
+  std::optional<stage::fingerprint> print_;  ///< once it is known
   io::clock::time_point began_ = io::clock::now();
   status::wall_clock::time_point began_at_ = status::wall_clock::now();
 };

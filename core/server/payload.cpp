@@ -76,7 +76,9 @@ awaitable<payload::result> payload::deliver(open_stream& to, const protocol::req
 awaitable<payload::result> payload::splice(open_stream& to, const protocol::request& r,
                                            std::uint64_t& left, wire_error& error) {
   moves_unseen_ = to.splices_unseen();
+  splicing_to_ = &to;
   const auto did = co_await to.splice(on_.me, r, on_.transport->socket(), left, error);
+  splicing_to_ = nullptr;
   moves_unseen_ = false;
   left -= did.moved;
   due_ -= did.moved;

@@ -25,7 +25,9 @@ class payload {
   /// A request with so many bytes of payload is served from now on.
   void expect(std::uint64_t bytes) noexcept { due_ = bytes; }
   /// Bytes of it that were not yet used.
-  [[nodiscard]] std::uint64_t due() const noexcept { return due_; }
+  [[nodiscard]] std::uint64_t due() const noexcept {
+    return due_ - (splicing_to_ ? splicing_to_->moving() : 0);
+  }
 
   /// Reads until at least `count` bytes are in the connection's input, and no more than `most`.
   [[nodiscard]] awaitable<result> need(std::size_t count, std::size_t most = io::input::capacity);
@@ -52,6 +54,7 @@ class payload {
   std::uint64_t due_ = 0;
   bool splicing_ = false;
   bool moves_unseen_ = false;
+  const open_stream* splicing_to_ = nullptr;  ///< while a splice is under way
 };
 
 }  // namespace nbdstream

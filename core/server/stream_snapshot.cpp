@@ -59,7 +59,7 @@ status::outcome open_stream::outcome() const {
           .began = began_at_,
           .ended = status::wall_clock::now(),
           .took = io::clock::now() - began_,
-          .digest = {}};
+          .digest = print_ ? print_->algorithm + ':' + print_->value : std::string()};
 }
 
 }  // namespace nbdstream

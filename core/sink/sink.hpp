@@ -5,6 +5,7 @@
 #define NBDSTREAM_SINK_SINK_HPP
 
 #include "io/splice_result.hpp"
+#include "stage/fingerprint.hpp"
 
 #include <sys/uio.h>
 
@@ -31,6 +32,12 @@ struct failure {
   explicit operator bool() const noexcept { return static_cast<bool>(code); }
 };
 
+/// What a sink says of a stream that it has committed: "inode" is "1234".
+struct fact {
+  std::string key;
+  std::string value;
+};
+
 /// The life of a sink: open, then writes, then commit or abort; again and again. One operation at
 /// a time, but for cancel(), and abort(), which ends what is under way itself.
 class sink {
@@ -55,6 +62,9 @@ class sink {
   [[nodiscard]] virtual bool splices() const noexcept = 0;
   /// Whether what splice() has moved from the socket is known only when it returns.
   [[nodiscard]] virtual bool splices_unseen() const noexcept { return false; }
+  /// How many bytes the splice() that is under way has taken from the socket without having
+  /// returned, where that is seen.
+  [[nodiscard]] virtual std::uint64_t moving() const noexcept { return 0; }
   /// Appends up to `count` (1 or more) bytes that `socket` has received, by reference. As write(),
   /// but it does not wait for the socket.
   [[nodiscard]] virtual awaitable<io::splice_result> splice(int socket, std::uint64_t count) = 0;
@@ -69,8 +79,16 @@ class sink {
   /// Makes what was written durable, as far as the sink can. State: open.
   [[nodiscard]] virtual awaitable<failure> flush() = 0;
 
+  /// Nothing follows but `last`, by write(), and a commit: waits until the fingerprint of the
+  /// stream with `last` is known. It leaves `print` empty where nobody has asked for one. As
+  /// write().
+  [[nodiscard]] virtual awaitable<failure> seal(std::span<const std::byte> last,
+                                                std::optional<stage::fingerprint>& print);
+
   /// Makes the stream of `length` bytes final; success is final. After a failure: abort().
   [[nodiscard]] virtual awaitable<failure> commit(std::uint64_t length) = 0;
+  /// What it has told of the last stream. State: commit() has succeeded.
+  [[nodiscard]] virtual std::span<const fact> facts() const noexcept { return {}; }
 
   /// Cancels and awaits what is under way, then gives the stream up. Any state after open() was
   /// called and before commit() succeeded; afterwards open() may be called again. Never fails.
@@ -97,6 +115,11 @@ inline awaitable<failure> sink::write_parts(std::span<iovec> parts) {
     auto failed = co_await write(data);
     if (failed) co_return failed;
   }
+  co_return failure{};
+}
+
+inline awaitable<failure> sink::seal(std::span<const std::byte>,
+                                     std::optional<stage::fingerprint>&) {
   co_return failure{};
 }
 
