@@ -9,11 +9,13 @@
 #include "control/whole_server.hpp"
 #include "ctl.hpp"
 #include "make_exports.hpp"
+#include "receipt/path.hpp"
 #include "server/descriptor_limit.hpp"
 #include "server/server.hpp"
 #include "show.hpp"
 #include "sink/module_sink.hpp"
 #include "sink/registry.hpp"
+#include "verify.hpp"
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -98,6 +100,7 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   raise_descriptor_limit();
   if (config.server.exit_with_parent) exit_with_parent();
   try_spill_directories(config);
+  receipt::try_receipts(config, log);
   auto sockets = listen_as_configured(config.server, log);
   auto control_sockets = control::bind_as_configured(config.server, log);
   asio::io_context loop(1);
@@ -158,6 +161,7 @@ void direct(log::logger& log, const config::server_config& config) {
 int run(int argc, char** argv, log::logger& log) {
   const std::span words(argv, static_cast<std::size_t>(argc));
   if (argc > 1 && std::string_view(argv[1]) == "ctl") return run_ctl(words.subspan(2), log);
+  if (argc > 1 && std::string_view(argv[1]) == "verify") return verify(words.subspan(1), log);
   if (argc > 1 && is_subcommand(argv[1])) become_restore(argv);
   auto command = config::parse_command_line(argc, argv);
   using action = config::command::action;

@@ -139,6 +139,7 @@ std::vector<std::unique_ptr<nbd_export>> make_exports(const asio::any_io_executo
     s.decided_by_run = !config.server.run.empty();
     s.told = e.end == config::end_policy::told;
     s.run_grace = config.server.run_grace;
+    s.receipt_timeout = config.server.payload_timeout;
     s.grace = config.server.grace;
     exports.push_back(
         std::make_unique<nbd_export>(executor, std::move(s), std::move(made), log, changed));

@@ -56,6 +56,7 @@ subject::subject(const setup& s)
   host_.log = log_line;
   host_.explain = explain;
   host_.setting = find_setting;
+  host_.result = [](const nbdstream_host*, const char*, const char*) {};
 }
 
 void subject::log_line(const nbdstream_host* host, int, const char* text) {

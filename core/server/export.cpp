@@ -2,6 +2,7 @@
 #include "server/export.hpp"
 
 #include "log/reason.hpp"
+#include "receipt/path.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -128,6 +129,9 @@ void nbd_export::begin_stream() {
   s.stall = c.stall;
   s.spill = settings_.spill;
   s.pad = c.pad;
+  s.module = c.sink.module;
+  if (!c.receipt.empty()) s.receipt = receipt::path_of(c.receipt, s.id);
+  s.receipt_timeout = settings_.receipt_timeout;
   s.complete_when.decided_by_run = settings_.decided_by_run;
   s.complete_when.told = settings_.told;
   s.complete_when.refuse_gaps = settings_.refuse_gaps;
@@ -184,6 +188,7 @@ awaitable<void> nbd_export::run() {
 void nbd_export::end_stream() {
   const auto ended = current_->outcome();
   ++(ended.committed ? committed_ : aborted_);
+  if (!current_->receipt_problem().empty()) ++without_receipt_;
   client_vanished_ = !ended.committed && (client_vanished_ || current_->client_vanished());
   counted_ += ended.count;
   if (ended.committed) last_commit_ = ended.ended;

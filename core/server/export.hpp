@@ -26,6 +26,7 @@ class nbd_export {
     bool decided_by_run = false;  ///< --run: see stream::verdict
     bool told = false;            ///< --end told
     io::clock::duration run_grace = std::chrono::seconds(10);
+    io::clock::duration receipt_timeout = std::chrono::seconds(60);  ///< of a call of its disk
     io::clock::duration grace =
         std::chrono::seconds(5);  ///< how long a sink's call may take to end
   };
@@ -139,6 +140,8 @@ class nbd_export {
   }
   [[nodiscard]] std::uint64_t committed() const noexcept { return committed_; }
   [[nodiscard]] std::uint64_t aborted() const noexcept { return aborted_; }
+  /// How many of those that were committed lack the receipt that was asked for.
+  [[nodiscard]] std::uint64_t without_receipt() const noexcept { return without_receipt_; }
 
  private:
   enum class phase {
@@ -176,6 +179,7 @@ class nbd_export {
   std::optional<status::wall_clock::time_point> last_commit_;
   std::uint64_t committed_ = 0;
   std::uint64_t aborted_ = 0;
+  std::uint64_t without_receipt_ = 0;
 };
 
 }  // namespace nbdstream

@@ -31,12 +31,17 @@ open_stream::open_stream(const asio::any_io_executor& executor, settings s, sink
       spill_(executor, settings_.spill),
       held_(order_, spill_, *encoder_, sink_, settings_.limits.gaps_are_zeroes),
       turns_(executor),
-      room_(executor) {}
+      room_(executor) {
+  if (settings_.receipt.empty()) return;
+  receipt_ = std::make_unique<receipt::writer>(executor, settings_.receipt,
+                                               settings_.receipt_timeout, log);
+}
 
 void open_stream::join(client& who) {
   const log::field by[] = {{"connection", who.id}};
   log_.line(log::level::debug, "joined by " + who.name, by);
   writers_.push_back(&who);
+  ++joined_;
   verdict_.joined();
   changed_.notify_all();
 }
@@ -92,6 +97,7 @@ void open_stream::stop(std::string_view reason) {
 }
 
 void open_stream::fail(std::string_view reason, stream::verdict::cause why) {
+  if (sink_committed_) return;
   verdict_.fail(reason, why);
   verdict_changed();
 }
@@ -107,6 +113,7 @@ void open_stream::verdict_changed() {
   if (state() != state_of::failed || std::exchange(waiters_aborted_, true)) return;
   cancelled_at_ = io::clock::now();
   if (opened_) sink_.cancel();
+  if (receipt_) receipt_->abandon();
   spill_.abandon();
   held_.drop();
   late_.answer_all(wire_error::io);
@@ -116,12 +123,17 @@ void open_stream::verdict_changed() {
 }
 
 void open_stream::cancel_commit(std::string_view reason) {
-  if (state() != state_of::complete) return;
+  if (state() != state_of::complete || sink_committed_) return;
   if (!end_is_sent_) return fail(reason);
   log_.warning("{}, but its end has been sent: waiting for the sink", reason);
 }
 
 awaitable<sink::failure> open_stream::open_sink() {
+  if (receipt_) {
+    // One of an earlier stream must not be taken for this one's, also where this one is aborted.
+    auto failed = co_await receipt_->begin();
+    if (failed) co_return failed;
+  }
   opened_ = true;
   log_.debug("opening the sink");
   // A named object: GCC 12 destroys a braced temporary beside co_await at the wrong address.
@@ -236,8 +248,7 @@ awaitable<sink::failure> open_stream::complete() {
   failed = co_await encoder_->finish();
   if (failed) co_return failed;
   if (state() != state_of::complete) co_return sink::failure{from_errno(ECANCELED), {}};
-  const auto ending = encoder_->ending();
-  failed = co_await sink_.seal(ending, print_);
+  failed = co_await seal();
   if (failed) co_return failed;
   if (state() != state_of::complete) co_return sink::failure{from_errno(ECANCELED), {}};
   // From here on it is for the sink alone to fail.
@@ -245,7 +256,12 @@ awaitable<sink::failure> open_stream::complete() {
   failed = co_await encoder_->end();
   if (failed) co_return failed;
   failed = co_await sink_.commit(encoder_->length());
-  if (failed) failed.why = "the sink's commit failed: " + failed.why;
+  if (failed) {
+    failed.why = "the sink's commit failed: " + failed.why;
+    co_return failed;
+  }
+  sink_committed_ = true;
+  co_await issue_receipt();
   co_return failed;
 }
 
@@ -260,6 +276,7 @@ awaitable<void> open_stream::finish() {
     changed_.notify_all();  // the abort is watched
     co_await sink_.abort();
   }
+  if (!committed && receipt_) co_await receipt_->discard();
   end(committed);
   log_end();
 }

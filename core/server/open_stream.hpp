@@ -6,6 +6,7 @@
 #include "io/condition.hpp"
 #include "log/context.hpp"
 #include "protocol/request.hpp"
+#include "receipt/writer.hpp"
 #include "server/client.hpp"
 #include "server/held_data.hpp"
 #include "server/late_replies.hpp"
@@ -19,6 +20,10 @@
 #include <memory>
 #include <optional>
 #include <vector>
+
+namespace nbdstream::receipt {
+struct content;
+}
 
 namespace nbdstream {
 
@@ -42,6 +47,9 @@ class open_stream {
     encoding::format format;
     bool pad = true;
     spill_store::settings spill;
+    std::string module;   ///< the sink's, for the receipt;
+    std::string receipt;  ///< its path; empty: none. The sink must tell a fingerprint then.
+    io::clock::duration receipt_timeout = std::chrono::seconds(60);  ///< of a call of its disk
   };
 
   /// `sink`, and where `log` goes, are borrowed until finish() has returned, `changed` for good: it
@@ -133,6 +141,9 @@ class open_stream {
   /// State: ended().
   [[nodiscard]] status::outcome outcome() const;
 
+  /// Why it has no receipt, though it was committed and one was asked for.
+  [[nodiscard]] const std::string& receipt_problem() const noexcept { return receipt_problem_; }
+
   /// Bytes of the stream that were sent.
   [[nodiscard]] std::uint64_t length() const noexcept { return encoder_->length(); }
 
@@ -189,6 +200,9 @@ class open_stream {
   // Its life.
   [[nodiscard]] awaitable<sink::failure> open_sink();
   [[nodiscard]] awaitable<sink::failure> complete();
+  [[nodiscard]] awaitable<sink::failure> seal();
+  [[nodiscard]] awaitable<void> issue_receipt();
+  [[nodiscard]] receipt::content describe_for_receipt() const;
   [[nodiscard]] protocol::wire_error failed_in_sink(const client& who, const protocol::request& r,
                                                     error_code error, std::string_view why);
   void verdict_changed();
@@ -227,10 +241,14 @@ class open_stream {
   bool waiters_aborted_ = false;
   bool spilling_was_told_ = false;
   io::clock::time_point cancelled_at_ = io::clock::time_point::max();
-  std::uint64_t sent_bytes_ = 0;             ///< of payload, by connections; of these
-  std::uint64_t spliced_bytes_ = 0;          ///< from sockets
-  std::uint64_t zero_bytes_ = 0;             ///< sent beside what held_ has sent
-  std::optional<stage::fingerprint> print_;  ///< once it is known
+  std::uint64_t sent_bytes_ = 0;              ///< of payload, by connections; of these
+  std::uint64_t spliced_bytes_ = 0;           ///< from sockets
+  std::uint64_t zero_bytes_ = 0;              ///< sent beside what held_ has sent
+  std::optional<stage::fingerprint> print_;   ///< once it is known
+  std::unique_ptr<receipt::writer> receipt_;  ///< none where nobody has asked for one
+  std::string receipt_problem_;
+  bool sink_committed_ = false;  ///< then nothing can fail any more
+  std::uint64_t joined_ = 0;     ///< connections, ever
   io::clock::time_point began_ = io::clock::now();
   status::wall_clock::time_point began_at_ = status::wall_clock::now();
 };

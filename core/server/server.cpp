@@ -362,6 +362,8 @@ int server::exit_status() {
   if (unfinished_ || client_timed_out_) return 1;  // whatever became of the command
   if (command_status_.value_or(0) != 0) return *command_status_;
   if (aborted > 0) return 1;
+  const auto lacks_receipt = [](const auto& e) { return e->without_receipt() > 0; };
+  if (std::ranges::any_of(exports_, lacks_receipt)) return 1;
   const bool must_write = !config_.run.empty() || config_.single;
   if (must_write && committed == 0) {
     log_.error("nothing was written");

@@ -54,7 +54,7 @@ status::open_stream open_stream::snapshot() const {
 status::outcome open_stream::outcome() const {
   return {.id = settings_.id,
           .committed = state() == state_of::committed,
-          .reason = verdict_.reason(),
+          .reason = sink_committed_ ? receipt_problem_ : verdict_.reason(),
           .count = count(),
           .began = began_at_,
           .ended = status::wall_clock::now(),

@@ -40,6 +40,7 @@ module_sink::module_sink(const asio::any_io_executor& executor, module m, settin
   host_.log = log_line;
   host_.explain = explain;
   host_.setting = find_setting;
+  host_.result = note_result;
   const int result = module_.table.create(&host_, &self_);
   if (result >= 0) return;
   const auto why = to_failure(result).why;
@@ -70,6 +71,24 @@ void module_sink::explain(const nbdstream_host* host, const char* text) {
 
 const nbdstream_setting* module_sink::find_setting(const nbdstream_host* host, const char* name) {
   return static_cast<module_sink*>(host->context)->settings_.find(name);
+}
+
+/// What breaks the rules of sink.h is left out: a receipt must not grow without a bound.
+void module_sink::note_result(const nbdstream_host* host, const char* key, const char* value) {
+  constexpr std::size_t most = 64;
+  constexpr std::size_t longest_key = 64;      // bytes
+  constexpr std::size_t longest_value = 4096;  // bytes
+  auto& self = *static_cast<module_sink*>(host->context);
+  const std::string_view name(key);
+  const std::string_view text(value);
+  if (!self.committing_ || name.empty() || name.size() > longest_key) return;
+  if (text.size() > longest_value) return;
+  const auto known = std::ranges::find(self.facts_, name, &fact::key);
+  if (known != self.facts_.end()) {
+    known->value = text;
+  } else if (self.facts_.size() < most) {
+    self.facts_.push_back({std::string(name), std::string(text)});
+  }
 }
 
 failure module_sink::to_failure(std::int64_t result) {
@@ -180,8 +199,11 @@ awaitable<failure> module_sink::flush() {
 awaitable<failure> module_sink::commit(std::uint64_t length) {
   const operation busy(*this);
   return_descriptor();
+  facts_.clear();
+  committing_ = true;
   const call commit_it = [&] { return module_.table.commit(self_, length); };
   const auto result = co_await perform(NBDSTREAM_BLOCKING_FINISH, commit_it);
+  committing_ = false;
   if (result >= 0) cancelled_ = false;  // that came too late
   co_return to_failure(result);
 }

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <vector>
 
 namespace nbdstream::sink {
 
@@ -53,6 +54,7 @@ class module_sink final : public sink {
   [[nodiscard]] awaitable<failure> wait_until_taken() override;
   [[nodiscard]] awaitable<failure> flush() override;
   [[nodiscard]] awaitable<failure> commit(std::uint64_t length) override;
+  [[nodiscard]] std::span<const fact> facts() const noexcept override { return facts_; }
   [[nodiscard]] awaitable<void> abort() override;
   void cancel() override;
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
@@ -83,6 +85,7 @@ class module_sink final : public sink {
   static void log_line(const nbdstream_host* host, int level, const char* text);
   static void explain(const nbdstream_host* host, const char* text);
   static const nbdstream_setting* find_setting(const nbdstream_host* host, const char* name);
+  static void note_result(const nbdstream_host* host, const char* key, const char* value);
 
   module module_;
   settings settings_;
@@ -93,6 +96,8 @@ class module_sink final : public sink {
   nbdstream_host host_{};
   void* self_ = nullptr;
   std::string explanation_;  ///< written during a call, read after it
+  std::vector<fact> facts_;  ///< likewise, of a commit
+  std::atomic<bool> committing_ = false;
   io::readiness ready_;
   io::worker thread_;
   std::atomic<bool> cancelled_ = false;  ///< also read by the thread

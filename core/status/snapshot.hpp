@@ -87,7 +87,7 @@ struct open_stream {
 struct outcome {
   std::uint64_t id = 0;
   bool committed = false;
-  std::string reason;  ///< aborted: why
+  std::string reason;  ///< aborted: why; committed: what is missing all the same, the receipt
   counters count;
   wall_clock::time_point began;
   wall_clock::time_point ended;

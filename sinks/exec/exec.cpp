@@ -108,6 +108,7 @@ class exec_sink {
     }
     if (!command_.has_exited()) return when_exited();
     if (!command_.succeeded()) fail();
+    host_.result("exit_status", "0");
     forget_stream();
     return 0;
   }

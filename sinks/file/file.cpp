@@ -2,11 +2,14 @@
 //
 // The sink `file`: a file that appears when it is complete, or a block device.
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <charconv>
+#include <filesystem>
 #include <nbdstream/sink.hpp>
 
 #include "../medium/new_file.hpp"
@@ -98,11 +101,14 @@ class file_sink {
     if (holes_ && medium::uninterrupted([&] { return ::ftruncate(fd(), end); }) < 0)
       fail("its length cannot be set");
     if (sync_) push_out(length);
+    struct stat made {};
+    if (::fstat(fd(), &made) < 0) fail("cannot be looked at");
     using existing = new_file::existing;
     if (!file_->publish(overwrite_ ? existing::replaced : existing::kept, sync_))
       host_.log(NBDSTREAM_LOG_WARNING,
                 path_ + ": this file system cannot promise that a file which appears in the very " +
                     "moment of the commit is kept; nothing was there just before");
+    tell_result(made, length);
     return 0;
   }
 
@@ -162,6 +168,8 @@ class file_sink {
   int finish_device(std::uint64_t length) {
     if (sync_) push_out(length);
     const auto rest = device_->size() - length;
+    struct stat disk {};
+    if (::fstat(fd(), &disk) < 0) fail("cannot be looked at");
     if (const int status = device_->finish(sync_); status < 0) {
       errno = -status;
       fail("what was written did not reach the disk");
@@ -170,7 +178,24 @@ class file_sink {
     if (rest > 0)
       host_.log(NBDSTREAM_LOG_INFO, path_ + ": the last " + std::to_string(rest) +
                                         " bytes of the device are what they were before");
+    tell_result(disk, length);
     return 0;
+  }
+
+  /// For the receipt: where the stream is now.
+  void tell_result(const struct stat& s, std::uint64_t length) const {
+    std::error_code failed;
+    const auto path = std::filesystem::absolute(path_, failed);
+    const auto device = device_number(s);
+    host_.result("path", failed ? path_ : path.string());
+    host_.result("device", std::to_string(major(device)) + ":" + std::to_string(minor(device)));
+    if (!S_ISBLK(s.st_mode)) host_.result("inode", std::to_string(s.st_ino));
+    host_.result("size_bytes", std::to_string(length));
+  }
+
+  /// Of a block device itself, else of the file system.
+  static dev_t device_number(const struct stat& s) noexcept {
+    return S_ISBLK(s.st_mode) ? s.st_rdev : s.st_dev;
   }
 
   void warn_partial() noexcept try {

@@ -49,6 +49,7 @@ static_assert(is<decltype(h::log), void(const nbdstream_host*, int, const char*)
 static_assert(is<decltype(h::explain), void(const nbdstream_host*, const char*)>);
 static_assert(
     is<decltype(h::setting), const nbdstream_setting*(const nbdstream_host*, const char*)>);
+static_assert(is<decltype(h::result), void(const nbdstream_host*, const char*, const char*)>);
 
 }  // namespace
 }  // namespace sink_tests

@@ -22,11 +22,15 @@ std::function<void()> act = [] {};
 
 /// A host that remembers what was explained to it.
 struct fake_host : nbdstream_host {
-  fake_host() : nbdstream_host{sizeof(nbdstream_host), 0, this, nullptr, keep, nullptr} {}
+  fake_host() : nbdstream_host{sizeof(nbdstream_host), 0, this, nullptr, keep, nullptr, note} {}
   static void keep(const nbdstream_host* host, const char* text) {
     static_cast<fake_host*>(host->context)->explained = text;
   }
+  static void note(const nbdstream_host* host, const char* key, const char* value) {
+    static_cast<fake_host*>(host->context)->results += std::string(key) + '=' + value + ' ';
+  }
   std::string explained;
+  std::string results;
 };
 
 /// No more than a sink must have. It cannot be moved.
@@ -72,6 +76,17 @@ struct SinkHpp : ::testing::Test {
   void* self = nullptr;
   const nbdstream_stream stream{sizeof stream, 0, 1, 0, ""};
 };
+
+TEST_F(SinkHpp, tells_a_result_to_a_host_that_takes_it) {
+  sink_host(&host).result("inode", "12");
+  EXPECT_EQ(host.results, "inode=12 ");
+}
+
+TEST_F(SinkHpp, tells_no_result_to_a_host_of_1_0) {
+  host.struct_size = offsetof(nbdstream_host, result);
+  sink_host(&host).result("inode", "12");
+  EXPECT_EQ(host.results, "");
+}
 
 TEST_F(SinkHpp, leaves_null_where_a_class_has_no_such_member) {
   EXPECT_EQ(least_table.struct_size, sizeof(nbdstream_sink_table));

@@ -116,6 +116,12 @@ struct nbdstream_host {
   /* The value of an option, or NULL where it has neither a value nor a default. Only during
    * create; the text is valid until destroy returns. */
   const struct nbdstream_setting *(*setting)(const struct nbdstream_host *host, const char *name);
+
+  /* Since 1.1: says something of the stream that is about to be final, for its receipt: "inode" is
+   * "1234". `key` is of a-z, 0-9 and '_', at most 64 bytes, `value` UTF-8, at most 4096; no
+   * secrets. The last value of a key counts, and those of the first 64 keys. Only from within
+   * commit, on that call's thread; an earlier host does not have it: see struct_size. */
+  void (*result)(const struct nbdstream_host *host, const char *key, const char *value);
 };
 
 /* ---- What a sink is told about a stream --------------------------------------------------- */

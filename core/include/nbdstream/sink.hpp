@@ -80,6 +80,13 @@ class sink_host {
   /// Only from within a call that is about to return -errno.
   void explain(const char* sentence) const noexcept { host_->explain(host_, sentence); }
 
+  /// Only from within commit; nothing where the host is older than 1.1.
+  void result(const char* key, const std::string& value) const noexcept {
+    constexpr std::size_t needed = offsetof(nbdstream_host, result) + sizeof(host_->result);
+    if (host_->struct_size < needed || !host_->result) return;
+    host_->result(host_, key, value.c_str());
+  }
+
   /// The following: only in the sink's constructor; the text outlives the sink.
   [[nodiscard]] std::optional<std::string_view> text(const char* option) const {
     const nbdstream_setting* setting = host_->setting(host_, option);

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "receipt/writer.hpp"
+
+#include "receipt/path.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace nbdstream::receipt {
+
+writer::writer(const asio::any_io_executor& executor, const std::string& path,
+               io::clock::duration timeout, log::logger& log)
+    : file_(std::make_shared<file>(path)), timeout_(timeout), log_(log), thread_(executor) {}
+
+awaitable<sink::failure> writer::run(call c, const char* what) {
+  io::worker::job job = [file = file_, c = std::move(c)] { return c(*file); };
+  const auto until = io::clock::now() + timeout_;
+  const auto result = co_await thread_.run(std::move(job), until);
+  if (result >= 0) co_return sink::failure{};
+  if (thread_.abandoned()) file_->give_up();
+  if (result == -ECANCELED) co_return sink::failure{asio::error::operation_aborted, "cancelled"};
+  const auto code = from_errno(static_cast<int>(-result));
+  co_return sink::failure{
+      code, fmt::format("the receipt {} cannot be {}: {}", file_->path(), what, code.message())};
+}
+
+awaitable<sink::failure> writer::begin() {
+  const auto found = std::make_shared<bool>(false);
+  call clear = [found](file& f) { return f.clear(*found); };
+  auto failed = co_await run(std::move(clear), "removed, which is of an earlier stream");
+  if (!failed && *found) log_.warning("{}", describe_left_behind(file_->partial()));
+  co_return failed;
+}
+
+awaitable<sink::failure> writer::prepare(std::string text) {
+  call prepare = [text = std::move(text)](file& f) { return f.prepare(text); };
+  co_return co_await run(std::move(prepare), "written");
+}
+
+awaitable<sink::failure> writer::finish(std::string text) {
+  call finish = [text = std::move(text)](file& f) { return f.finish(text); };
+  co_return co_await run(std::move(finish), "written");
+}
+
+awaitable<void> writer::discard() {
+  if (thread_.abandoned()) co_return;  // the call that hangs does it, should it ever return
+  call drop = [](file& f) {
+    f.drop();
+    return std::int64_t{0};
+  };
+  const auto failed = co_await run(std::move(drop), "removed");
+  if (failed) log_.warning("{}", failed.why);
+}
+
+void writer::abandon() {
+  if (!thread_.busy()) return;
+  file_->give_up();
+  thread_.abandon();
+}
+
+}  // namespace nbdstream::receipt
