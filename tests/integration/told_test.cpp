@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// --end told: whoever runs the job says how it has ended, and gets the truth about the stream.
+#include "support/told_test.hpp"
+
+namespace nbdstream::test {
+namespace {
+
+class told : public told_test {
+ protected:
+  /// A server that is waited for in vain, since nobody tells it anything.
+  void expect_end_by_sigterm(process& server) const {
+    server.signal(SIGTERM);
+    EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
+    expect_nothing_looks_complete();
+  }
+};
+
+TEST_F(told, commit_after_nbdcopy_is_the_disk) {
+  process server = start_told();
+  write_in_raw();
+  const result commit = ctl({"commit"});
+  EXPECT_TRUE(ended_with(0, commit));
+  EXPECT_EQ(commit.out.find("committed: 4194304 bytes in "), 0U) << commit.out;
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(told, commit_after_qemu_img_is_the_disk) {
+  make_disk();
+  process server = start_told({"--sink", "file:out.raw", "--size", "8M"});
+  EXPECT_TRUE(ended_with(
+      0, start({"qemu-img", "convert", "-n", "in.qcow2", "-O", "raw", unix_uri}).wait()));
+  EXPECT_TRUE(ended_with(0, ctl({"commit"})));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+/// libnbd without shutdown(), which nobody else believes.
+TEST_F(told, commit_after_a_client_that_never_says_goodbye_is_the_disk) {
+  process server = start_told();
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'abc', 0)")));
+  EXPECT_TRUE(ended_with(0, ctl({"commit"})));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), "abc"));
+}
+
+TEST_F(told, abort_leaves_nothing_and_its_reason_is_in_the_log) {
+  process server = start_told();
+  write_in_raw();
+  EXPECT_TRUE(ended_with(0, ctl({"abort", "--reason", "the job was cancelled"})));
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "told to abort: the job was cancelled"));
+  expect_nothing_looks_complete();
+}
+
+TEST_F(told, sigterm_aborts_where_nobody_has_told_anything) {
+  process server = start_told();
+  write_in_raw();
+  EXPECT_TRUE(status_says("\"state\":\"waiting_for_decision\""));
+  expect_end_by_sigterm(server);
+}
+
+TEST_F(told, commit_waits_for_a_client_that_is_still_connected) {
+  process server = start_told();
+  process writer = start_client(R"(
+h.pwrite(b'abc', 0)
+touch('written')
+while not os.path.exists('go'):
+    pass
+h.pwrite(b'def', 3)
+)");
+  wait_for("written");
+  process commit = start_ctl({"commit"});
+  EXPECT_TRUE(log_says(server, "told to commit"));
+  EXPECT_TRUE(commit.running());
+  write_file(path("go"), "");
+  EXPECT_TRUE(ended_with(0, commit.wait()));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(ended_with(0, writer.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), "abcdef"));
+}
+
+TEST_F(told, commit_is_refused_where_a_client_stays_and_the_stream_goes_on) {
+  process server = start_told({"--sink", "file:out.raw", "--run-grace", "200ms"});
+  process writer = start_client("h.pwrite(b'abc', 0); touch('written'); stay()");
+  wait_for("written");
+  const result refused = http({"-X", "POST", "http://localhost/v1/commit"});
+  EXPECT_TRUE(mentions(refused.out, "still connected"));
+  EXPECT_TRUE(mentions(refused.out, "\n409"));
+  EXPECT_TRUE(status_says("\"state\":\"streaming\""));
+  writer.signal(SIGKILL);
+  EXPECT_TRUE(ended_with(0, ctl({"commit"})));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), "abc"));
+}
+
+TEST_F(told, commit_names_what_is_missing_and_works_once_that_was_written) {
+  process server = start_told({"--sink", "file:out.raw", "--size", "1M", "--gaps", "refuse"});
+  EXPECT_TRUE(ended_with(0, client("send(b'a' * 512 * 1024); h.shutdown()")));
+  const result refused = ctl({"commit"});
+  EXPECT_TRUE(ended_with(1, refused));
+  EXPECT_TRUE(mentions(refused.err, "524288 bytes were never named"));
+  EXPECT_TRUE(ended_with(0, client("send(b'b' * 512 * 1024, 512 * 1024); h.shutdown()")));
+  EXPECT_TRUE(ended_with(0, ctl({"commit"})));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+  EXPECT_TRUE(holds(path("out.raw"), std::string(512 * KiB, 'a') + std::string(512 * KiB, 'b')));
+}
+
+TEST_F(told, commit_is_refused_where_nothing_was_written) {
+  process server = start_told();
+  const result refused = ctl({"commit"});
+  EXPECT_TRUE(ended_with(1, refused));
+  EXPECT_TRUE(mentions(refused.err, "no client has written"));
+  expect_end_by_sigterm(server);
+}
+
+TEST_F(told, each_stream_of_a_service_is_told_once) {
+  process server = start_told({"--sink", "exec:cat > out.$NBDSTREAM_STREAM", "--streams", "0"});
+  for (const std::string data : {"one", "two"}) {
+    EXPECT_TRUE(ended_with(0, client("h.pwrite(b'" + data + "', 0); h.shutdown()")));
+    EXPECT_TRUE(ended_with(0, ctl({"commit"})));
+    EXPECT_TRUE(mentions(ctl({"commit"}).err, "no stream is open"));
+  }
+  EXPECT_TRUE(status_says("\"committed\":2"));
+  EXPECT_TRUE(ended_with(0, ctl({"stop"})));
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+TEST_F(told, wait_ends_as_the_stream_does) {
+  for (const char* end : {"abort", "commit"}) {
+    process server = start_told();
+    process wait = start_ctl({"wait"});
+    EXPECT_TRUE(ended_with(0, client("h.pwrite(b'abc', 0); h.shutdown()")));
+    EXPECT_TRUE(ended_with(0, ctl({end})));
+    const int status = end == std::string("commit") ? 0 : 1;
+    EXPECT_TRUE(ended_with(status, server.wait()));
+    EXPECT_TRUE(ended_with(status, wait.wait()));
+  }
+}
+
+TEST_F(told, command_that_copies_and_tells_is_all_that_a_script_needs) {
+  make_raw(path("in.raw"), 4 * MiB);
+  const std::string command = R"(nbdcopy in.raw "$uri" && cd / && nbdstream ctl commit)";
+  EXPECT_TRUE(ended_with(0, nbdstream({"--control", "control", "--end", "told", "--sink",
+                                       "file:out.raw", "--run", command})));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
+TEST_F(told, command_that_succeeds_and_tells_nothing_has_not_committed) {
+  make_raw(path("in.raw"), 1 * MiB);
+  const result ended = nbdstream({"--control", "control", "--end", "told", "--sink", "file:out.raw",
+                                  "--run", R"(nbdcopy in.raw "$uri")"});
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "has not told to commit"));
+  expect_nothing_looks_complete();
+}
+
+TEST_F(told, commit_of_a_sink_that_fails_says_so_to_everybody) {
+  process server = start_told({"--sink", "exec:cat > out.part; exit 3"});
+  process wait = start_ctl({"wait"});
+  write_in_raw();
+  const result answered = http({"-X", "POST", "http://localhost/v1/exports//commit"});
+  EXPECT_TRUE(mentions(answered.out, "exited with status 3"));
+  EXPECT_TRUE(mentions(answered.out, "\n502"));
+  EXPECT_TRUE(ended_with(1, server.wait()));
+  EXPECT_TRUE(ended_with(1, wait.wait()));
+}
+
+/// The write to the sink begins with the commit, since all is held until then, and never returns.
+TEST_F(told, commit_of_a_sink_that_is_stuck_is_answered_at_the_end_of_the_process) {
+  process server = start_told({"--sink", test_modules + "/stubborn.so", "--option", "log=log",
+                               "--order", "spool", "--grace", "200ms"});
+  EXPECT_TRUE(ended_with(0, client("h.pwrite(b'abc', 0); h.shutdown()")));
+  process commit = start_ctl({"commit"});
+  EXPECT_TRUE(
+      eventually([&] { return read_file(path("log")).find("write") != std::string::npos; }));
+  server.signal(SIGTERM);
+  EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(path("sock")); }));
+  server.signal(SIGTERM);
+  const result answered = commit.wait();
+  EXPECT_TRUE(ended_with(1, answered));
+  EXPECT_TRUE(mentions(answered.err, "has not returned"));
+  EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
+}
+
+}  // namespace
+}  // namespace nbdstream::test
