@@ -17,12 +17,6 @@ using kind = action::kind;
 /// An event is not made again for who asks within this time.
 constexpr auto event_age = std::chrono::milliseconds(500);
 
-/// The page has its style and its script in itself, and asks for events; nothing else.
-constexpr const char* page_policy =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'";
-
 answer of_outcome(const status::outcome& o) {
   answer a;
   a.body = status::to_json(o) + "\n";
@@ -79,7 +73,7 @@ answer service::answer_now(const action& a) {
   switch (a.what) {
     case kind::page:
       out.content_type = "text/html; charset=utf-8";
-      out.policy = page_policy;
+      out.policy = status::page_policy();
       out.body = status::page(process_.snapshot());
       break;
     case kind::health:
