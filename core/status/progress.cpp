@@ -111,6 +111,7 @@ std::string joined(const std::vector<part>& parts) {
 /// As many of `parts` as fit into `room` columns.
 std::string fitting(std::vector<part> parts, std::size_t room) {
   std::vector<part*> by_rank;
+  by_rank.reserve(parts.size());
   for (auto& p : parts) by_rank.push_back(&p);
   std::ranges::sort(by_rank, {}, &part::rank);
   for (auto* p : by_rank) {
@@ -166,7 +167,9 @@ std::vector<std::string> names_of(const std::vector<const exported*>& exports, s
 std::vector<std::string> progress_lines(const process& p, screen_size size, bool colour) {
   std::vector<const exported*> exports;
   for (const auto& e : p.exports) exports.push_back(&e);
-  std::ranges::stable_partition(exports, [](const auto* e) { return e->current.has_value(); });
+  // With ranges:: clang 14 cannot compile it.
+  std::stable_partition(exports.begin(), exports.end(),
+                        [](const auto* e) { return e->current.has_value(); });
   const auto room = room_in(size.columns);
   const auto rows = std::max<std::size_t>(size.rows, 2) - 1;
   std::size_t hidden = 0;
