@@ -31,6 +31,13 @@ class progress_on_a_terminal : public progress {
   [[nodiscard]] result on_terminal(int columns, const std::string& pattern,
                                    const arguments& options, const std::string& keys = "",
                                    const std::vector<std::string>& environment = {}) const {
+    arguments all = half_then_seen_;
+    all.insert(all.end(), options.begin(), options.end());
+    return show(columns, pattern, keys, all, environment);
+  }
+  [[nodiscard]] result show(int columns, const std::string& pattern, const std::string& keys,
+                            const arguments& options,
+                            const std::vector<std::string>& environment = {}) const {
     arguments all{"/usr/bin/python3",
                   source_directory + "/tests/support/terminal.py",
                   std::to_string(columns),
@@ -39,7 +46,6 @@ class progress_on_a_terminal : public progress {
                   keys,
                   "nbdstream",
                   "--progress"};
-    all.insert(all.end(), half_then_seen_.begin(), half_then_seen_.end());
     all.insert(all.end(), options.begin(), options.end());
     process::options how;
     how.environment = {"TERM=xterm", "NO_COLOR="};
@@ -90,6 +96,17 @@ TEST_F(progress_on_a_terminal, goes_where_a_signal_ends_it) {
   const auto ended = on_terminal(80, "streaming 50 %", {}, "\x03");
   EXPECT_TRUE(ended_with(128 + SIGINT, ended));
   expect_only_the_log(ended.out);
+}
+
+TEST_F(progress_on_a_terminal, has_a_line_for_each_export) {
+  write_file(path("two.toml"),
+             "[[export]]\nname = \"one\"\n[export.sink]\nmodule = \"null\"\n"
+             "[[export]]\nname = \"other\"\n[export.sink]\nmodule = \"null\"\n");
+  const auto ended = show(80, "one:   waiting for a client\nother: waiting for a client", "\x03",
+                          {"--config", "two.toml", "-U", "sock"});
+  EXPECT_TRUE(ended_with(128 + SIGINT, ended));
+  expect_only_the_log(ended.out);
+  EXPECT_EQ(ended.out.find("waiting"), std::string::npos) << ended.out;
 }
 
 TEST_F(progress_on_a_terminal, is_coloured) {
