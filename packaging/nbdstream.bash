@@ -37,9 +37,10 @@ _nbdstream() {
   program=${program/#\~\//$HOME/}
   # What stands behind one is its own.
   local subcommand= word
-  if ((cword > 1)) && [[ ${words[1]} == @(apply|cat|info|verify) ]]; then
+  if ((cword > 1)) && [[ ${words[1]} == @(apply|cat|ctl|info|verify) ]]; then
     subcommand=${words[1]}
-    [[ $prev != --from ]] || return
+    [[ $prev != --@(from|reason) ]] || return
+    [[ $prev != --control ]] || { _filedir; return; }
     prev=
   fi
 
@@ -94,13 +95,15 @@ _nbdstream() {
       sed -n 's/^  \(-., \|    \)\(--[a-z-]\+\).*/\2/p')" -- "$cur"))
   elif [[ $cur == @(pipe|write)=* ]]; then
     __nbdstream_path "${cur#*=}" "${cur%%=*}="
+  elif [[ $subcommand == ctl ]]; then
+    COMPREPLY=($(compgen -W 'status commit abort wait stop' -- "$cur"))
   elif [[ -n $subcommand ]]; then
     _filedir
   else
     COMPREPLY=($(compgen -W 'pipe= write= size=' -- "$cur"))
     compopt -o nospace 2>/dev/null
     # Behind these stands a space, which nospace takes from all that is completed.
-    for word in apply cat info verify; do
+    for word in apply cat ctl info verify; do
       ((cword > 1)) || [[ $word != "$cur"* ]] || COMPREPLY+=("$word ")
     done
   fi

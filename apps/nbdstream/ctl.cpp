@@ -22,25 +22,27 @@
 namespace nbdstream {
 namespace {
 
-constexpr const char* usage =
-    "Usage: nbdstream ctl [--control PATH] COMMAND [EXPORT]\n"
-    "\n"
-    "Looks at a running nbdstream, or tells it something. PATH is that of its --control, or else\n"
-    "the one in the variable NBDSTREAM_CONTROL. EXPORT can be left out where there is only one.\n"
-    "\n"
-    "  status [--json]              what it is doing\n"
-    "  commit [EXPORT]              --end told: the job that wrote the stream has succeeded; "
-    "waits\n"
-    "                               until the sink has committed it\n"
-    "  abort [--reason TEXT] [EXPORT]\n"
-    "                               the job has failed; waits until the stream has been aborted\n"
-    "  wait [EXPORT]                waits for the end of the stream that is open or, where none "
-    "is,\n"
-    "                               of the next one\n"
-    "  stop                         ends nbdstream, as SIGTERM does\n"
-    "\n"
-    "Exit status: 0 the stream was committed, or ended as it was told; 1 it was aborted, or this\n"
-    "cannot be done; 2 bad usage.\n";
+constexpr const char* usage = R"(Usage: nbdstream ctl [OPTION]... COMMAND [EXPORT]
+
+Looks at a running nbdstream, or tells it something. EXPORT can be left out where there is only one.
+
+Commands:
+  status           what it is doing
+  commit [EXPORT]  --end told: the job that wrote the stream has succeeded; waits until the sink has
+                   committed it
+  abort [EXPORT]   the job has failed; waits until the stream has been aborted
+  wait [EXPORT]    waits for the end of the stream that is open or, where none is, of the next one
+  stop             ends nbdstream, as SIGTERM does
+
+Options:
+      --control PATH  that of its --control; default: the variable NBDSTREAM_CONTROL
+      --json          status: all that is known, for programs
+      --reason TEXT   abort: why, for the log
+  -h, --help          print this
+
+Exit status: 0 the stream was committed, or ended as it was told; 1 it was aborted, or this cannot
+be done; 2 bad usage.
+)";
 
 /// How long an answer may take that nothing has to be waited for.
 constexpr std::chrono::seconds short_time{30};

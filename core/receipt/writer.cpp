@@ -10,8 +10,11 @@
 namespace nbdstream::receipt {
 
 writer::writer(const asio::any_io_executor& executor, const std::string& path,
-               io::clock::duration timeout, log::logger& log)
-    : file_(std::make_shared<file>(path)), timeout_(timeout), log_(log), thread_(executor) {}
+               io::clock::duration timeout, log::context log)
+    : file_(std::make_shared<file>(path)),
+      timeout_(timeout),
+      log_(std::move(log)),
+      thread_(executor) {}
 
 awaitable<sink::failure> writer::run(call c, const char* what) {
   io::worker::job job = [file = file_, c = std::move(c)] { return c(*file); };

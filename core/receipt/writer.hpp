@@ -3,7 +3,7 @@
 #define NBDSTREAM_RECEIPT_WRITER_HPP
 
 #include "io/worker.hpp"
-#include "log/log.hpp"
+#include "log/context.hpp"
 #include "receipt/file.hpp"
 #include "sink/sink.hpp"
 
@@ -20,9 +20,9 @@ namespace nbdstream::receipt {
 /// tells, and gets its name after it.
 class writer {
  public:
-  /// `timeout`: what the disk may take for a call. `log` is borrowed.
+  /// `timeout`: what the disk may take for a call. what `log` writes to is borrowed.
   writer(const asio::any_io_executor& executor, const std::string& path,
-         io::clock::duration timeout, log::logger& log);
+         io::clock::duration timeout, log::context log);
 
   /// Before the stream: an older receipt is removed.
   [[nodiscard]] awaitable<sink::failure> begin();
@@ -41,7 +41,7 @@ class writer {
 
   std::shared_ptr<file> file_;  ///< a call that hangs keeps it
   io::clock::duration timeout_;
-  log::logger& log_;
+  log::context log_;
   io::worker thread_;
 };
 

@@ -48,7 +48,7 @@ awaitable<void> open_stream::issue_receipt() {
   if (!failed) co_return;
   receipt_problem_ = fmt::format("the stream IS committed, but it has no receipt: {}",
                                  failed.why.empty() ? failed.code.message() : failed.why);
-  log_.error("{}: {}", settings_.label, receipt_problem_);
+  log_.error("{}", receipt_problem_);
 }
 
 }  // namespace nbdstream
