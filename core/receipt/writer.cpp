@@ -21,7 +21,7 @@ awaitable<sink::failure> writer::run(call c, const char* what) {
   const auto until = io::clock::now() + timeout_;
   const auto result = co_await thread_.run(std::move(job), until);
   if (result >= 0) co_return sink::failure{};
-  if (thread_.abandoned()) file_->give_up();
+  if (thread_.abandoned()) leave_behind();
   if (result == -ECANCELED) co_return sink::failure{asio::error::operation_aborted, "cancelled"};
   const auto code = from_errno(static_cast<int>(-result));
   co_return sink::failure{
@@ -47,7 +47,7 @@ awaitable<sink::failure> writer::finish(std::string text) {
 }
 
 awaitable<void> writer::discard() {
-  if (thread_.abandoned()) co_return;  // the call that hangs does it, should it ever return
+  if (thread_.abandoned()) co_return;  // the thread does it, should its call ever return
   call drop = [](file& f) {
     f.drop();
     return std::int64_t{0};
@@ -58,8 +58,17 @@ awaitable<void> writer::discard() {
 
 void writer::abandon() {
   if (!thread_.busy()) return;
-  file_->give_up();
+  leave_behind();
   thread_.abandon();
+}
+
+/// The call may have looked for the last time already.
+void writer::leave_behind() {
+  file_->give_up();
+  thread_.at_end([file = file_] {
+    file->drop();
+    return std::int64_t{0};
+  });
 }
 
 }  // namespace nbdstream::receipt

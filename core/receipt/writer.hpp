@@ -38,6 +38,7 @@ class writer {
  private:
   using call = std::function<std::int64_t(file&)>;
   [[nodiscard]] awaitable<sink::failure> run(call c, const char* what);
+  void leave_behind();
 
   std::shared_ptr<file> file_;  ///< a call that hangs keeps it
   io::clock::duration timeout_;

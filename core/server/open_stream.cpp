@@ -133,6 +133,8 @@ awaitable<sink::failure> open_stream::open_sink() {
     // One of an earlier stream must not be taken for this one's, also where this one is aborted.
     auto failed = co_await receipt_->begin();
     if (failed) co_return failed;
+    // Meanwhile it may have ended, and the sink may be another stream's.
+    if (over()) co_return sink::failure{asio::error::operation_aborted, "cancelled"};
   }
   opened_ = true;
   log_.debug("opening the sink");

@@ -236,6 +236,21 @@ def nbdkit(s: Setting, name: str, plugin: list, count: int, request: int, queue:
     return Peer(name, start, never_ends=True)
 
 
+def digests(s: Setting, request: int, queue: int) -> Workload:
+    """What a digest costs: the same stream without one, and what the copying path makes of it."""
+    def ours(*more, data_path="auto") -> Callable[[Run], None]:
+        def start(run: Run) -> None:
+            address = nbdstream(s, run, data_path=data_path, more=more)
+            ideal(s, run, address, "write", s.stream, request, queue)
+        return start
+
+    peers = [Peer(f"ours, {name}", ours("--digest", name)) for name in ("sha256", "blake2b", "xxh3")]
+    peers.append(Peer("sha256, copying", ours("--digest", "sha256", data_path="copy")))
+    peers.append(Peer("xxh3, copying", ours("--digest", "xxh3", data_path="copy")))
+    return Workload("digests", f"{request // KiB} KiB x {queue} with a digest, Unix to FIFO",
+                    s.stream, [Peer(US, ours()), *peers], US, "none")
+
+
 def zeroes(s: Setting, request: int, queue: int) -> Workload:
     def ours(run: Run) -> None:
         ideal(s, run, nbdstream(s, run), "zeroes", s.zeroes, request, queue)
@@ -319,8 +334,9 @@ def all_workloads(s: Setting) -> list[Workload]:
     return [*images(s, equal=False), *images(s, equal=True),
             in_order(s, 256 * KiB, 16), in_order(s, 2 * MiB, 4), in_order(s, 32 * MiB, 2),
             in_order(s, 256 * KiB, 16, tcp_in=True), in_order(s, 256 * KiB, 16, tcp_out=True),
-            into_file(s, 256 * KiB, 16), zeroes(s, 32 * MiB, 4), zeroes(s, 2 * GiB, 1),
-            small(s), shuffled(s, 256 * KiB), shuffled(s, 64 * KiB), live(s)]
+            into_file(s, 256 * KiB, 16), digests(s, 256 * KiB, 16),
+            zeroes(s, 32 * MiB, 4), zeroes(s, 2 * GiB, 1), small(s),
+            shuffled(s, 256 * KiB), shuffled(s, 64 * KiB), live(s)]
 
 
 def start_commands(s: Setting, socket_path: str) -> list[tuple[str, list]]:
