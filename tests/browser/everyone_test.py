@@ -152,15 +152,3 @@ class PageForEveryone(BrowserTest):
         self.stream.pwrite(b"x" * (16 * MiB), 24 * MiB)
         self.wait_until(lambda: self.run_script("return told"))
         self.assertEqual(self.run_script("return told"), ["vm1: streaming"])
-
-    def test_moves_nothing_for_those_who_do_not_want_that(self):
-        self.start_stream(VM1)
-        self.cdp("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-reduced-motion", "value": "reduce"}])
-        self.open_live()
-        self.assertEqual(self.run_script("return document.getAnimations().length"), 0)
-        moving = self.run_script("""
-            return [...document.querySelectorAll('*')].filter((e) =>
-                getComputedStyle(e, '::-webkit-progress-value').transitionDuration !== '0s' ||
-                getComputedStyle(e).transitionDuration !== '0s').length""")
-        self.assertEqual(moving, 0)
