@@ -15,6 +15,7 @@
 #include "show.hpp"
 #include "sink/module_sink.hpp"
 #include "sink/registry.hpp"
+#include "systemd/notifier.hpp"
 #include "verify.hpp"
 
 #include <fcntl.h>
@@ -30,8 +31,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string_view>
 
 namespace nbdstream {
@@ -89,7 +92,17 @@ awaitable<int> run_all(server& it, control::control_server& control) {
   co_return status;
 }
 
-int serve(const config::configuration& config, const io::tls_context* tls,
+/// Before there are threads, and children.
+systemd::notifier find_manager(log::logger& log) {
+  try {
+    return systemd::notifier::take_from_environment();
+  } catch (const std::invalid_argument& e) {
+    log.warning("{}", e.what());
+    return {};
+  }
+}
+
+int serve(const config::configuration& config, std::shared_ptr<const io::tls_context> tls,
           std::vector<chosen_sink> chosen, log::logger& log) {
   // A reader that goes away, a limit on the size of files: errors of the write that meets them.
   std::signal(SIGPIPE, SIG_IGN);
@@ -103,8 +116,10 @@ int serve(const config::configuration& config, const io::tls_context* tls,
   receipt::try_receipts(config, log);
   auto sockets = listen_as_configured(config.server, log);
   auto control_sockets = control::bind_as_configured(config.server, log);
+  const auto manager = find_manager(log);
   asio::io_context loop(1);
-  server it(loop.get_executor(), config, tls, log);
+  server it(loop.get_executor(), config, std::move(tls), log);
+  if (manager) it.report_to(manager);
   it.serve_exports(make_exports(loop.get_executor(), config, std::move(chosen), it.changed(), log));
   announce(sockets, config.server, log);
   it.serve_on(std::move(sockets));
@@ -183,10 +198,10 @@ int run(int argc, char** argv, log::logger& log) {
   if (command.what == action::dump_config) return dump_config(registry, config), 0;
   pidfile::check(config.server.pidfile);
   auto chosen = choose_sinks(registry, config);
-  const auto tls = io::load_tls(config.server);
+  auto tls = io::load_tls(config.server);
   const auto progress = claim_progress_fd(config.server);
   for (const auto& warning : command.warnings) log.warning("{}", warning);
-  return serve(config, tls.get(), std::move(chosen), log);
+  return serve(config, std::move(tls), std::move(chosen), log);
 }
 
 }  // namespace

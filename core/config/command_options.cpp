@@ -219,8 +219,10 @@ constexpr command_option options[] = {
      "Write the metrics to FILE every 10 s and at the end, for node_exporter's textfile "
      "collector."},
     {"log", 0, "stderr|journal", "", group::report, target::server, "log", nullptr,
-     "Where the log goes. Default: the journal of systemd where stderr is connected to it, else "
-     "stderr."},
+     "Where the log goes. Default: the journal of systemd where stderr is connected to it and "
+     "--log-format is text, else stderr. In the journal each event has fields, NBDSTREAM_EXPORT "
+     "for "
+     "one."},
     {"log-level", 0, "LEVEL", "", group::report, target::server, "log-level", nullptr,
      "error, warning, info or debug. Default: info."},
     {"log-format", 0, "text|json", "", group::report, target::server, "log-format", nullptr,

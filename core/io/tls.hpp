@@ -13,7 +13,8 @@
 
 namespace nbdstream::io {
 
-/// Our certificate or keys: read once, when the program starts. Who has new ones starts it anew.
+/// Our certificate or keys. Who has new ones loads them anew; connections keep those that they
+/// began with.
 class tls_context {
  public:
   struct implementation;
@@ -35,14 +36,14 @@ class tls_context {
   std::unique_ptr<implementation> implementation_;
 };
 
-/// What the configuration asks for; null: no TLS. Throws config::error, which names the file.
+/// What the configuration asks for; null: no TLS. Throws config::error, which names the file. On
+/// any thread.
 [[nodiscard]] std::unique_ptr<tls_context> load_tls(const config::server_config& server);
 
 /// `plain`, until secure() is called; then the same connection inside TLS, we being the server.
-/// `context` is borrowed.
 [[nodiscard]] std::unique_ptr<transport> tls_transport(const asio::any_io_executor& executor,
                                                        std::unique_ptr<transport> plain,
-                                                       const tls_context& context);
+                                                       std::shared_ptr<const tls_context> context);
 
 }  // namespace nbdstream::io
 #endif

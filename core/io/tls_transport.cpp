@@ -46,8 +46,8 @@ error_code openssl_error() {
 class tls_connection final : public transport {
  public:
   tls_connection(const asio::any_io_executor& executor, std::unique_ptr<transport> plain,
-                 const tls_context& context)
-      : plain_(std::move(plain)), context_(context), sending_(executor) {}
+                 std::shared_ptr<const tls_context> context)
+      : plain_(std::move(plain)), context_(std::move(context)), sending_(executor) {}
 
   awaitable<error_code> secure() override {
     const auto error = start();
@@ -117,7 +117,7 @@ class tls_connection final : public transport {
   error_code start() {
     if (closed_) return asio::error::operation_aborted;
     ERR_clear_error();
-    ssl_.reset(SSL_new(context_.get().ctx.get()));
+    ssl_.reset(SSL_new(context_->get().ctx.get()));
     BIO* inner = nullptr;
     BIO* outer = nullptr;
     if (!ssl_ || BIO_new_bio_pair(&inner, ring, &outer, ring) != 1) return openssl_error();
@@ -250,7 +250,7 @@ class tls_connection final : public transport {
   }
 
   std::unique_ptr<transport> plain_;
-  const tls_context& context_;
+  std::shared_ptr<const tls_context> context_;
   bio_ptr outside_;  ///< the end of the rings that is not OpenSSL's
   ssl_ptr ssl_;      ///< once secure() was called
   fair_mutex sending_;
@@ -263,8 +263,8 @@ class tls_connection final : public transport {
 
 std::unique_ptr<transport> tls_transport(const asio::any_io_executor& executor,
                                          std::unique_ptr<transport> plain,
-                                         const tls_context& context) {
-  return std::make_unique<tls_connection>(executor, std::move(plain), context);
+                                         std::shared_ptr<const tls_context> context) {
+  return std::make_unique<tls_connection>(executor, std::move(plain), std::move(context));
 }
 
 }  // namespace nbdstream::io

@@ -29,11 +29,11 @@ protocol::tls_policy policy_of(config::tls_mode mode) {
 }  // namespace
 
 connections::connections(asio::any_io_executor executor, const config::server_config& config,
-                         const io::tls_context* tls, session_host& host, log::logger& log,
-                         io::condition& changed)
+                         std::shared_ptr<const io::tls_context> tls, session_host& host,
+                         log::logger& log, io::condition& changed)
     : executor_(std::move(executor)),
       config_(config),
-      tls_(tls),
+      tls_(std::move(tls)),
       host_(host),
       log_(log),
       changed_(changed),
@@ -78,7 +78,7 @@ void connections::accept_standard_streams() {
 }
 
 void connections::serve(std::unique_ptr<io::transport> transport) {
-  if (tls_) transport = io::tls_transport(executor_, std::move(transport), *tls_);
+  if (tls_) transport = io::tls_transport(executor_, std::move(transport), tls_);
   const session::settings s{++last_id_, config_.handshake_timeout, config_.payload_timeout,
                             policy_of(config::effective_tls(config_))};
   const auto place =

@@ -17,15 +17,19 @@ namespace nbdstream {
 /// The sessions of the server: as many as are allowed, from their beginning to their end.
 class connections {
  public:
-  /// All but the executor is borrowed; `tls` may be null. `changed` is notified when one has ended.
+  /// All but the executor and `tls`, which may be null, is borrowed. `changed` is notified when one
+  /// has ended.
   connections(asio::any_io_executor executor, const config::server_config& config,
-              const io::tls_context* tls, session_host& host, log::logger& log,
+              std::shared_ptr<const io::tls_context> tls, session_host& host, log::logger& log,
               io::condition& changed);
 
   /// Serves the client at the other end of `socket`.
   void accept(io::unique_fd socket);
   /// Serves the client at the other end of our standard input and output (--single).
   void accept_standard_streams();
+
+  /// Of those that connect from now on. State: they have had one.
+  void set_tls(std::shared_ptr<const io::tls_context> tls) noexcept { tls_ = std::move(tls); }
 
   /// Those that have chosen an export.
   [[nodiscard]] std::vector<status::connection> snapshot() const;
@@ -51,7 +55,7 @@ class connections {
 
   asio::any_io_executor executor_;
   const config::server_config& config_;
-  const io::tls_context* tls_;
+  std::shared_ptr<const io::tls_context> tls_;
   session_host& host_;
   log::logger& log_;
   io::condition& changed_;

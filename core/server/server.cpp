@@ -39,10 +39,10 @@ constexpr auto last_words_time = std::chrono::seconds(1);
 }  // namespace
 
 server::server(asio::any_io_executor executor, const config::configuration& config,
-               const io::tls_context* tls, log::logger& log)
+               std::shared_ptr<const io::tls_context> tls, log::logger& log)
     : executor_(std::move(executor)),
       config_(config.server),
-      tls_(tls),
+      tls_(std::move(tls)),
       log_(log),
       changed_(executor_),
       connections_(executor_, config_, tls_, *this, log_, changed_),
@@ -85,6 +85,7 @@ void server::start_listeners() {
 
 void server::close_listeners() {
   stopping_ = true;
+  if (report_) report_->stopping();
   for (auto& l : listeners_) l->close();
   sockets_.clear();
 }
@@ -138,6 +139,7 @@ awaitable<int> server::run() {
     start_listeners();
     if (config_.single) connections_.accept_standard_streams();
     pidfile_.write(config_.pidfile);
+    if (report_) report_->ready();
     start_command();
     if (config_.client_timeout) scope_.spawn(watch_for_first_write());
   } catch (const std::exception& e) {
@@ -230,6 +232,8 @@ awaitable<void> server::handle_signals() {
     log_.debug("signal {}", number);
     if (number == SIGUSR1) {
       log_status();
+    } else if (reloads_at(number)) {
+      if (!std::exchange(reload_again_, true) && !reloading_) scope_.spawn(reload_tls());
     } else {
       begin_to_end(number);
     }

@@ -13,6 +13,7 @@
 #include "server/metrics_file.hpp"
 #include "server/pidfile.hpp"
 #include "server/progress_reporter.hpp"
+#include "server/service_report.hpp"
 #include "status/speedometer.hpp"
 
 #include <boost/asio/signal_set.hpp>
@@ -29,9 +30,9 @@ namespace nbdstream {
 /// which exit status.
 class server final : private session_host {
  public:
-  /// `log` and `tls` (null: none) are borrowed.
+  /// `tls` may be null. `log` is borrowed.
   server(asio::any_io_executor executor, const config::configuration& config,
-         const io::tls_context* tls, log::logger& log);
+         std::shared_ptr<const io::tls_context> tls, log::logger& log);
   ~server() override;
 
   /// To be notified by exports, which are made with it.
@@ -40,6 +41,9 @@ class server final : private session_host {
   void serve_exports(std::vector<std::unique_ptr<nbd_export>> exports);
   /// Takes what listen_as_configured() has bound, to accept connections there. Before run().
   void serve_on(std::vector<listening_socket> sockets) { sockets_ = std::move(sockets); }
+
+  /// Tells systemd how it goes. `manager` is borrowed. Before run(), where there is one.
+  void report_to(const systemd::notifier& manager);
 
   /// Serves until it is over, and returns the exit status. Once.
   [[nodiscard]] awaitable<int> run();
@@ -82,6 +86,13 @@ class server final : private session_host {
   [[nodiscard]] awaitable<void> end_command();
   [[nodiscard]] awaitable<void> watch_for_first_write();
 
+  // In server_service.cpp.
+
+  [[nodiscard]] awaitable<void> report_to_manager();
+  [[nodiscard]] awaitable<void> feed_watchdog();
+  [[nodiscard]] bool reloads_at(int signal) const noexcept;
+  [[nodiscard]] awaitable<void> reload_tls();
+
   // In server_reports.cpp.
 
   void start_reports();
@@ -108,7 +119,7 @@ class server final : private session_host {
 
   asio::any_io_executor executor_;
   const config::server_config& config_;
-  const io::tls_context* tls_;
+  std::shared_ptr<const io::tls_context> tls_;
   log::logger& log_;
   io::condition changed_;
   std::vector<std::unique_ptr<nbd_export>> exports_;
@@ -119,6 +130,8 @@ class server final : private session_host {
   connections connections_;
   std::optional<progress_reporter> progress_;
   std::optional<metrics_file> metrics_;  ///< --metrics-file
+  const systemd::notifier* manager_ = nullptr;
+  std::optional<service_report> report_;  ///< where there is a manager
   captive_command command_;
   pidfile pidfile_;
   std::optional<int> command_status_;
@@ -131,6 +144,8 @@ class server final : private session_host {
   bool client_timed_out_ = false;            ///< --client-timeout
   bool terminating_ = false;                 ///< the command was told to end
   bool stopping_ = false;                    ///< no new clients
+  bool reloading_ = false;                   ///< the files of TLS;
+  bool reload_again_ = false;                ///< and once more then
   bool finished_ = false;                    ///< run() is on its way out;
   bool unfinished_ = false;                  ///< and leaves coroutines behind
 };

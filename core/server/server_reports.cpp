@@ -30,7 +30,9 @@ void server::start_reports() {
     progress_.emplace(config_, log_);
     scope_.spawn(report_progress());
   }
-  if (config::is_watched(config_)) scope_.spawn(watch_speed());
+  if (config::is_watched(config_) || report_) scope_.spawn(watch_speed());
+  if (report_) scope_.spawn(report_to_manager());
+  if (report_ && manager_->watchdog()) scope_.spawn(feed_watchdog());
   if (!config_.metrics_file.empty()) {
     metrics_.emplace(executor_, config_.metrics_file, log_);
     scope_.spawn(write_metrics());

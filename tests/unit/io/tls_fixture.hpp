@@ -57,7 +57,7 @@ class tls : public ::testing::Test {
     auto s = make_socketpair();
     peer = std::move(s.read);
     auto plain = io::socket_transport(l.executor(), std::move(s.write));
-    server = io::tls_transport(l.executor(), std::move(plain), *context);
+    server = io::tls_transport(l.executor(), std::move(plain), context);
   }
 
   /// Both sides of the handshake; whether they agreed.
@@ -80,7 +80,7 @@ class tls : public ::testing::Test {
   }
 
   loop l;
-  std::unique_ptr<io::tls_context> context;
+  std::shared_ptr<const io::tls_context> context;
   io::unique_fd peer;
   std::unique_ptr<io::transport> server;
   error_code error;
