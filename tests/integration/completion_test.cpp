@@ -100,7 +100,8 @@ TEST_F(completion, knows_the_words_of_nbdkit) {
 }
 
 TEST_F(completion, KnowsTheSubcommandsAndWhatTheyTake) {
-  EXPECT_EQ(of(""), words({"apply ", "cat ", "ctl ", "info ", "pipe=", "size=", "write="}));
+  EXPECT_EQ(of(""),
+            words({"apply ", "cat ", "ctl ", "info ", "pipe=", "size=", "verify ", "write="}));
   EXPECT_EQ(of("ap"), words({"apply "}));
   EXPECT_EQ(of("apply --"),
             words({"--from", "--help", "--in-place", "--progress", "--resize", "--verify"}));
@@ -108,6 +109,7 @@ TEST_F(completion, KnowsTheSubcommandsAndWhatTheyTake) {
   write_file(path("disk.raw"), "");
   EXPECT_EQ(of("apply di"), words({"disk.raw"}));
   EXPECT_EQ(of("cat disk.raw di"), words({"disk.raw"}));
+  EXPECT_EQ(of("verify di"), words({"disk.raw"}));
   EXPECT_EQ(of("apply --from di"), words());
   EXPECT_EQ(of("ctl --"), words({"--control", "--help", "--json", "--reason"}));
   EXPECT_EQ(of("ctl com"), words({"commit"}));
