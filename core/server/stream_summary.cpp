@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/stream_summary.hpp"
 
+#include "status/quantities.hpp"
+
 #include <fmt/format.h>
 
-#include <array>
 #include <string_view>
 
 namespace nbdstream {
@@ -14,21 +15,10 @@ double rate_of(const status::outcome& o) {
   return o.took.count() > 0 ? static_cast<double>(o.count.sent) / o.took.count() : 0;
 }
 
-/// In decimal units, as dd(1) and pv(1) say it.
-std::string rate_text(double bytes_per_second) {
-  constexpr std::array<std::string_view, 4> units{"B/s", "kB/s", "MB/s", "GB/s"};
-  std::size_t unit = 0;
-  while (bytes_per_second >= 1000 && unit + 1 < units.size()) {
-    bytes_per_second /= 1000;
-    ++unit;
-  }
-  return fmt::format("{:.1f} {}", bytes_per_second, units[unit]);
-}
-
-/// "in 0.12 s at 70.1 MB/s, 98 % spliced".
+/// "in 0.12 s at 70.1 MiB/s, 98 % spliced".
 std::string speed(const status::outcome& o) {
   std::string text = fmt::format("in {:.2f} s", o.took.count());
-  if (o.count.sent > 0) text += " at " + rate_text(rate_of(o));
+  if (o.count.sent > 0) text += " at " + status::format_bytes(rate_of(o)) + "/s";
   if (o.count.payload > 0) {
     const auto share =
         static_cast<double>(o.count.spliced) / static_cast<double>(o.count.payload) * 100;

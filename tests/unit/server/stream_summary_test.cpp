@@ -41,7 +41,7 @@ std::string members_of(const stream_summary& s) {
 TEST(StreamSummary, OfACommitSaysHowMuchHowFastAndHow) {
   EXPECT_EQ(committed().text(),
             "committed, 8000000 bytes, 4000000 of them zeroes that no payload carried, "
-            "in 0.50 s at 16.0 MB/s, 75 % spliced; in order");
+            "in 0.50 s at 15.3 MiB/s, 75 % spliced; in order");
 }
 
 TEST(StreamSummary, SaysHowMuchWasHeldAndTheDigest) {
@@ -71,7 +71,7 @@ TEST(StreamSummary, OfAnAbortBeginsWithTheReason) {
   auto s = aborted(4000);
   s.held_spill_peak = 7;
   EXPECT_EQ(s.text(),
-            "aborted after 4000 bytes: the reader went away (in 2.00 s at 2.0 kB/s; most held at "
+            "aborted after 4000 bytes: the reader went away (in 2.00 s at 2.0 KiB/s; most held at "
             "once: 0 bytes in memory, 7 bytes spilled)");
 }
 
