@@ -275,6 +275,26 @@ def small(s: Setting) -> Workload:
                     "nbdkit file", "speed >= 2.2")
 
 
+def watched(s: Setting, request: int, queue: int) -> Workload:
+    """With everything that shows what goes on, and somebody who looks at the page."""
+    count = s.data if request < 32 * KiB else s.stream
+
+    def plain(run: Run) -> None:
+        ideal(s, run, nbdstream(s, run), "write", count, request, queue)
+
+    def seen(run: Run) -> None:
+        control = run.path("control")
+        address = nbdstream(s, run, more=("--control", control, "--metrics", "0", "--progress=1",
+                                          "--metrics-file", run.path("metrics")))
+        run.spawn("watcher", ["curl", "-sN", "--unix-socket", control, "http://h/v1/events"],
+                  stdout=subprocess.DEVNULL)
+        ideal(s, run, address, "write", count, request, queue)
+
+    peers = [Peer(US, seen), Peer("ours, unwatched", plain)]
+    return Workload(f"watched-{request}", f"{request // KiB} KiB x {queue} in order, watched",
+                    count, peers, "ours, unwatched", "server CPU <= 1.03")
+
+
 AS_DIFF = "--format", "rbd-diff", "--gaps", "allow"
 
 
@@ -336,6 +356,7 @@ def all_workloads(s: Setting) -> list[Workload]:
             in_order(s, 256 * KiB, 16, tcp_in=True), in_order(s, 256 * KiB, 16, tcp_out=True),
             into_file(s, 256 * KiB, 16), digests(s, 256 * KiB, 16),
             zeroes(s, 32 * MiB, 4), zeroes(s, 2 * GiB, 1), small(s),
+            watched(s, 256 * KiB, 16), watched(s, 4 * KiB, 64),
             shuffled(s, 256 * KiB), shuffled(s, 64 * KiB), live(s)]
 
 
