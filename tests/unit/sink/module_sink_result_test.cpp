@@ -23,7 +23,7 @@ struct fixture {
   void make() {
     sink::settings none("fake", {}, {});
     made = std::make_unique<sink::module_sink>(l.executor(), module, std::move(none),
-                                               std::chrono::seconds(10), "", log);
+                                               std::chrono::seconds(10), log);
   }
   void tell(const char* key, const char* value) const {
     script.host->result(script.host, key, value);
