@@ -48,7 +48,11 @@ std::string committed(const stream_summary& s) {
   } else {
     text += s.named ? "as it came" : "in order";
   }
-  if (!s.ended.digest.empty()) text += "; " + s.ended.digest;
+  const auto& digest = s.ended.digest;  // "ALGORITHM:HEX"
+  const auto colon = digest.find(':');
+  if (colon != digest.npos) {
+    text += fmt::format("; {} {}", digest.substr(0, colon), digest.substr(colon + 1));
+  }
   return text;
 }
 

@@ -145,7 +145,8 @@ TEST_F(progress, is_no_line_for_a_stream_that_is_shorter_than_that) {
   options.insert(options.begin(), "--progress");
   const auto ended = nbdstream(options);
   EXPECT_TRUE(ended_with(0, ended));
-  EXPECT_EQ(ended.err.find('%'), std::string::npos) << ended.err;
+  EXPECT_FALSE(mentions(ended.err, "streaming")) << ended.err;
+  EXPECT_FALSE(mentions(ended.err, "waiting")) << ended.err;
 }
 
 class progress_for_programs : public progress {

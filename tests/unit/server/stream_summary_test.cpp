@@ -53,7 +53,7 @@ TEST(StreamSummary, SaysHowMuchWasHeldAndTheDigest) {
   s.ended.digest = "sha256:00ff";
   EXPECT_TRUE(s.text().ends_with(
       "; 2 writes came ahead of the stream, by up to 65536 bytes; most held at once: 100 bytes in "
-      "memory, 200 bytes spilled; sha256:00ff"))
+      "memory, 200 bytes spilled; sha256 00ff"))
       << s.text();
 }
 
