@@ -183,6 +183,11 @@ bool show_outcome(const std::string& body, log::logger& log) {
     fmt::print("committed: {} bytes in {:.2f} s\n",
                outcome.at("sent_bytes").to_number<std::uint64_t>(),
                outcome.at("seconds").to_number<double>());
+    // A receipt that could not be written.
+    const auto problem = text("reason");
+    if (problem.empty()) return true;
+    log.error("{}", problem);
+    return false;
   } else {
     log.error("stream {}: aborted: {}", outcome.at("id").to_number<std::uint64_t>(),
               text("reason"));

@@ -106,8 +106,12 @@ class comparison {
       compared_ += wanted;
       surplus_ += piece.size() - wanted;
       const auto& blocks = hasher_.blocks();
-      const auto block = first_difference(blocks, expected_.blocks, blocks.size());
-      if (block) return differs_in(*block);
+      for (; compared_blocks_ < std::min(blocks.size(), expected_.blocks.size());
+           ++compared_blocks_) {
+        if (blocks[compared_blocks_] != expected_.blocks[compared_blocks_]) {
+          return differs_in(compared_blocks_);
+        }
+      }
     }
     return conclude();
   }
@@ -157,7 +161,8 @@ class comparison {
   stage::hasher hasher_;  ///< of no more than the receipt's bytes
   reader& from_;
   log::logger& log_;
-  std::uint64_t compared_ = 0;
+  std::uint64_t compared_ = 0;       ///< bytes
+  std::size_t compared_blocks_ = 0;  ///< of these, those that are the same
   std::uint64_t surplus_ = 0;
 };
 
@@ -171,7 +176,7 @@ int verify(std::span<char*> arguments, log::logger& log) {
   const auto is_option = [](std::string_view a) { return a.size() > 1 && a.front() == '-'; };
   const auto option = std::find_if(names.begin(), options_end, is_option);
   if (option != options_end) {
-    log.error("verify: {} is no option of it; it has none but --help", config::quote(*option));
+    log.error("verify: unknown option {}; the only one is --help", config::quote(*option));
     return trouble;
   }
   if (options_end != names.end()) names.erase(options_end);

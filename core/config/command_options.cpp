@@ -206,14 +206,15 @@ constexpr command_option options[] = {
     {"progress", 0, "FD", "auto", group::report, target::server, "progress", nullptr,
      "Show on stderr how far the streams are: on a terminal in a line that is drawn again, else in "
      "a line every 10 s. With =FD, for programs: lines of N/100 on that descriptor, as nbdcopy "
-     "writes them. SIGUSR1 has the same logged once, at any time."},
+     "writes them. SIGUSR1 logs the same once, at any time."},
     {"control", 0, "PATH", "", group::report, target::server, "control", nullptr,
      "Listen for HTTP on a Unix socket: status, metrics, a page to look at, and commit, abort and "
      "stop. See nbdstream ctl."},
     {"control-mode", 0, "MODE", "", group::report, target::server, "control-mode", nullptr,
      "Permissions of that socket, in octal. Default: 0600, this user alone."},
     {"metrics", 0, "[HOST:]PORT", "", group::report, target::server, "metrics", nullptr,
-     "Serve what of that only reads over TCP: /metrics for Prometheus, /v1/status, and the page. "
+     "Serve the read-only part of that over TCP: /metrics for Prometheus, /v1/status, and the "
+     "page. "
      "Default HOST: 127.0.0.1."},
     {"metrics-file", 0, "FILE", "", group::report, target::server, "metrics-file", nullptr,
      "Write the metrics to FILE every 10 s and at the end, for node_exporter's textfile "

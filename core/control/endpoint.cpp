@@ -45,7 +45,9 @@ bool endpoint::make_room() {
   const auto open = [](const auto& c) { return !c.closed(); };
   const auto count = static_cast<std::size_t>(std::ranges::count_if(connections_, open));
   if (count < most_connections) return true;
-  for (const auto gives_way : {state::reading, state::streaming}) {
+  // Who waits for an answer on the Unix socket may have told something, and keeps its place.
+  const auto last = settings_.where == place::metrics ? state::answering : state::streaming;
+  for (const auto gives_way : {state::reading, state::streaming, last}) {
     const auto oldest = std::ranges::find_if(
         connections_, [&](const auto& c) { return !c.closed() && c.current() == gives_way; });
     if (oldest == connections_.end()) continue;

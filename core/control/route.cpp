@@ -37,6 +37,11 @@ constexpr std::array of_exports{route_entry{"outcome", kind::outcome},
 constexpr std::string_view exports_path = "/v1/exports/";
 constexpr std::string_view short_path = "/v1/";
 
+std::string_view word_of(kind what) {
+  const auto found = std::ranges::find(of_exports, what, &route_entry::what);
+  return found == of_exports.end() ? std::string_view() : found->path;
+}
+
 bool changes_something(kind what) {
   return what == kind::commit || what == kind::abort || what == kind::stop;
 }
@@ -85,8 +90,8 @@ std::optional<answer> find_export(const found& f, const surroundings& around, st
       return std::nullopt;
     }
     return refuse(404, fmt::format("there are several exports: say which one, as in "
-                                   "/v1/exports/NAME/outcome; there are {}",
-                                   name_all(around.exports)));
+                                   "/v1/exports/NAME/{}; the exports are {}",
+                                   word_of(f.what), name_all(around.exports)));
   }
   auto decoded = percent_decode(*f.export_name);
   if (!decoded) {
@@ -94,8 +99,8 @@ std::optional<answer> find_export(const found& f, const surroundings& around, st
   }
   name = std::move(*decoded);
   if (std::ranges::find(around.exports, name) != around.exports.end()) return std::nullopt;
-  return refuse(
-      404, fmt::format("there is no export \"{}\"; there is {}", name, name_all(around.exports)));
+  return refuse(404, fmt::format("there is no export \"{}\"; the exports are {}", name,
+                                 name_all(around.exports)));
 }
 
 /// Why something is aborted: plain text, or the field of a form, as curl -d sends both.

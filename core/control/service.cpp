@@ -47,8 +47,7 @@ std::string label(const nbd_export& e) {
 
 awaitable<answer> wait_for_outcome(nbd_export& e) {
   const auto ended = co_await e.next_outcome();
-  co_return ended ? of_outcome(*ended)
-                  : refuse(409, "no stream has ended, and none will be served any more");
+  co_return ended ? of_outcome(*ended) : refuse(409, "no further stream will be served");
 }
 
 }  // namespace
@@ -143,8 +142,7 @@ awaitable<answer> service::carry_out(key what, const std::string& reason) {
   auto telling = what.first == kind::commit ? e.commit() : e.abort(reason);
   const auto told = co_await std::move(telling);
   if (told.what == nbd_export::told::result::conflict) {
-    log_.warning("{}told to {}, which cannot be done now: {}", label(e), verb(what.first),
-                 told.why);
+    log_.warning("{}{} refused: {}", label(e), verb(what.first), told.why);
   }
   co_return of_told(told);
 }

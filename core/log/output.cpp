@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 
 namespace nbdstream::log {
 namespace {
@@ -26,7 +27,9 @@ bool writable(int fd, std::chrono::steady_clock::time_point until) noexcept {
 void write_or_drop(int fd, std::string_view text, std::chrono::milliseconds wait) noexcept {
   const auto until = std::chrono::steady_clock::now() + wait;
   while (!text.empty() && writable(fd, until)) {
-    const auto written = ::write(fd, text.data(), text.size());
+    // A pipe that poll() finds ready has room for so much; more could wait for its reader.
+    const auto piece = text.substr(0, PIPE_BUF);
+    const auto written = ::write(fd, piece.data(), piece.size());
     if (written > 0) {
       text.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno != EINTR) {

@@ -2,11 +2,14 @@
 #include "receipt/file.hpp"
 
 #include "io/spill_file.hpp"
+#include "receipt/format.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <utility>
@@ -16,7 +19,8 @@ namespace {
 
 /// What a sink adds to a receipt is less than this: written before the commit, so that a disk which
 /// has no room for it is found to be full before the commit.
-constexpr std::uint64_t room_for_results = 16 << 10;  // bytes
+constexpr std::uint64_t room_for_results = 512
+                                           << 10;  // bytes: 64 of 1088 characters, each as \\uXXXX
 
 std::int64_t result_of(int call) noexcept {
   return call < 0 ? -errno : 0;
@@ -29,8 +33,25 @@ file::file(std::string path) : path_(std::move(path)), partial_(path_ + ".partia
 std::int64_t file::clear(bool& found_partial) {
   const auto cleared = clear_partial(found_partial);
   if (cleared < 0) return cleared;
+  if (given_up_) return -ECANCELED;  // by now FILE may be the next stream's
+  const auto replaceable = look_for_another_file();
+  if (replaceable < 0) return replaceable;
   if (::unlink(path_.c_str()) == 0) return sync_directory();
   return errno == ENOENT ? 0 : -errno;
+}
+
+std::int64_t file::look_for_another_file() const {
+  struct stat found {};
+  if (::lstat(path_.c_str(), &found) != 0) return errno == ENOENT ? 0 : -errno;
+  if (S_ISDIR(found.st_mode)) return -EISDIR;
+  if (!S_ISREG(found.st_mode)) return -EEXIST;
+  const io::unique_fd there(::open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!there) return -errno;
+  std::array<char, 64> begin;
+  const auto count = ::read(there.get(), begin.data(), begin.size());
+  if (count < 0) return -errno;
+  const std::string_view text(begin.data(), static_cast<std::size_t>(count));
+  return text.empty() || text.find(version_key) != text.npos ? 0 : -EEXIST;
 }
 
 std::int64_t file::clear_partial(bool& found) {
@@ -53,8 +74,8 @@ std::int64_t file::create() {
 }
 
 std::int64_t file::try_out() {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path_, ignored)) return -EISDIR;
+  const auto replaceable = look_for_another_file();
+  if (replaceable < 0) return replaceable;
   const auto created = create();
   drop();
   return created;
@@ -83,7 +104,8 @@ std::int64_t file::prepare(std::string_view text) {
 }
 
 std::int64_t file::finish(std::string_view text) {
-  const auto result = write(text, 0);
+  auto result = look_for_another_file();  // the sink may have made it
+  if (result == 0) result = write(text, 0);
   if (result < 0) return result;
   if (::rename(partial_.c_str(), path_.c_str()) != 0) return -errno;
   partial_file_.reset();

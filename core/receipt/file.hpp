@@ -46,6 +46,9 @@ class file {
   void give_up() noexcept { given_up_ = true; }
 
  private:
+  /// -EEXIST, -EISDIR: at `path` is something else than a receipt, or nothing yet: a FIFO, a
+  /// device, somebody's file. It is not replaced.
+  [[nodiscard]] std::int64_t look_for_another_file() const;
   [[nodiscard]] std::int64_t create();
   [[nodiscard]] std::int64_t write(std::string_view text, std::uint64_t room);
   [[nodiscard]] std::int64_t sync_directory() const;

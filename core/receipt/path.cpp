@@ -33,8 +33,9 @@ std::string path_of(std::string_view pattern, std::uint64_t id) {
 
 std::string describe_left_behind(std::string_view partial) {
   return fmt::format(
-      "{} was left by a process that was killed in a commit: that stream has no receipt, though it "
-      "may have been committed; removed",
+      "{}: an nbdstream ended during a commit. Its stream may be committed, but has no receipt. "
+      "The "
+      "file is removed",
       partial);
 }
 
@@ -51,6 +52,12 @@ void try_receipts(const config::configuration& config, log::logger& log) {
       throw config::error(fmt::format(
           "the receipt {} is being written by another nbdstream; give each its own file",
           config::quote(probe.path())));
+    }
+    if (result == -EEXIST || result == -EISDIR) {
+      throw config::error(
+          fmt::format("--receipt {}: something is there that is no receipt, and is not replaced; "
+                      "give another path",
+                      config::quote(probe.path())));
     }
     throw config::error(fmt::format(
         "the receipt {} cannot be written: {}; name a file in a directory that can be written",

@@ -4,10 +4,19 @@
 #include "receipt/path.hpp"
 
 #include <fmt/format.h>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <utility>
 
 namespace nbdstream::receipt {
+namespace {
+
+constexpr auto hold_pause = std::chrono::milliseconds(20);
+
+}  // namespace
 
 writer::writer(const asio::any_io_executor& executor, const std::string& path,
                io::clock::duration timeout, log::context log)
@@ -30,8 +39,17 @@ awaitable<sink::failure> writer::run(call c, const char* what) {
 
 awaitable<sink::failure> writer::begin() {
   const auto found = std::make_shared<bool>(false);
-  call clear = [found](file& f) { return f.clear(*found); };
-  auto failed = co_await run(std::move(clear), "removed, which is of an earlier stream");
+  const auto until = io::clock::now() + timeout_;
+  sink::failure failed;
+  for (;;) {
+    call clear = [found](file& f) { return f.clear(*found); };
+    failed = co_await run(std::move(clear), "cleared of what an earlier stream has left");
+    // The thread of an aborted stream may still hold it.
+    const bool held = failed.code == boost::system::errc::device_or_resource_busy;
+    if (!held || io::clock::now() >= until) break;
+    asio::steady_timer pause(co_await asio::this_coro::executor, hold_pause);
+    co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
   if (!failed && *found) log_.warning("{}", describe_left_behind(file_->partial()));
   co_return failed;
 }

@@ -136,7 +136,7 @@ void nbd_export::begin_stream() {
   s.complete_when.told = settings_.told;
   s.complete_when.refuse_gaps = settings_.refuse_gaps;
   s.complete_when.size_is_known = c.size.has_value();
-  s.complete_when.follows_vanished_client = client_vanished_ && decided_by_disconnects();
+  s.complete_when.follows_vanished_client = client_vanished_ && !settings_.decided_by_run;
   s.complete_when.incremental = c.diff_from.has_value();
   s.complete_when.expected_bytes = c.expect_bytes;
   s.complete_when.settle = c.settle;
@@ -195,6 +195,7 @@ void nbd_export::end_stream() {
   if (recent_.size() == most_recent) recent_.erase(recent_.begin());
   recent_.push_back(ended);
   current_.reset();
+  ever_attached_ = bystanders_ > 0;  // whoever only looks now may be the next one's client
   late_ = false;
   if (last_stream()) close();
   changed_.notify_all();

@@ -56,6 +56,18 @@ class nbd_export {
     return who.joined ? who.joined : current_;
   }
 
+  /// For as long as it lives: a connection that has not joined a stream has begun its first write.
+  class first_write {
+   public:
+    explicit first_write(nbd_export& of) noexcept : of_(of) { ++of_.first_writes_; }
+    ~first_write() { --of_.first_writes_; }
+    first_write(const first_write&) = delete;
+    first_write& operator=(const first_write&) = delete;
+
+   private:
+    nbd_export& of_;
+  };
+
   /// Whether one connection is attached, and no other.
   [[nodiscard]] bool alone() const noexcept { return attached_ == 1; }
 
@@ -152,7 +164,9 @@ class nbd_export {
   void begin_stream();
   void end_stream();
   [[nodiscard]] bool zeroes_may_be_meant() const noexcept;
-  [[nodiscard]] awaitable<void> wait_for_end(const open_stream& s);
+  [[nodiscard]] awaitable<bool> wait_for_end(const open_stream& s);
+  [[nodiscard]] static told describe_end(const open_stream& s, bool has_ended);
+  [[nodiscard]] told refuse_commit() const;
   void count_bystander(int change);
   [[nodiscard]] bool last_stream() const noexcept;
   /// Acts for the open stream until it is to be finished (true), or there will be none (false).
@@ -173,8 +187,9 @@ class nbd_export {
   bool client_vanished_ = false;  ///< which ended a stream, and none was committed since
   bool ever_attached_ = false;
   std::size_t attached_ = 0;
-  std::size_t bystanders_ = 0;  ///< attached connections that have not written
-  status::counters counted_;    ///< of the streams that have ended
+  std::size_t first_writes_ = 0;  ///< under way
+  std::size_t bystanders_ = 0;    ///< attached connections that have not written
+  status::counters counted_;      ///< of the streams that have ended
   std::vector<status::outcome> recent_;
   std::optional<status::wall_clock::time_point> last_commit_;
   std::uint64_t committed_ = 0;

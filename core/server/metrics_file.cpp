@@ -4,13 +4,16 @@
 #include "io/unique_fd.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -25,15 +28,33 @@ std::filesystem::path temporary_beside(const std::filesystem::path& path) {
   return path.parent_path() / fmt::format(".{}.nbdstream-{}", path.filename().string(), ::getpid());
 }
 
+/// -EEXIST, -EISDIR: something is there that is neither nothing nor a file of metrics: a FIFO, a
+/// device, somebody's file. It is not replaced.
+std::int64_t look_for_another_file(const std::string& path) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) != 0) return errno == ENOENT ? 0 : -errno;
+  if (S_ISDIR(found.st_mode)) return -EISDIR;
+  if (!S_ISREG(found.st_mode)) return -EEXIST;
+  const io::unique_fd there(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!there) return -errno;
+  std::array<char, 16> begin;
+  const auto count = ::read(there.get(), begin.data(), begin.size());
+  if (count < 0) return -errno;
+  const std::string_view text(begin.data(), static_cast<std::size_t>(count));
+  return text.empty() || text.starts_with("# HELP nbdstream") ? 0 : -EEXIST;
+}
+
 }  // namespace
 
-/// node_exporter is another user, who must be able to read the file.
+/// node_exporter is another user, who must be able to read the file, whatever umask says.
 std::int64_t metrics_file::replace_file(const std::string& path, const std::string& text) {
+  if (const auto taken = look_for_another_file(path); taken < 0) return taken;
   const auto temporary = temporary_beside(path);
   ::unlink(temporary.c_str());  // of one that was killed at this point; in a container IDs recur
   const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
   io::unique_fd file(::open(temporary.c_str(), flags, 0666));
   if (!file) return -errno;
+  ::fchmod(file.get(), 0644);
   errno = ENOSPC;  // where less is written than there is
   const auto written = ::write(file.get(), text.data(), text.size());
   bool done = written == static_cast<ssize_t>(text.size());

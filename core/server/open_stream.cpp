@@ -50,6 +50,9 @@ void open_stream::leave(client& who, stream::disconnect how) {
   std::erase(writers_, &who);
   late_.forget(who);
   if (over()) return;
+  if (settings_.complete_when.told && how == stream::disconnect::eof) {
+    log_.warning("{} disconnected without NBD_CMD_DISC; waiting to be told", who.name);
+  }
   verdict_.left(how, who.name, io::clock::now());
   verdict_changed();
 }
@@ -89,6 +92,10 @@ std::string open_stream::told_to_commit() {
   auto refused = verdict_.told_to_commit(order_.named_until_now());
   verdict_changed();
   return refused;
+}
+
+void open_stream::told_to_abort(std::string_view reason) {
+  if (!end_is_sent_) fail(reason);
 }
 
 void open_stream::stop(std::string_view reason) {
@@ -268,8 +275,8 @@ awaitable<sink::failure> open_stream::complete() {
 }
 
 awaitable<void> open_stream::finish() {
-  bool committed = false;
-  if (state() == state_of::complete) {
+  bool committed = sink_committed_;  // once more, where what comes behind that has thrown
+  if (state() == state_of::complete && !committed) {
     const auto failed = co_await complete();
     committed = !failed;
     if (failed) fail(failed.why);

@@ -159,6 +159,8 @@ class open_stream {
   /// The job that writes the stream has succeeded. Returns why that does not make it complete, and
   /// then nothing has happened; empty: it will be committed.
   [[nodiscard]] std::string told_to_commit();
+  /// The job has failed. Without effect where the sink alone can still make the stream fail.
+  void told_to_abort(std::string_view reason);
   /// Ends even a stream that is complete.
   void cancel_commit(std::string_view reason);
 

@@ -109,9 +109,12 @@ awaitable<ending> requests::write(request r) {
   const auto first = others ? std::min<std::uint64_t>(r.length, payload::head) : 0;
   // What stands behind the head may be spliced, if it is not read.
   const auto most = payload_.splicing() ? payload::head : io::input::capacity;
+  std::optional<nbd_export::first_write> beginning;
+  if (!on_.me.joined) beginning.emplace(*on_.exported);
   const auto arrived = co_await payload_.need(first, most);
   if (arrived == payload::result::connection_ended) co_return disconnected;
   const auto stream = co_await on_.exported->join(on_.me);
+  beginning.reset();
   if (stream) co_return co_await write_to(*stream, r);
   const auto dropped = co_await payload_.drop_rest();
   if (dropped == payload::result::connection_ended) co_return disconnected;

@@ -75,9 +75,9 @@ const nbdstream_setting* module_sink::find_setting(const nbdstream_host* host, c
 
 /// What breaks the rules of sink.h is left out: a receipt must not grow without a bound.
 void module_sink::note_result(const nbdstream_host* host, const char* key, const char* value) {
-  constexpr std::size_t most = 64;
+  constexpr std::size_t most_facts = 64;
   constexpr std::size_t longest_key = 64;      // bytes
-  constexpr std::size_t longest_value = 4096;  // bytes
+  constexpr std::size_t longest_value = 1024;  // bytes
   auto& self = *static_cast<module_sink*>(host->context);
   const std::string_view name(key);
   const std::string_view text(value);
@@ -86,7 +86,7 @@ void module_sink::note_result(const nbdstream_host* host, const char* key, const
   const auto known = std::ranges::find(self.facts_, name, &fact::key);
   if (known != self.facts_.end()) {
     known->value = text;
-  } else if (self.facts_.size() < most) {
+  } else if (self.facts_.size() < most_facts) {
     self.facts_.push_back({std::string(name), std::string(text)});
   }
 }

@@ -94,8 +94,10 @@ auto digest_sink::failed_in_tap(error_code error) const -> failure {
   if (!error) return {};
   if (error == asio::error::operation_aborted) return {error, "cancelled"};
   const bool thread_ended = error == boost::system::errc::broken_pipe;
-  if (thread_ended && hashed_ && !hashing_->why.empty()) {
-    return {from_errno(EIO), "the digest of the stream cannot be computed: " + hashing_->why};
+  if (thread_ended && hashed_) {
+    const auto code = from_errno(static_cast<int>(-result_));
+    const auto& why = hashing_->why.empty() ? code.message() : hashing_->why;
+    return {from_errno(EIO), "the digest of the stream cannot be computed: " + why};
   }
   return {error, fmt::format("the digest of the stream cannot be computed: {}", error.message())};
 }
@@ -115,6 +117,8 @@ void digest_sink::start_hashing() {
 awaitable<void> digest_sink::hash(std::shared_ptr<hashing> of) {
   io::worker::job job = [of] { return of->run(); };
   result_ = co_await thread_->run(std::move(job));
+  // It may not have begun, where no thread can be had: then nobody reads what comes.
+  if (result_ < 0 && !thread_->abandoned()) of->from.reset();
   hashed_ = true;
   changed_.notify_all();
 }

@@ -65,7 +65,7 @@ value from_stream(const open_stream& s) {
 value from_outcome(const outcome& e) {
   object o{{"id", e.id},
            {"outcome", e.committed ? "committed" : "aborted"},
-           {"reason", e.committed ? value() : text(e.reason)}};
+           {"reason", e.reason.empty() ? value() : text(e.reason)}};
   add_figures(o, counted, e.count);
   o["began"] = time(e.began);
   o["ended"] = time(e.ended);

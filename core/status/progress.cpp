@@ -227,8 +227,11 @@ std::optional<amount> amount_of(const exported& e) {
   const auto one = static_cast<double>(*size);
   const auto now = e.current ? std::min(static_cast<double>(e.current->done), one) : 0;
   if (e.streams == 0) return amount{is_committed(e) ? one : now, one};
-  const auto ended = static_cast<double>(e.committed + e.aborted);
-  return amount{one * ended + now, one * static_cast<double>(e.streams)};
+  auto ended = one * static_cast<double>(e.committed);
+  for (const auto& o : e.recent) {
+    if (!o.committed) ended += std::min(static_cast<double>(o.count.sent), one);
+  }
+  return amount{ended + now, one * static_cast<double>(e.streams)};
 }
 
 }  // namespace

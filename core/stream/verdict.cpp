@@ -17,12 +17,14 @@ constexpr int longest_settling = 10;
 
 void verdict::joined() noexcept {
   ++writers_;
+  goes_on_after_eof_ |= ended_by_eof_;
   if (state_ == state::settling) state_ = state::open;
 }
 
 void verdict::left(disconnect how, std::string_view who, time_point now) {
   --writers_;
   last_change_ = writers_left_ = now;
+  ended_by_eof_ |= how == disconnect::eof;
   if (how == disconnect::mid_request) {
     if (!enter_failed(cause::vanished_client)) return;
     reason_ = fmt::format("{} disconnected inside a request", who);
@@ -71,11 +73,14 @@ void verdict::no_more_clients() {
 
 std::string verdict::told_to_commit(const coverage& named) {
   if (!rules_.told) {
-    return "how its clients disconnect, or the exit status of --run, decides; --end told is for "
-           "streams that are told to commit";
+    return "this export does not wait to be told; start it with --end told";
   }
   if (!accepts_writers()) return "the stream is not open any more";
   if (writers_ > 0) return "a client that wrote is still connected";
+  if (goes_on_after_eof_) {
+    return "a client disconnected without NBD_CMD_DISC, and after that another one began to write: "
+           "these may be two jobs; abort the stream";
+  }
   auto fault = find_fault(named);
   if (fault.empty()) state_ = state::written;
   return fault;

@@ -142,7 +142,9 @@ class verdict {
   bool any_data_ = false;
   bool run_succeeded_ = false;
   bool no_more_clients_ = false;
-  std::size_t writers_ = 0;  ///< joined, and connected
+  bool ended_by_eof_ = false;       ///< a writer disconnected without NBD_CMD_DISC,
+  bool goes_on_after_eof_ = false;  ///< and after that another one joined
+  std::size_t writers_ = 0;         ///< joined, and connected
   std::size_t bystanders_ = 0;
   time_point last_change_;   ///< when a connection came or went
   time_point writers_left_;  ///< when the last writer did

@@ -30,10 +30,10 @@ TEST(FillMap, ShowsDataInACellThatAlsoHasZeroes) {
 TEST(FillMap, PaintsWhatIsHeldOverWhatWasSent) {
   fill_map map(256 * mib);
   map.add_data(0, mib);
+  window memory(mib);
   extents held;
   held.assign({mib / 2, mib, content::spill});
   held.assign({2 * mib, 3 * mib, content::zeroes});
-  window memory(mib);
   held.assign({4 * mib, 4 * mib + 5, content::memory, memory.allocate(4 * mib, 5)});
   EXPECT_EQ(map.paint(held).cells.substr(0, 6), "s.0.m.");
 }
