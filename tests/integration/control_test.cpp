@@ -140,8 +140,8 @@ TEST_F(control, status_is_a_table_for_people_and_json_for_programs) {
   const result json = ctl({"status", "--json"});
   write_file(path("status.json"), json.out);
   EXPECT_TRUE(ended_with(0, start({"/usr/bin/python3", "-m", "json.tool", "status.json"}).wait()));
-  EXPECT_TRUE(mentions(ctl({"commit", "vm2"}).err, "there is \"vm 1\""));
-  EXPECT_TRUE(mentions(ctl({"commit", "vm 1"}).err, "no client has written"));
+  EXPECT_TRUE(mentions(ctl({"commit", "vm2"}).err, "exports are \"vm 1\""));
+  EXPECT_TRUE(mentions(ctl({"commit", "vm 1"}).err, "no stream is open"));
   expect_stops(server);
 }
 

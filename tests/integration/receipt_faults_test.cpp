@@ -93,7 +93,7 @@ TEST_F(receipt_faults, of_a_kill_in_the_commit_are_told_by_the_next_one) {
   const result next =
       nbdstream({"--sink", "null", "--receipt", "r.json", "--run", client_command(sends_)});
   EXPECT_TRUE(ended_with(0, next));
-  EXPECT_TRUE(mentions(next.err, "r.json.partial was left by a process that was killed"));
+  EXPECT_TRUE(mentions(next.err, "r.json.partial: an nbdstream ended during a commit"));
   EXPECT_FALSE(is_there("r.json.partial"));
   EXPECT_EQ(receipt_says("['length_bytes']"), "100000");
 }

@@ -29,7 +29,7 @@ class receipts : public receipt_test {
 
   /// The stream ends like that, and has no receipt: neither a new one nor that of an earlier one.
   void expect_none(int status, const arguments& args) {
-    write_file(path("r.json"), "of yesterday");
+    write_file(path("r.json"), R"({"nbdstream_receipt": 1})");
     arguments all{"--receipt", "r.json"};
     all.insert(all.end(), args.begin(), args.end());
     EXPECT_TRUE(ended_with(status, nbdstream(all)));
@@ -103,7 +103,7 @@ TEST_F(receipts, are_missing_after_every_kind_of_abort) {
 
 TEST_F(receipts, are_missing_after_a_client_that_vanishes_and_after_a_signal) {
   for (const bool signal : {false, true}) {
-    write_file(path("r.json"), "of yesterday");
+    write_file(path("r.json"), R"({"nbdstream_receipt": 1})");
     process server = start_listening({"--sink", "null", "--receipt", "r.json"});
     process writer = start_client("send(b'x' * 1000); touch('sent'); stay()");
     wait_for("sent");

@@ -112,7 +112,7 @@ TEST_F(told, commit_is_refused_where_nothing_was_written) {
   process server = start_told();
   const result refused = ctl({"commit"});
   EXPECT_TRUE(ended_with(1, refused));
-  EXPECT_TRUE(mentions(refused.err, "no client has written"));
+  EXPECT_TRUE(mentions(refused.err, "no stream is open"));
   expect_end_by_sigterm(server);
 }
 
@@ -181,7 +181,7 @@ TEST_F(told, commit_of_a_sink_that_is_stuck_is_answered_at_the_end_of_the_proces
   server.signal(SIGTERM);
   const result answered = commit.wait();
   EXPECT_TRUE(ended_with(1, answered));
-  EXPECT_TRUE(mentions(answered.err, "has not returned"));
+  EXPECT_TRUE(mentions(answered.err, "does not return"));
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 

@@ -47,7 +47,7 @@ TEST(Service, Answers409WithTheReasonWhereNothingWasWritten) {
   talk t;
   auto& p = t.say(post("/v1/commit"));
   EXPECT_EQ(p.status(), 409U);
-  EXPECT_TRUE(mentions(p, "no client has written")) << p.heard();
+  EXPECT_TRUE(mentions(p, "no stream is open")) << p.heard();
   EXPECT_TRUE(t.r.log.says("refused: ")) << t.r.log.all();
 }
 

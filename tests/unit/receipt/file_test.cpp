@@ -23,7 +23,9 @@ struct ReceiptFile : ::testing::Test {
     std::ifstream in(name);
     return {std::istreambuf_iterator<char>(in), {}};
   }
-  static void put(const std::filesystem::path& name) { std::ofstream(name) << "older"; }
+  static void put(const std::filesystem::path& name) {
+    std::ofstream(name) << R"({"nbdstream_receipt": "older"})";
+  }
 };
 
 TEST_F(ReceiptFile, HasItsNameOnlyWhenItIsFinished) {
@@ -77,7 +79,7 @@ TEST_F(ReceiptFile, FollowsNoLinkThatSomebodyPlanted) {
   put(directory / "victim");
   std::filesystem::create_symlink(directory / "victim", partial);
   EXPECT_LT(it.prepare("x"), 0);
-  EXPECT_EQ(read(directory / "victim"), "older");
+  EXPECT_EQ(read(directory / "victim"), R"({"nbdstream_receipt": "older"})");
 }
 
 TEST(ReceiptPath, CountsTheStreams) {

@@ -79,13 +79,13 @@ struct ReceiptWriter : ::testing::Test {
 };
 
 TEST_F(ReceiptWriter, RemovesWhatIsOlderAndSaysWhatWasLeftBehind) {
-  std::ofstream{at} << "older";
+  std::ofstream{at} << R"({"nbdstream_receipt": "older"})";
   std::ofstream{at + ".partial"} << "left behind";
   receipt::writer w(l.executor(), at, std::chrono::seconds(10), log);
   run(begin(w));
   EXPECT_FALSE(failed) << failed.why;
   EXPECT_TRUE(nothing_is_left());
-  EXPECT_TRUE(log.says("r.json.partial was left by a process that was killed"));
+  EXPECT_TRUE(log.says("r.json.partial: an nbdstream ended during a commit"));
   run(prepare(w));
   EXPECT_FALSE(std::filesystem::exists(at));
   run(finish(w));

@@ -33,12 +33,12 @@ class MetricsFile : public ::testing::Test {
 };
 
 TEST_F(MetricsFile, HoldsWhatWasWrittenLastAndNothingIsBesideIt) {
-  write("one\n");
-  EXPECT_EQ(content(path_), "one\n");
-  write("another\n");
-  loop_.spawn(file_.write_last("the last\n"));
+  write("# HELP nbdstream one\n");
+  EXPECT_EQ(content(path_), "# HELP nbdstream one\n");
+  write("# HELP nbdstream another\n");
+  loop_.spawn(file_.write_last("# HELP nbdstream the last\n"));
   loop_.finish();
-  EXPECT_EQ(content(path_), "the last\n");
+  EXPECT_EQ(content(path_), "# HELP nbdstream the last\n");
   const std::filesystem::directory_iterator files(directory_.path());
   EXPECT_EQ(std::distance(begin(files), end(files)), 1);
   EXPECT_TRUE(log_.lines.empty()) << log_.all();
@@ -46,15 +46,15 @@ TEST_F(MetricsFile, HoldsWhatWasWrittenLastAndNothingIsBesideIt) {
 
 /// Whoever has it open reads on in the one that it was.
 TEST_F(MetricsFile, IsReplacedAsAWhole) {
-  write("one\n");
+  write("# HELP nbdstream one\n");
   std::ifstream open(path_);
-  write("another\n");
-  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(open), {}), "one\n");
+  write("# HELP nbdstream another\n");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(open), {}), "# HELP nbdstream one\n");
 }
 
 TEST_F(MetricsFile, CanBeReadByOthers) {
   const auto before = ::umask(022);
-  write("one\n");
+  write("# HELP nbdstream one\n");
   ::umask(before);
   struct stat found {};
   ASSERT_EQ(::stat(path_.c_str(), &found), 0);
@@ -63,14 +63,14 @@ TEST_F(MetricsFile, CanBeReadByOthers) {
 
 TEST_F(MetricsFile, IsWrittenDespiteATemporaryOneThatWasLeft) {
   std::ofstream(directory_ / (".nbdstream.prom.nbdstream-" + std::to_string(::getpid()))) << "old";
-  write("one\n");
-  EXPECT_EQ(content(path_), "one\n");
+  write("# HELP nbdstream one\n");
+  EXPECT_EQ(content(path_), "# HELP nbdstream one\n");
 }
 
 TEST_F(MetricsFile, WarnsOnceWhereItCannotBeWritten) {
   metrics_file nowhere(loop_.executor(), directory_ / "missing/file", log_);
   for (int i = 0; i < 3; ++i) {
-    loop_.spawn(nowhere.write("one\n"));
+    loop_.spawn(nowhere.write("# HELP nbdstream one\n"));
     loop_.finish();
   }
   EXPECT_EQ(log_.lines.size(), 1U);
@@ -87,7 +87,7 @@ std::int64_t hang(const std::string& path, const std::string& /*text*/) {
 TEST_F(MetricsFile, DoesNotKeepTheProcessWhereTheDiskHangs) {
   const auto pipe = make_pipe();
   metrics_file hung(loop_.executor(), std::to_string(pipe.read.get()), log_, hang);
-  loop_.spawn(hung.write("one\n"));
+  loop_.spawn(hung.write("# HELP nbdstream one\n"));
   loop_.poll();
   loop_.spawn(hung.write_last("two\n"));
   loop_.finish();  // both
@@ -98,7 +98,7 @@ TEST_F(MetricsFile, DoesNotKeepTheProcessWhereTheDiskHangs) {
 TEST_F(MetricsFile, IsWaitedForWhereTheDiskIsSlow) {
   const auto pipe = make_pipe();
   metrics_file slow(loop_.executor(), std::to_string(pipe.read.get()), log_, hang);
-  loop_.spawn(slow.write("one\n"));
+  loop_.spawn(slow.write("# HELP nbdstream one\n"));
   loop_.poll();
   loop_.spawn(slow.write_last("two\n"));
   loop_.poll();
