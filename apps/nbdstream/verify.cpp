@@ -82,15 +82,14 @@ receipt::expectation read_receipt(const char* path) {
   }
 }
 
-/// The first of those blocks that both have in full, or that end where the stream does, in which
-/// they differ.
+/// The first of the blocks from `first` on in which both differ. State: `expected` has no fewer.
 std::optional<std::size_t> first_difference(
     const std::vector<stage::fingerprint::block_digest>& found,
-    const std::vector<stage::fingerprint::block_digest>& expected, std::size_t count) {
-  const auto [at, _] = std::mismatch(
-      found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count), expected.begin());
-  const auto index = static_cast<std::size_t>(at - found.begin());
-  return index < count ? std::optional(index) : std::nullopt;
+    const std::vector<stage::fingerprint::block_digest>& expected, std::size_t first) {
+  for (auto i = first; i < found.size(); ++i) {
+    if (found[i] != expected[i]) return i;
+  }
+  return std::nullopt;
 }
 
 /// One stream against one receipt.
@@ -106,12 +105,9 @@ class comparison {
       compared_ += wanted;
       surplus_ += piece.size() - wanted;
       const auto& blocks = hasher_.blocks();
-      for (; compared_blocks_ < std::min(blocks.size(), expected_.blocks.size());
-           ++compared_blocks_) {
-        if (blocks[compared_blocks_] != expected_.blocks[compared_blocks_]) {
-          return differs_in(compared_blocks_);
-        }
-      }
+      const auto block = first_difference(blocks, expected_.blocks, compared_blocks_);
+      if (block) return differs_in(*block);
+      compared_blocks_ = blocks.size();
     }
     return conclude();
   }
@@ -138,7 +134,7 @@ class comparison {
           from_.name(), expected_.length - compared_, expected_.length, complete);
       return different;
     }
-    const auto block = first_difference(found.blocks, expected_.blocks, found.blocks.size());
+    const auto block = first_difference(found.blocks, expected_.blocks, compared_blocks_);
     if (block) return differs_in(*block);
     if (found.value != expected_.value) {
       log_.error("{} differs from the stream of the receipt, in no block that can be named",

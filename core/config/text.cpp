@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config/text.hpp"
 
+#include "log/visible.hpp"
+
 #include "log/utf8.hpp"
 
 #include <fmt/format.h>
@@ -41,14 +43,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 std::string printable(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
+  log::append_visible(out, text);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include "log/timestamp.hpp"
 #include "log/utf8.hpp"
 #include "receipt/format.hpp"
+#include "status/json_values.hpp"
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -15,18 +16,11 @@ namespace {
 using boost::json::array;
 using boost::json::object;
 using boost::json::value;
-
-/// What a peer or a file name says may be no UTF-8, and JSON must be.
-value text(std::string_view t) {
-  return boost::json::string(log::to_utf8(t));
-}
+using status::json_number_or_null;
+using status::json_text;
 
 value text_or_null(const std::optional<std::string>& t) {
-  return t ? text(*t) : value();
-}
-
-value number_or_null(const std::optional<std::uint64_t>& n) {
-  return n ? value(*n) : value();
+  return t ? json_text(*t) : value();
 }
 
 value from_format(const content& c) {
@@ -47,7 +41,7 @@ value from_blocks(const stage::fingerprint& print) {
 
 value from_results(std::span<const sink::fact> results) {
   object o;
-  for (const auto& r : results) o[log::to_utf8(r.key)] = text(r.value);
+  for (const auto& r : results) o[log::to_utf8(r.key)] = json_text(r.value);
   return o;
 }
 
@@ -55,19 +49,19 @@ object from_content(const content& c, std::span<const sink::fact> results) {
   object o;
   o[version_key] = version;
   o["nbdstream"] = config::version();
-  o["export"] = text(c.export_name);
+  o["export"] = json_text(c.export_name);
   o["stream"] = c.stream;
   o["format"] = from_format(c);
-  o["size_bytes"] = number_or_null(c.size);
+  o["size_bytes"] = json_number_or_null(c.size);
   o["length_bytes"] = c.print.length;
   o["digest"] = object{{"algorithm", c.print.algorithm}, {"value", c.print.value}};
   o["payload_bytes"] = c.payload;
   o["zeroes"] = object{{"bytes", c.zeroes}, {"ranges", c.zero_ranges}};
   o["coverage"] = object{{"named_bytes", c.named}, {"missing_bytes", c.missing}};
   o["clients"] = object{{"connections", c.connections}};
-  o["began"] = text(log::timestamp(c.began));
-  o["ended"] = text(log::timestamp(c.ended));
-  o["sink"] = object{{"module", text(c.module)}, {"results", from_results(results)}};
+  o["began"] = json_text(log::timestamp(c.began));
+  o["ended"] = json_text(log::timestamp(c.ended));
+  o["sink"] = object{{"module", json_text(c.module)}, {"results", from_results(results)}};
   o["blocks"] = from_blocks(c.print);
   return o;
 }

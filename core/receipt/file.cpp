@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "receipt/file.hpp"
 
+#include "io/own_file.hpp"
 #include "io/spill_file.hpp"
 #include "receipt/format.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <utility>
@@ -17,10 +16,10 @@
 namespace nbdstream::receipt {
 namespace {
 
-/// What a sink adds to a receipt is less than this: written before the commit, so that a disk which
-/// has no room for it is found to be full before the commit.
-constexpr std::uint64_t room_for_results = 512
-                                           << 10;  // bytes: 64 of 1088 characters, each as \\uXXXX
+/// What a sink adds to a receipt is less than this (64 facts of 1088 bytes, each of which may
+/// become an escape of 6): written before the commit, so that a disk which has no room for it is
+/// found to be full before the commit.
+constexpr std::uint64_t room_for_results = 512 << 10;  // bytes
 
 std::int64_t result_of(int call) noexcept {
   return call < 0 ? -errno : 0;
@@ -41,17 +40,8 @@ std::int64_t file::clear(bool& found_partial) {
 }
 
 std::int64_t file::look_for_another_file() const {
-  struct stat found {};
-  if (::lstat(path_.c_str(), &found) != 0) return errno == ENOENT ? 0 : -errno;
-  if (S_ISDIR(found.st_mode)) return -EISDIR;
-  if (!S_ISREG(found.st_mode)) return -EEXIST;
-  const io::unique_fd there(::open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!there) return -errno;
-  std::array<char, 64> begin;
-  const auto count = ::read(there.get(), begin.data(), begin.size());
-  if (count < 0) return -errno;
-  const std::string_view text(begin.data(), static_cast<std::size_t>(count));
-  return text.empty() || text.find(version_key) != text.npos ? 0 : -EEXIST;
+  return io::check_replaceable(
+      path_, [](std::string_view begin) { return begin.find(version_key) != begin.npos; });
 }
 
 std::int64_t file::clear_partial(bool& found) {

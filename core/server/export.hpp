@@ -138,10 +138,6 @@ class nbd_export {
   [[nodiscard]] bool ever_written() const noexcept { return current_ || committed_ + aborted_ > 0; }
   /// How many streams are still to come, or to end; 0 for a service that serves for ever.
   [[nodiscard]] std::uint64_t outstanding() const noexcept;
-  /// Bytes of all streams until now.
-  [[nodiscard]] std::uint64_t position() const noexcept {
-    return counted_.sent + (current_ ? current_->length() : 0);
-  }
   [[nodiscard]] bool ended() const noexcept { return phase_ == phase::ended; }
   /// A call of the sink was asked to end and has not returned within --grace: no stream can be
   /// served, and the process need not wait for it. An abort that is late is none of this, as long

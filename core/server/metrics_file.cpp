@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/metrics_file.hpp"
 
+#include "io/own_file.hpp"
 #include "io/unique_fd.hpp"
 
 #include <fcntl.h>
@@ -9,7 +10,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -28,27 +28,15 @@ std::filesystem::path temporary_beside(const std::filesystem::path& path) {
   return path.parent_path() / fmt::format(".{}.nbdstream-{}", path.filename().string(), ::getpid());
 }
 
-/// -EEXIST, -EISDIR: something is there that is neither nothing nor a file of metrics: a FIFO, a
-/// device, somebody's file. It is not replaced.
-std::int64_t look_for_another_file(const std::string& path) {
-  struct stat found {};
-  if (::lstat(path.c_str(), &found) != 0) return errno == ENOENT ? 0 : -errno;
-  if (S_ISDIR(found.st_mode)) return -EISDIR;
-  if (!S_ISREG(found.st_mode)) return -EEXIST;
-  const io::unique_fd there(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!there) return -errno;
-  std::array<char, 16> begin;
-  const auto count = ::read(there.get(), begin.data(), begin.size());
-  if (count < 0) return -errno;
-  const std::string_view text(begin.data(), static_cast<std::size_t>(count));
-  return text.empty() || text.starts_with("# HELP nbdstream") ? 0 : -EEXIST;
+bool is_metrics(std::string_view begin) {
+  return begin.starts_with("# HELP nbdstream");
 }
 
 }  // namespace
 
 /// node_exporter is another user, who must be able to read the file, whatever umask says.
 std::int64_t metrics_file::replace_file(const std::string& path, const std::string& text) {
-  if (const auto taken = look_for_another_file(path); taken < 0) return taken;
+  if (const auto taken = io::check_replaceable(path, is_metrics); taken < 0) return taken;
   const auto temporary = temporary_beside(path);
   ::unlink(temporary.c_str());  // of one that was killed at this point; in a container IDs recur
   const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;

@@ -2,15 +2,14 @@
 #include "status/json.hpp"
 
 #include "log/timestamp.hpp"
-#include "log/utf8.hpp"
 #include "status/figures.hpp"
+#include "status/json_values.hpp"
 
 #include <boost/json.hpp>
 // Boost.JSON is compiled here, once for all of the program.
 #include <boost/json/src.hpp>
 
 #include <cmath>
-#include <optional>
 
 namespace nbdstream::status {
 namespace {
@@ -18,11 +17,6 @@ namespace {
 using boost::json::array;
 using boost::json::object;
 using boost::json::value;
-
-/// What a peer or a file name says may be no UTF-8, and JSON must be.
-value text(std::string_view t) {
-  return boost::json::string(log::to_utf8(t));
-}
 
 value time(wall_clock::time_point t) {
   return boost::json::string(log::timestamp(t));
@@ -38,10 +32,6 @@ value rate(double bytes_per_second) {
   return std::llround(bytes_per_second);
 }
 
-value number_or_null(const std::optional<std::uint64_t>& n) {
-  return n ? value(*n) : value();
-}
-
 template <class Table, class Source>
 void add_figures(object& to, const Table& table, const Source& from) {
   for (const auto& f : table) to[f.name] = from.*f.value;
@@ -55,7 +45,7 @@ value from_stream(const open_stream& s) {
   object o{{"id", s.id}};
   add_figures(o, counted, s.count);
   add_figures(o, measured, s);
-  o["total_bytes"] = number_or_null(s.total);
+  o["total_bytes"] = json_number_or_null(s.total);
   o["began"] = time(s.began);
   o["age_seconds"] = duration(s.age);
   o["map"] = from_map(s.map);
@@ -65,12 +55,12 @@ value from_stream(const open_stream& s) {
 value from_outcome(const outcome& e) {
   object o{{"id", e.id},
            {"outcome", e.committed ? "committed" : "aborted"},
-           {"reason", e.reason.empty() ? value() : text(e.reason)}};
+           {"reason", e.reason.empty() ? value() : json_text(e.reason)}};
   add_figures(o, counted, e.count);
   o["began"] = time(e.began);
   o["ended"] = time(e.ended);
   o["seconds"] = duration(e.took);
-  o["digest"] = e.digest.empty() ? value() : text(e.digest);
+  o["digest"] = e.digest.empty() ? value() : json_text(e.digest);
   return o;
 }
 
@@ -85,10 +75,10 @@ void add_rates(object& o, const rates& r) {
 }
 
 value from_export(const exported& e) {
-  object o{{"name", text(e.name)},
-           {"description", text(e.description)},
-           {"sink", text(e.sink)},
-           {"size_bytes", number_or_null(e.size)},
+  object o{{"name", json_text(e.name)},
+           {"description", json_text(e.description)},
+           {"sink", json_text(e.sink)},
+           {"size_bytes", json_number_or_null(e.size)},
            {"state", word_for(e.now)},
            {"streams", e.streams},
            {"committed", e.committed},
@@ -105,7 +95,7 @@ value from_export(const exported& e) {
 
 value from_connection(const connection& c) {
   return object{{"id", c.id},
-                {"export", text(c.export_name)},
+                {"export", json_text(c.export_name)},
                 {"writes", c.writes},
                 {"written_bytes", c.written}};
 }
@@ -117,7 +107,7 @@ std::string to_json(const process& p) {
   for (const auto& e : p.exports) exports.push_back(from_export(e));
   array connections;
   for (const auto& c : p.connections) connections.push_back(from_connection(c));
-  return boost::json::serialize(object{{"version", text(p.version)},
+  return boost::json::serialize(object{{"version", json_text(p.version)},
                                        {"pid", p.id},
                                        {"time", time(p.now)},
                                        {"began", time(p.began)},

@@ -118,8 +118,6 @@ class verdict {
   [[nodiscard]] bool accepts_writers() const noexcept {
     return state_ == state::open || state_ == state::settling;
   }
-  /// How many of those that joined are connected.
-  [[nodiscard]] std::size_t writers() const noexcept { return writers_; }
   /// Whether it has failed or ended: requests of those who joined get an error.
   [[nodiscard]] bool has_failed_or_ended() const noexcept { return state_ >= state::committed; }
   /// When tick() is due, unless something else comes first.

@@ -167,7 +167,7 @@ TEST(Export, ReadsZeroesAheadAndErrorsBehind) {
   writer.write(0, "abc");
   EXPECT_EQ(r.exported.stream_of(probe.who())->held().look(2, 1), readable::sent);
   EXPECT_EQ(r.exported.stream_of(writer.who())->held().look(3, 1), readable::zeroes);
-  EXPECT_EQ(r.exported.position(), 3u);
+  EXPECT_EQ(r.exported.snapshot().count.sent, 3u);
 }
 
 }  // namespace

@@ -2,9 +2,8 @@
 //
 // --end told: several jobs one after another, of which some fail. What one of them has written, or
 // a commit that is told again, must not pass for the next one's disk.
+#include "telling.hpp"
 #include "writer_client.hpp"
-
-#include <optional>
 
 namespace nbdstream::test {
 namespace {
@@ -18,28 +17,6 @@ nbd_export::settings jobs(std::uint64_t streams) {
   s.config.size = 100;
   s.config.streams = streams;
   return s;
-}
-
-awaitable<void> commit_into(nbd_export& e, std::optional<nbd_export::told>& answer) {
-  answer = co_await e.commit();
-}
-awaitable<void> abort_into(nbd_export& e, std::optional<nbd_export::told>& answer) {
-  auto aborting = e.abort("the job failed");
-  answer = co_await std::move(aborting);
-}
-nbd_export::told commit(rig& r) {
-  std::optional<nbd_export::told> answer;
-  spawn(r.loop, commit_into(r.exported, answer));
-  r.settle();
-  EXPECT_TRUE(answer) << "it waits";
-  return answer.value_or(nbd_export::told());
-}
-nbd_export::told abort(rig& r) {
-  std::optional<nbd_export::told> answer;
-  spawn(r.loop, abort_into(r.exported, answer));
-  r.settle();
-  EXPECT_TRUE(answer) << "it waits";
-  return answer.value_or(nbd_export::told());
 }
 
 void write(rig& r, std::uint64_t from, std::uint64_t length, disconnect how) {
@@ -120,17 +97,16 @@ TEST(ToldJobs, CommitAndAbortAreAnsweredWhereTheSinkIsStuck) {
   write(r, 0, 100, disconnect::clean);
   r.tape.hold = "zeroes";
   r.tape.deaf = true;
-  std::optional<nbd_export::told> committed;
-  std::optional<nbd_export::told> aborted;
-  spawn(r.loop, commit_into(r.exported, committed));
-  r.settle();
-  EXPECT_FALSE(committed);
-  spawn(r.loop, abort_into(r.exported, aborted));
-  EXPECT_TRUE(run_until(r.loop, [&] { return committed && aborted; }));
-  ASSERT_TRUE(committed && aborted);
-  EXPECT_EQ(committed->what, result::failed);
-  EXPECT_EQ(aborted->what, result::failed);
-  EXPECT_NE(aborted->why.find("does not return"), std::string::npos) << aborted->why;
+  telling committed;
+  telling aborted;
+  begin_commit(r, committed);
+  EXPECT_FALSE(committed.done);
+  spawn(r.loop, abort_into(r.exported, aborted), &aborted.done);
+  EXPECT_TRUE(run_until(r.loop, [&] { return committed.done && aborted.done; }));
+  ASSERT_TRUE(committed.answer && aborted.answer);
+  EXPECT_EQ(committed.answer->what, result::failed);
+  EXPECT_EQ(aborted.answer->what, result::failed);
+  EXPECT_NE(aborted.answer->why.find("does not return"), std::string::npos) << aborted.answer->why;
 }
 
 }  // namespace

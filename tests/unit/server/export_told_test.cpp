@@ -3,6 +3,7 @@
 // --end told: a stream ends when somebody says how.
 #include "server/export.hpp"
 
+#include "telling.hpp"
 #include "writer_client.hpp"
 
 #include <optional>
@@ -22,34 +23,6 @@ nbd_export::settings told_with_grace(milliseconds grace) {
   auto s = told();
   s.run_grace = grace;
   return s;
-}
-
-/// Something told, and its answer once there is one.
-struct telling {
-  std::optional<nbd_export::told> answer;
-  bool done = false;
-};
-awaitable<void> commit_into(nbd_export& e, telling& t) {
-  t.answer = co_await e.commit();
-}
-awaitable<void> abort_into(nbd_export& e, telling& t) {
-  auto aborting = e.abort("the job failed");
-  t.answer = co_await std::move(aborting);
-}
-void begin_commit(rig& r, telling& t) {
-  spawn(r.loop, commit_into(r.exported, t), &t.done);
-  r.settle();
-}
-void begin_abort(rig& r, telling& t) {
-  spawn(r.loop, abort_into(r.exported, t), &t.done);
-  r.settle();
-}
-/// The answer that comes without waiting for anything.
-nbd_export::told commit(rig& r) {
-  telling t;
-  begin_commit(r, t);
-  EXPECT_TRUE(t.done) << "it waits";
-  return t.answer.value_or(nbd_export::told());
 }
 
 struct outcome_wait {
