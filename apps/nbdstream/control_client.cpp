@@ -25,40 +25,44 @@ namespace http = boost::beast::http;
 /// Of an answer: the status of all exports, with their maps and histories.
 constexpr std::uint64_t longest_answer = 64 << 20;  // bytes
 
-[[noreturn]] void fail_to_connect(const std::string& path, int error_number) {
-  const char* help = "";
-  switch (error_number) {
-    case ENOENT: help = "; is nbdstream running, with --control and this path?"; break;
-    case ECONNREFUSED: help = "; the nbdstream that listened there has ended"; break;
-    case EACCES: help = "; it is another user's: see --control-mode"; break;
-    default: break;
-  }
-  throw control_error(fmt::format("{}: {}{}", path, std::strerror(error_number), help));
-}
-
-io::unique_fd connect_to(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) fail_to_connect(path, ENAMETOOLONG);
-  path.copy(address.sun_path, path.size());
-  io::unique_fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    fail_to_connect(path, errno);
-  return fd;
-}
-
-void limit_waits(int fd, std::chrono::seconds time) {
-  const timeval limit{time.count(), 0};
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-}
-
 /// EAGAIN is what a wait that took too long ends with.
 [[noreturn]] void fail_to_talk(const std::string& path, int error_number) {
   throw control_error(fmt::format("{}: {}", path,
                                   error_number == EAGAIN
                                       ? "nbdstream does not answer in time"
                                       : std::string(std::strerror(error_number))));
+}
+
+[[noreturn]] void fail_to_connect(const std::string& path, int error_number) {
+  const char* help = "";
+  switch (error_number) {
+    case ENOENT: help = "; is nbdstream running, with --control and this path?"; break;
+    case ECONNREFUSED: help = "; the nbdstream that listened there has ended"; break;
+    case EACCES: help = "; it is another user's: see --control-mode"; break;
+    case EAGAIN: fail_to_talk(path, EAGAIN);
+    default: break;
+  }
+  throw control_error(fmt::format("{}: {}{}", path, std::strerror(error_number), help));
+}
+
+void limit_waits(int fd, std::chrono::nanoseconds time) {
+  // Rounded up: 0 would mean no limit.
+  const auto all = std::chrono::ceil<std::chrono::microseconds>(time).count();
+  const timeval limit{all / 1'000'000, all % 1'000'000};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+io::unique_fd connect_to(const std::string& path, std::optional<std::chrono::nanoseconds> time) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) fail_to_connect(path, ENAMETOOLONG);
+  path.copy(address.sun_path, path.size());
+  io::unique_fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (fd && time) limit_waits(fd.get(), *time);
+  if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    fail_to_connect(path, errno);
+  return fd;
 }
 
 /// What cannot be sent is a server that has gone, or one that has answered without reading all: the
@@ -106,9 +110,8 @@ control_reply receive(int fd, const std::string& path) {
 
 control_reply ask_control(const std::string& path, const std::string& method,
                           const std::string& target, const std::string& body,
-                          std::optional<std::chrono::seconds> time) {
-  const auto fd = connect_to(path);
-  if (time) limit_waits(fd.get(), *time);
+                          std::optional<std::chrono::nanoseconds> time) {
+  const auto fd = connect_to(path, time);
   const auto text = fmt::format(
       "{} {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain; charset=utf-8\r\n"
       "Content-Length: {}\r\nConnection: close\r\n\r\n{}",

@@ -24,7 +24,7 @@ struct control_reply {
 /// `time` without a byte, or for as long as it takes. Throws control_error.
 [[nodiscard]] control_reply ask_control(const std::string& path, const std::string& method,
                                         const std::string& target, const std::string& body,
-                                        std::optional<std::chrono::seconds> time);
+                                        std::optional<std::chrono::nanoseconds> time);
 
 }  // namespace nbdstream
 #endif

@@ -2,8 +2,11 @@
 #include "ctl.hpp"
 
 #include "config/config.hpp"
+#include "config/parse.hpp"
 #include "config/text.hpp"
 #include "control_client.hpp"
+#include "log/utf8.hpp"
+#include "log/visible.hpp"
 #include "status_table.hpp"
 
 #include <fmt/format.h>
@@ -35,29 +38,35 @@ Commands:
   stop             ends nbdstream, as SIGTERM does
 
 Options:
-      --control PATH  that of its --control; default: the variable NBDSTREAM_CONTROL
+      --control PATH  the control socket; default: the variable NBDSTREAM_CONTROL
       --json          status: all that is known, for programs
       --reason TEXT   abort: why, for the log
+      --timeout TIME  how long to wait for an answer; default: status and stop 30s, others no limit
   -h, --help          print this
 
-Exit status: 0 the stream was committed, or ended as it was told; 1 it was aborted, or this cannot
-be done; 2 bad usage.
+Exit status: 0 the stream was committed, or ended as it was told; 1 it was aborted, the command was
+refused, or nbdstream does not answer; 2 bad usage.
 )";
 
-/// How long an answer may take that nothing has to be waited for.
+/// How long an answer may take that nothing has to be waited for, unless --timeout says otherwise.
 constexpr std::chrono::seconds short_time{30};
+
+/// Of a reason: what the server takes.
+constexpr std::size_t longest_reason = 1000;  // bytes
 
 struct ctl_command {
   std::string control;
   std::string verb;
   std::optional<std::string> export_name;
   std::string reason;
+  std::optional<config::nanoseconds> timeout;
   bool json = false;
   bool help = false;
 };
 
 constexpr std::array<std::string_view, 5> verbs{"status", "commit", "abort", "wait", "stop"};
-constexpr std::array<std::string_view, 4> options{"--control", "--reason", "--json", "--help"};
+constexpr std::array<std::string_view, 5> options{"--control", "--reason", "--timeout", "--json",
+                                                  "--help"};
 
 /// One word after another, with "--option VALUE" and "--option=VALUE" alike.
 class word_reader {
@@ -111,6 +120,8 @@ class word_reader {
       command_.control = value();
     } else if (name == "--reason") {
       command_.reason = value();
+    } else if (name == "--timeout") {
+      command_.timeout = time_of(value());
     } else if (word == "--json") {
       command_.json = true;
     } else if (word == "--help" || word == "-h") {
@@ -119,6 +130,16 @@ class word_reader {
       throw config::error(fmt::format("ctl: there is no option {}{}; see nbdstream ctl --help",
                                       config::quote(name), config::did_you_mean(name, options)));
     }
+  }
+
+  static config::nanoseconds time_of(const std::string& text) {
+    try {
+      const auto time = config::parse_duration(text);
+      if (time > config::nanoseconds::zero()) return time;
+    } catch (const config::error& e) {
+      throw config::error(fmt::format("ctl: --timeout: {}", e.what()));
+    }
+    throw config::error("ctl: --timeout: give more than 0, or leave it out");
   }
 
   std::span<char* const> words_;
@@ -161,6 +182,17 @@ std::string target_of(const ctl_command& c, std::string_view verb) {
   return fmt::format("/v1/exports/{}/{}", percent_encoded(*c.export_name), verb);
 }
 
+/// As UTF-8 without control characters, and not too long for the server.
+std::string sendable_reason(std::string_view text) {
+  std::string out;
+  log::append_visible(out, log::to_utf8(text));
+  if (out.size() <= longest_reason) return out;
+  auto end = longest_reason;
+  while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xc0) == 0x80) --end;
+  out.resize(end);
+  return out;
+}
+
 /// The sentence in {"error": sentence}, or whatever else there is.
 std::string error_in(const control_reply& r) {
   boost::system::error_code failed;
@@ -201,7 +233,7 @@ int refused(const control_reply& r, log::logger& log) {
 }
 
 int show_status(const ctl_command& c, log::logger& log) {
-  const auto r = ask_control(c.control, "GET", "/v1/status", {}, short_time);
+  const auto r = ask_control(c.control, "GET", "/v1/status", {}, c.timeout.value_or(short_time));
   if (r.status != 200) return refused(r, log);
   fmt::print("{}", c.json ? r.body : status_table(boost::json::parse(r.body)));
   return 0;
@@ -209,8 +241,9 @@ int show_status(const ctl_command& c, log::logger& log) {
 
 int tell(const ctl_command& c, log::logger& log) {
   const bool waits = c.verb == "wait";
-  const auto r = ask_control(c.control, waits ? "GET" : "POST",
-                             target_of(c, waits ? "outcome" : c.verb), c.reason, std::nullopt);
+  const auto r =
+      ask_control(c.control, waits ? "GET" : "POST", target_of(c, waits ? "outcome" : c.verb),
+                  sendable_reason(c.reason), c.timeout);
   if (r.status != 200) return refused(r, log);
   if (c.verb == "abort") return 0;
   return show_outcome(r.body, log) ? 0 : 1;
@@ -225,7 +258,8 @@ int run_ctl(std::span<char* const> words, log::logger& log) {
   try {
     if (command.verb == "status") return show_status(command, log);
     if (command.verb != "stop") return tell(command, log);
-    const auto r = ask_control(command.control, "POST", "/v1/stop", {}, short_time);
+    const auto r =
+        ask_control(command.control, "POST", "/v1/stop", {}, command.timeout.value_or(short_time));
     return r.status == 200 ? 0 : refused(r, log);
   } catch (const control_error& e) {
     log.error("ctl: {}", e.what());

@@ -18,7 +18,7 @@ namespace nbdstream {
 namespace {
 
 using boost::json::value;
-using row = std::array<std::string, 7>;
+using row = std::array<std::string, 8>;
 
 /// "1.2 GiB"
 std::string bytes(double count) {
@@ -47,6 +47,17 @@ std::string state_of(const value& e) {
   return text;
 }
 
+/// How the last stream has ended: "committed", or "aborted: why".
+std::string last_outcome(const value& e) {
+  const auto& recent = e.at("recent").as_array();
+  if (recent.empty()) return {};
+  const auto& last = recent.back();
+  std::string text(last.at("outcome").as_string());
+  const auto& why = last.at("reason");
+  if (!why.is_null()) text += ": " + std::string(why.as_string());
+  return text;
+}
+
 row row_of(const value& e) {
   row r;
   r[0] = config::quote(std::string_view(e.at("name").as_string()));
@@ -57,7 +68,9 @@ row row_of(const value& e) {
     const auto total = number(stream.at("total_bytes"));
     r[2] = bytes(done);
     if (total > 0) r[3] = fmt::format("{} ({:.0f} %)", bytes(total), 100 * done / total);
-    r[4] = bytes(number(e.at("rate_bytes_per_second"))) + "/s";
+    // While somebody is to decide, nothing moves.
+    if (e.at("state").as_string() != "waiting_for_decision")
+      r[4] = bytes(number(e.at("rate_bytes_per_second"))) + "/s";
     const auto& left = e.at("remaining_seconds");
     if (!left.is_null()) r[5] = time(number(left));
   } else if (!e.at("size_bytes").is_null()) {
@@ -65,6 +78,7 @@ row row_of(const value& e) {
   }
   r[6] = fmt::format("{} committed, {} aborted", e.at("committed").to_number<std::uint64_t>(),
                      e.at("aborted").to_number<std::uint64_t>());
+  r[7] = last_outcome(e);
   for (auto& cell : r) {
     if (cell.empty()) cell = "-";
   }
@@ -74,7 +88,7 @@ row row_of(const value& e) {
 }  // namespace
 
 std::string status_table(const value& status) {
-  std::vector<row> rows{{"EXPORT", "STATE", "DONE", "OF", "RATE", "LEFT", "STREAMS"}};
+  std::vector<row> rows{{"EXPORT", "STATE", "DONE", "OF", "RATE", "LEFT", "STREAMS", "LAST"}};
   for (const auto& e : status.at("exports").as_array()) rows.push_back(row_of(e));
   std::array<std::size_t, std::tuple_size_v<row>> widths{};
   for (const auto& r : rows) {

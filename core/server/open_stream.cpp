@@ -55,6 +55,8 @@ void open_stream::leave(client& who, stream::disconnect how) {
   }
   verdict_.left(how, who.name, io::clock::now());
   verdict_changed();
+  if (settings_.complete_when.told && writers_.empty() && !over())
+    log_.info("every writer has disconnected: waiting to be told to commit or to abort");
 }
 
 void open_stream::bystanders(std::size_t count) {

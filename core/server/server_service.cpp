@@ -66,7 +66,7 @@ awaitable<void> server::reload_tls() {
   report_->reloading();
   while (std::exchange(reload_again_, false)) {
     if (!tls_) {
-      log_.info("SIGHUP: there is no TLS, whose files could be read anew");
+      log_.info("SIGHUP: TLS is off, so there is nothing to reload");
       continue;
     }
     const auto result = std::make_shared<reloaded>();
@@ -77,7 +77,7 @@ awaitable<void> server::reload_tls() {
     if (done == 0 && result->tls) {
       tls_ = result->tls;
       connections_.set_tls(tls_);
-      log_.info("the files of TLS were read anew");
+      log_.info("the files of TLS were reloaded");
     } else {
       log_.error("{}; what was read before is still used",
                  done == 0 ? result->why : "TLS: the files cannot be read, it takes too long");

@@ -111,7 +111,7 @@ TEST_F(completion, KnowsTheSubcommandsAndWhatTheyTake) {
   EXPECT_EQ(of("cat disk.raw di"), words({"disk.raw"}));
   EXPECT_EQ(of("verify di"), words({"disk.raw"}));
   EXPECT_EQ(of("apply --from di"), words());
-  EXPECT_EQ(of("ctl --"), words({"--control", "--help", "--json", "--reason"}));
+  EXPECT_EQ(of("ctl --"), words({"--control", "--help", "--json", "--reason", "--timeout"}));
   EXPECT_EQ(of("ctl com"), words({"commit"}));
   EXPECT_EQ(of("ctl --control di"), words({"disk.raw"}));
 }

@@ -155,6 +155,8 @@ TEST_F(control, ctl_says_in_one_line_what_is_wrong) {
                                  {"commit", "--json"},
                                  {"wait", "--reason", "x"},
                                  {"status", "--jsn"},
+                                 {"status", "--timeout", "0"},
+                                 {"status", "--timeout", "soon"},
                                  {"abort", "--reason"}}) {
     EXPECT_TRUE(ended_with(2, ctl(wrong))) << ::testing::PrintToString(wrong);
   }

@@ -55,6 +55,32 @@ TEST_F(told, abort_leaves_nothing_and_its_reason_is_in_the_log) {
   expect_nothing_looks_complete();
 }
 
+TEST_F(told, abort_takes_a_reason_of_any_length_and_of_any_bytes) {
+  process server = start_told({"--sink", "file:out.raw", "--streams", "0"});
+  write_in_raw();
+  EXPECT_TRUE(log_says(server, "waiting to be told to commit or to abort"));
+  const std::string reason = "the tape \xff\n said: " + std::string(2000, 'x');
+  EXPECT_TRUE(ended_with(0, ctl({"abort", "--reason", reason})));
+  EXPECT_TRUE(log_says(server, "told to abort: the tape \xef\xbf\xbd\\x0a said: xxx"));
+  const std::string table = ctl({"status"}).out;
+  EXPECT_TRUE(mentions(table, "0 committed, 1 aborted"));
+  EXPECT_TRUE(mentions(table, "aborted: told to abort: the tape"));
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(1, server.wait()));  // a stream was aborted
+}
+
+TEST_F(told, ctl_gives_up_waiting_for_a_stopped_server_after_its_timeout) {
+  process server = start_told();
+  write_in_raw();
+  server.signal(SIGSTOP);
+  const result ended = ctl({"commit", "--timeout", "100ms"});
+  server.signal(SIGCONT);
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "nbdstream does not answer in time"));
+  EXPECT_TRUE(ended_with(0, server.wait()));  // it does what it was told
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+}
+
 TEST_F(told, sigterm_aborts_where_nobody_has_told_anything) {
   process server = start_told();
   write_in_raw();
