@@ -19,6 +19,7 @@ awaitable<failure> diff_encoder::open(const sink::stream_info& stream) {
   // How long it becomes is not known: what is written again is sent again.
   auto info = stream;
   info.size.reset();
+  info.size_is_exact = false;
   co_return co_await sink_.open(info);
 }
 

@@ -51,6 +51,7 @@ object from_content(const content& c, std::span<const sink::fact> results) {
   o["nbdstream"] = config::version();
   o["export"] = json_text(c.export_name);
   o["stream"] = c.stream;
+  o["unique_id"] = json_text(c.unique_id);
   o["format"] = from_format(c);
   o["size_bytes"] = json_number_or_null(c.size);
   o["length_bytes"] = c.print.length;

@@ -21,6 +21,7 @@ struct content {
 
   std::string export_name;
   std::uint64_t stream = 1;              ///< 1 for the first of its export in that process
+  std::string unique_id;                 ///< which no other stream of any process has
   std::optional<diff::header> rbd_diff;  ///< none: raw
   std::optional<std::uint64_t> size;     ///< bytes of the disk, where it was given
   stage::fingerprint print;

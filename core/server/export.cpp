@@ -3,6 +3,7 @@
 
 #include "log/reason.hpp"
 #include "receipt/path.hpp"
+#include "server/unique_id.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -54,6 +55,7 @@ nbd_export::nbd_export(asio::any_io_executor executor, settings s, std::unique_p
   const auto& c = settings_.config;
   info_ = {c.name, c.description, c.size.value_or(config::unknown_size),
            offered(settings_.order, settings_.one_connection)};
+  sink_->announce_trouble(changed_);
 }
 
 void nbd_export::attach() {
@@ -116,6 +118,7 @@ void nbd_export::begin_stream() {
   const auto& c = settings_.config;
   open_stream::settings s;
   s.id = committed_ + aborted_ + 1;
+  s.unique_id = make_unique_id();
   s.export_name = c.name;
   s.limits.size = c.size;
   s.limits.max_stream = c.max_stream;
@@ -206,6 +209,7 @@ awaitable<void> nbd_export::watch_sink() {
   auto aborting_since = time_point::max();
   auto next_line = time_point::min();
   while (!ended()) {
+    if (current_) current_->heed_sink();
     const auto what = sink_->busy();
     const auto cancelled_at = current_ ? current_->cancelled_at() : time_point::max();
     if (what != activity::aborting) {

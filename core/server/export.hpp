@@ -86,8 +86,8 @@ class nbd_export {
 
   /// Serves streams until there are no more: `streams` were served, or stop() was called.
   [[nodiscard]] awaitable<void> run();
-  /// Beside run(), until that has ended: watches for a sink that does not return from a call that
-  /// was asked to end.
+  /// Beside run(), until that has ended: watches for a sink that has found out that it cannot go
+  /// on, and for one that does not return from a call that was asked to end.
   [[nodiscard]] awaitable<void> watch_sink();
 
   /// The command of --run has ended; `how` says how, as "the command of --run exited with status

@@ -111,6 +111,11 @@ void open_stream::fail(std::string_view reason, stream::verdict::cause why) {
   verdict_changed();
 }
 
+void open_stream::heed_sink() {
+  const auto* const trouble = opened_ && !over() ? sink_.trouble() : nullptr;
+  if (trouble) fail("the sink has failed: " + trouble->why);
+}
+
 /// No coroutine waits any longer for a stream that has failed.
 void open_stream::verdict_changed() {
   changed_.notify_all();
@@ -146,9 +151,16 @@ awaitable<sink::failure> open_stream::open_sink() {
     if (over()) co_return sink::failure{asio::error::operation_aborted, "cancelled"};
   }
   opened_ = true;
-  log_.debug("opening the sink");
+  const log::field which[] = {{"unique_id", std::string_view(settings_.unique_id)}};
+  log_.line(log::level::debug, "opening the sink", which);
   // A named object: GCC 12 destroys a braced temporary beside co_await at the wrong address.
-  const sink::stream_info info{settings_.id, settings_.limits.size, settings_.export_name};
+  sink::stream_info info;
+  info.id = settings_.id;
+  info.size = settings_.limits.size;
+  info.size_is_exact = settings_.pad;
+  info.export_name = settings_.export_name;
+  info.unique_id = settings_.unique_id;
+  info.began = began_at_;
   auto failed = co_await encoder_->open(info);
   is_open_ = !failed;
   if (failed) failed.why = "the sink cannot be opened: " + failed.why;

@@ -40,6 +40,7 @@ class open_stream {
  public:
   struct settings {
     std::uint64_t id = 1;
+    std::string unique_id;  ///< see make_unique_id()
     std::string export_name;
     stream::sequencer::limits limits;
     io::clock::duration stall = std::chrono::seconds(2);  ///< how long a full window waits
@@ -123,6 +124,9 @@ class open_stream {
   /// The stream fails, and what is under way in the sink is cancelled. Without effect once it has
   /// ended.
   void fail(std::string_view reason, stream::verdict::cause why = stream::verdict::cause::other);
+
+  /// The sink may have found out that it cannot go on: then the stream fails.
+  void heed_sink();
 
   // What the export does.
 

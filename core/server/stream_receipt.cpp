@@ -16,6 +16,7 @@ receipt::content open_stream::describe_for_receipt() const {
   const auto& named = order_.named();
   return {.export_name = settings_.export_name,
           .stream = settings_.id,
+          .unique_id = settings_.unique_id,
           .rbd_diff = settings_.format.rbd_diff,
           .size = settings_.limits.size,
           .print = *print_,

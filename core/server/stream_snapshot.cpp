@@ -3,6 +3,8 @@
 // What a stream is doing, for whoever looks at it.
 #include "server/open_stream.hpp"
 
+#include <algorithm>
+
 namespace nbdstream {
 
 using state_of = stream::verdict::state;
@@ -35,6 +37,7 @@ status::state open_stream::status() const {
 status::open_stream open_stream::snapshot() const {
   status::open_stream s;
   s.id = settings_.id;
+  s.unique_id = settings_.unique_id;
   s.count = count();
   s.done = order_.done();
   s.total = settings_.complete_when.expected_bytes ? settings_.complete_when.expected_bytes
@@ -43,6 +46,10 @@ status::open_stream open_stream::snapshot() const {
   s.held_memory_peak = order_.memory().peak();
   s.held_spill = order_.held().spilled_bytes();
   s.held_spill_peak = order_.history().spilled;
+  // What a sink says must not look as if there were more of the stream than there is.
+  if (const auto said = sink_.acknowledged(); opened_ && said) {
+    s.acknowledged = std::min(*said, length());
+  }
   s.writers = writers_.size();
   s.began = began_at_;
   s.age = io::clock::now() - began_;
@@ -53,6 +60,7 @@ status::open_stream open_stream::snapshot() const {
 
 status::outcome open_stream::outcome() const {
   return {.id = settings_.id,
+          .unique_id = settings_.unique_id,
           .committed = state() == state_of::committed,
           .reason = sink_committed_ ? receipt_problem_ : verdict_.reason(),
           .count = count(),

@@ -76,6 +76,7 @@ std::vector<log::field> stream_summary::fields() const {
   const auto& count = ended.count;
   std::vector<log::field> all{
       {"outcome", std::string_view(ended.committed ? "committed" : "aborted")},
+      {"unique_id", std::string_view(ended.unique_id)},
       {"sent_bytes", count.sent},
       {"payload_bytes", count.payload},
       {"zero_bytes", count.zeroes},

@@ -26,22 +26,14 @@ io::clock::time_point wake_at(const nbdstream_wait& wait) {
 module_sink::module_sink(const asio::any_io_executor& executor, module m, settings options,
                          io::clock::duration grace, const log::context& log, bool copy_only)
     : module_(std::move(m)),
-      settings_(std::move(options)),
       grace_(grace),
       name_(fmt::format("sink {}", module_.table.name)),
-      log_(log.inside(name_)),
+      host_(executor, std::move(options), log.inside(name_), [this] { look(); }),
       ready_(executor),
       thread_(executor),
       idle_(executor),
       copy_only_(copy_only) {
-  host_.struct_size = sizeof host_;
-  host_.abi_minor = NBDSTREAM_SINK_ABI_MINOR;
-  host_.context = this;
-  host_.log = log_line;
-  host_.explain = explain;
-  host_.setting = find_setting;
-  host_.result = note_result;
-  const int result = module_.table.create(&host_, &self_);
+  const int result = module_.table.create(&host_.table(), &self_);
   if (result >= 0) return;
   const auto why = to_failure(result).why;
   throw create_error(fmt::format("sink {}: {}", module_.table.name, why));
@@ -51,65 +43,47 @@ module_sink::~module_sink() {
   module_.table.destroy(self_);
 }
 
-void module_sink::log_line(const nbdstream_host* host, int level, const char* text) {
-  auto& self = *static_cast<module_sink*>(host->context);
-  const auto clamped = std::clamp(level, static_cast<int>(NBDSTREAM_LOG_ERROR),
-                                  static_cast<int>(NBDSTREAM_LOG_DEBUG));
-  const auto l = static_cast<log::level>(clamped);
-  if (self.log_.enabled(l)) self.log_now().line(l, text);
-}
-
-log::context module_sink::log_now() const {
-  auto log = log_;
-  if (const auto id = stream_.load(std::memory_order_relaxed)) log.about().stream = id;
-  return log;
-}
-
-void module_sink::explain(const nbdstream_host* host, const char* text) {
-  static_cast<module_sink*>(host->context)->explanation_ = text;
-}
-
-const nbdstream_setting* module_sink::find_setting(const nbdstream_host* host, const char* name) {
-  return static_cast<module_sink*>(host->context)->settings_.find(name);
-}
-
-/// What breaks the rules of sink.h is left out: a receipt must not grow without a bound.
-void module_sink::note_result(const nbdstream_host* host, const char* key, const char* value) {
-  constexpr std::size_t most_facts = 64;
-  constexpr std::size_t longest_key = 64;      // bytes
-  constexpr std::size_t longest_value = 1024;  // bytes
-  auto& self = *static_cast<module_sink*>(host->context);
-  const std::string_view name(key);
-  const std::string_view text(value);
-  if (!self.committing_ || name.empty() || name.size() > longest_key) return;
-  if (text.size() > longest_value) return;
-  const auto known = std::ranges::find(self.facts_, name, &fact::key);
-  if (known != self.facts_.end()) {
-    known->value = text;
-  } else if (self.facts_.size() < most_facts) {
-    self.facts_.push_back({std::string(name), std::string(text)});
-  }
-}
-
 failure module_sink::to_failure(std::int64_t result) {
   if (result >= 0) return {};
-  if (result == -ECANCELED) return {asio::error::operation_aborted, "cancelled"};
+  may_check_ = false;
+  if (result == -ECANCELED) {
+    if (trouble_) return *trouble_;
+    return {asio::error::operation_aborted, "cancelled"};
+  }
   const auto code = from_errno(static_cast<int>(-result));
-  return {code, explanation_.empty() ? code.message() : std::exchange(explanation_, {})};
+  auto why = host_.take_explanation();
+  return {code, why.empty() ? code.message() : std::move(why)};
 }
 
-failure module_sink::write_failure(error_code error) const {
+failure module_sink::write_failure(error_code error) {
   if (!error) return {};
+  may_check_ = false;
+  if (trouble_) return *trouble_;
   const auto what =
       error == boost::system::errc::broken_pipe ? "the reader went away" : "writing failed";
   return {error, fmt::format("sink {}: {}: {}", module_.table.name, what, error.message())};
+}
+
+void module_sink::look() {
+  if (calling_) {
+    woken_ = true;
+    return ready_.cancel();
+  }
+  if (!may_check_ || !module_.table.check) return;
+  host_.begin_call();
+  const int result = module_.table.check(self_);
+  if (result >= 0) return;
+  trouble_ = to_failure(result);
+  cancel();  // what is written to a lent descriptor, and all that comes
+  if (announce_to_) announce_to_->notify_all();
 }
 
 awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, const call& c,
                                              io::clock::time_point until) {
   const bool blocks = module_.table.blocking & phase;
   const bool bounded = until != io::clock::time_point::max();  // an abort, which nothing cancels
-  explanation_.clear();
+  const under_way now(*this);
+  host_.begin_call();
   for (;;) {
     nbdstream_wait wait{};
     const call once = [&]() -> std::int64_t {
@@ -121,7 +95,7 @@ awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, cons
       // The module's promise: who says -EAGAIN also says what to wait for.
       if (!module_.table.wait_for || module_.table.wait_for(self_, &wait) < 0 ||
           (wait.fd < 0 && wait.timeout_ns < 0)) {
-        explanation_ = "it asked to be called again, but did not say when";
+        host_.explain("it asked to be called again, but did not say when");
         return -EPROTO;
       }
       return result;
@@ -138,6 +112,7 @@ awaitable<std::int64_t> module_sink::perform(nbdstream_sink_blocking phase, cons
     if (result != -EAGAIN) co_return result;
     if (cancelled_ && !bounded) co_return -ECANCELED;
     if (io::clock::now() >= until) co_return -ETIMEDOUT;
+    if (std::exchange(woken_, false)) continue;
     co_await ready_.wait(wait.fd, wait.events, std::min(until, wake_at(wait)));
   }
 }
@@ -151,14 +126,18 @@ awaitable<failure> module_sink::open(const stream_info& stream) {
   const operation busy(*this);
   nbdstream_stream info{};
   info.struct_size = sizeof info;
-  info.flags = stream.size ? NBDSTREAM_STREAM_SIZE_KNOWN : 0;
+  if (stream.size) info.flags |= NBDSTREAM_STREAM_SIZE_KNOWN;
+  if (stream.size && stream.size_is_exact) info.flags |= NBDSTREAM_STREAM_SIZE_EXACT;
   info.id = stream.id;
-  stream_.store(stream.id, std::memory_order_relaxed);
   info.size = stream.size.value_or(0);
   info.export_name = stream.export_name.c_str();
+  info.unique_id = stream.unique_id.c_str();
+  info.began_ns = std::chrono::nanoseconds(stream.began.time_since_epoch()).count();
+  host_.begin_stream(stream.id);
   const call open_it = [&] { return module_.table.open(self_, &info); };
   const auto result = co_await perform(NBDSTREAM_BLOCKING_OPEN, open_it);
   if (result >= 0) borrow_descriptor();
+  may_check_ = result >= 0;
   co_return to_failure(result);
 }
 
@@ -199,11 +178,11 @@ awaitable<failure> module_sink::flush() {
 awaitable<failure> module_sink::commit(std::uint64_t length) {
   const operation busy(*this);
   return_descriptor();
-  facts_.clear();
-  committing_ = true;
+  may_check_ = false;
+  host_.begin_commit();
   const call commit_it = [&] { return module_.table.commit(self_, length); };
   const auto result = co_await perform(NBDSTREAM_BLOCKING_FINISH, commit_it);
-  committing_ = false;
+  host_.end_commit();
   if (result >= 0) cancelled_ = false;  // that came too late
   co_return to_failure(result);
 }
@@ -213,10 +192,12 @@ awaitable<void> module_sink::abort() {
   while (activity_ != activity::none) co_await idle_.wait();
   const operation busy(*this, activity::aborting);
   return_descriptor();
+  may_check_ = false;
   const call abort_it = [&] { return module_.table.abort(self_); };
   const auto until = io::clock::now() + grace_;
   const auto result = co_await perform(NBDSTREAM_BLOCKING_FINISH, abort_it, until);
-  if (result < 0) log_now().warning("abort: {}", to_failure(result).why);
+  if (result < 0) host_.log_now().warning("abort: {}", to_failure(result).why);
+  trouble_.reset();
   cancelled_ = false;
 }
 
@@ -300,7 +281,7 @@ awaitable<failure> module_sink::read_file(int from, std::uint64_t offset, std::s
     return io::read_at(from, offset, std::span(buffer.get(), count));
   };
   const auto result = co_await thread_.run(std::move(job));
-  explanation_.clear();
+  host_.begin_call();
   co_return to_failure(result);
 }
 

@@ -7,6 +7,7 @@
 #include "io/worker.hpp"
 #include "log/context.hpp"
 #include "sink/module.hpp"
+#include "sink/module_host.hpp"
 #include "sink/options.hpp"
 #include "sink/sink.hpp"
 
@@ -15,7 +16,6 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
-#include <vector>
 
 namespace nbdstream::sink {
 
@@ -54,7 +54,14 @@ class module_sink final : public sink {
   [[nodiscard]] awaitable<failure> wait_until_taken() override;
   [[nodiscard]] awaitable<failure> flush() override;
   [[nodiscard]] awaitable<failure> commit(std::uint64_t length) override;
-  [[nodiscard]] std::span<const fact> facts() const noexcept override { return facts_; }
+  [[nodiscard]] std::span<const fact> facts() const noexcept override { return host_.facts(); }
+  [[nodiscard]] std::optional<std::uint64_t> acknowledged() const noexcept override {
+    return host_.acknowledged();
+  }
+  void announce_trouble(io::condition& to) override { announce_to_ = &to; }
+  [[nodiscard]] const failure* trouble() const noexcept override {
+    return trouble_ ? &*trouble_ : nullptr;
+  }
   [[nodiscard]] awaitable<void> abort() override;
   void cancel() override;
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
@@ -64,45 +71,41 @@ class module_sink final : public sink {
  private:
   using call = std::function<std::int64_t()>;
   class operation;
+  class under_way;
 
   /// Makes one call on the thread that is its phase's, repeats it while it says -EAGAIN, until
   /// cancelled or, where there is one, (-ETIMEDOUT) `until`. Returns its result.
   [[nodiscard]] awaitable<std::int64_t> perform(nbdstream_sink_blocking phase, const call& c,
                                                 io::clock::time_point until);
   [[nodiscard]] awaitable<std::int64_t> perform(nbdstream_sink_blocking phase, const call& c);
-  /// The result of a call as a failure, with what the module explained.
+  /// The result of a call as a failure, with what the module explained. After one nothing but abort
+  /// comes.
   [[nodiscard]] failure to_failure(std::int64_t result);
   /// The same for a write to a lent descriptor.
-  [[nodiscard]] failure write_failure(error_code error) const;
+  [[nodiscard]] failure write_failure(error_code error);
+  /// The module has called wake(), or may have done so where nobody heeded it.
+  void look();
   /// Reads into buffer_, on the thread.
   [[nodiscard]] awaitable<failure> write_gathered(std::span<iovec> parts);
   [[nodiscard]] awaitable<failure> read_file(int from, std::uint64_t offset, std::size_t count);
   void borrow_descriptor();
   void return_descriptor();
 
-  /// The log of the stream that it serves, or served last.
-  [[nodiscard]] log::context log_now() const;
-  static void log_line(const nbdstream_host* host, int level, const char* text);
-  static void explain(const nbdstream_host* host, const char* text);
-  static const nbdstream_setting* find_setting(const nbdstream_host* host, const char* name);
-  static void note_result(const nbdstream_host* host, const char* key, const char* value);
-
   module module_;
-  settings settings_;
   io::clock::duration grace_;
   std::string name_;
-  const log::context log_;
-  std::atomic<std::uint64_t> stream_ = 0;  ///< the last one, for lines of any of its threads
-  nbdstream_host host_{};
+  module_host host_;
   void* self_ = nullptr;
-  std::string explanation_;  ///< written during a call, read after it
-  std::vector<fact> facts_;  ///< likewise, of a commit
-  std::atomic<bool> committing_ = false;
   io::readiness ready_;
   io::worker thread_;
   std::atomic<bool> cancelled_ = false;  ///< also read by the thread
   activity activity_ = activity::none;
   bool module_blocks_ = false;  ///< the thread runs a call of the module
+  bool calling_ = false;        ///< a call is under way: it runs, or has said -EAGAIN
+  bool woken_ = false;          ///< meanwhile
+  bool may_check_ = false;      ///< a stream is open, and nothing has failed
+  std::optional<failure> trouble_;
+  io::condition* announce_to_ = nullptr;
   io::condition idle_;
   bool copy_only_;
   std::optional<io::fd_writer> lent_;
@@ -122,6 +125,22 @@ class module_sink::operation {
   }
   operation(const operation&) = delete;
   operation& operator=(const operation&) = delete;
+
+ private:
+  module_sink& of_;
+};
+
+/// Marks a call of the module as under way, for as long as it lives.
+class module_sink::under_way {
+ public:
+  explicit under_way(module_sink& of) : of_(of) { of_.calling_ = true; }
+  ~under_way() {
+    of_.calling_ = false;
+    // Not now: what the call has changed is not noted yet.
+    if (std::exchange(of_.woken_, false)) of_.host_.wake();
+  }
+  under_way(const under_way&) = delete;
+  under_way& operator=(const under_way&) = delete;
 
  private:
   module_sink& of_;

@@ -9,6 +9,7 @@
 
 #include <sys/uio.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -16,13 +17,20 @@
 #include <string>
 #include <string_view>
 
+namespace nbdstream::io {
+class condition;
+}
+
 namespace nbdstream::sink {
 
 /// What a sink is told about a stream when it begins.
 struct stream_info {
   std::uint64_t id = 1;               ///< 1 for the first stream of its export, then 2, ...
-  std::optional<std::uint64_t> size;  ///< bytes, where known
+  std::optional<std::uint64_t> size;  ///< bytes, where known: the most that commit() names,
+  bool size_is_exact = false;         ///< or no more and no less
   std::string export_name;
+  std::string unique_id;  ///< 32 hexadecimal digits
+  std::chrono::system_clock::time_point began;
 };
 
 /// The outcome of an operation: success, or an error and a sentence for the log.
@@ -89,6 +97,17 @@ class sink {
   [[nodiscard]] virtual awaitable<failure> commit(std::uint64_t length) = 0;
   /// What it has told of the last stream. State: commit() has succeeded.
   [[nodiscard]] virtual std::span<const fact> facts() const noexcept { return {}; }
+
+  /// How many bytes of the stream that is open are safe with the other side, where that is told.
+  [[nodiscard]] virtual std::optional<std::uint64_t> acknowledged() const noexcept {
+    return std::nullopt;
+  }
+
+  /// What the sink has found out between two operations: why the stream that is open cannot be
+  /// completed. Each operation fails for that reason from then on, until abort(). Null: nothing.
+  [[nodiscard]] virtual const failure* trouble() const noexcept { return nullptr; }
+  /// `to`, which must outlive the sink, is notified when there is trouble().
+  virtual void announce_trouble(io::condition& /*to*/) {}
 
   /// Cancels and awaits what is under way, then gives the stream up. Any state after open() was
   /// called and before commit() succeeded; afterwards open() may be called again. Never fails.

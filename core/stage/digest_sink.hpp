@@ -56,6 +56,11 @@ class digest_sink final : public sink::sink {
   [[nodiscard]] std::span<const nbdstream::sink::fact> facts() const noexcept override {
     return to_->facts();
   }
+  [[nodiscard]] std::optional<std::uint64_t> acknowledged() const noexcept override {
+    return to_->acknowledged();
+  }
+  [[nodiscard]] const failure* trouble() const noexcept override { return to_->trouble(); }
+  void announce_trouble(io::condition& to) override { to_->announce_trouble(to); }
   [[nodiscard]] activity busy() const noexcept override;
   [[nodiscard]] bool flushes() const noexcept override { return to_->flushes(); }
 

@@ -9,17 +9,18 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace nbdstream::status {
 
-template <class Source>
+template <class Source, class Value = std::uint64_t>
 struct figure {
   std::string_view name;    ///< in JSON, with its unit: "held_memory_bytes"
   std::string_view family;  ///< in metrics, after "nbdstream_stream_": figures may share one,
   std::string_view label;   ///< and differ by this there: `where="memory"`
   std::string_view help;
-  std::uint64_t Source::*value;
+  Value Source::*value;
 };
 
 /// They only increase. In metrics they count all streams of an export.
@@ -54,6 +55,12 @@ constexpr std::array measured{
     figure<open_stream>{"writers", "writers", "",
                         "Connections that have written to the open stream and are there.",
                         &open_stream::writers}};
+
+/// Of a stream that is open, where its sink tells that.
+constexpr std::array told{figure<open_stream, std::optional<std::uint64_t>>{
+    "acknowledged_bytes", "acknowledged_bytes", "",
+    "Bytes of the open stream that are safe with the other side of the sink.",
+    &open_stream::acknowledged}};
 
 }  // namespace nbdstream::status
 #endif

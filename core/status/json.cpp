@@ -42,9 +42,10 @@ value from_map(const disk_map& m) {
 }
 
 value from_stream(const open_stream& s) {
-  object o{{"id", s.id}};
+  object o{{"id", s.id}, {"unique_id", json_text(s.unique_id)}};
   add_figures(o, counted, s.count);
   add_figures(o, measured, s);
+  for (const auto& f : told) o[f.name] = json_number_or_null(s.*f.value);
   o["total_bytes"] = json_number_or_null(s.total);
   o["began"] = time(s.began);
   o["age_seconds"] = duration(s.age);
@@ -54,6 +55,7 @@ value from_stream(const open_stream& s) {
 
 value from_outcome(const outcome& e) {
   object o{{"id", e.id},
+           {"unique_id", json_text(e.unique_id)},
            {"outcome", e.committed ? "committed" : "aborted"},
            {"reason", e.reason.empty() ? value() : json_text(e.reason)}};
   add_figures(o, counted, e.count);

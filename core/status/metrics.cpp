@@ -132,6 +132,17 @@ void add_gauges(writer& out, const labelled_exports& exports) {
   }
 }
 
+/// A sample that is not there says that nobody knows.
+void add_told(writer& out, const labelled_exports& exports) {
+  for (const auto& f : told) {
+    out.family(fmt::format("stream_{}", f.family), type::gauge, f.help);
+    for (const auto& e : exports) {
+      const auto value = e.of.current ? (*e.of.current).*f.value : std::nullopt;
+      if (value) out.sample(e.labels, *value);
+    }
+  }
+}
+
 void add_times(writer& out, const labelled_exports& exports) {
   out.family("stream_last_commit_timestamp_seconds", type::gauge,
              "When a stream was committed last, as seconds since 1970.");
@@ -170,6 +181,7 @@ std::string to_metrics(const process& p, metrics_format form) {
   add_process(out, p);
   add_counters(out, exports);
   add_gauges(out, exports);
+  add_told(out, exports);
   add_times(out, exports);
   add_state(out, exports);
   return out.take();

@@ -151,6 +151,8 @@ void add_figures(html& out, const exported& e) {
            s ? maybe(held(s->held_memory, s->held_memory_peak)) : maybe());
   add_cell(out, "<td role=\"cell\" data-f=\"spill\" data-label=\"In the spill file\"",
            s && s->held_spill_peak > 0 ? maybe(held(s->held_spill, s->held_spill_peak)) : maybe());
+  add_cell(out, "<td role=\"cell\" data-f=\"acknowledged\" data-label=\"Acknowledged\"",
+           s && s->acknowledged ? maybe(size(*s->acknowledged)) : maybe());
 }
 
 figure_in_words clients_of(const exported& e, const process& p) {

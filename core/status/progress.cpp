@@ -65,6 +65,10 @@ std::string held_text(const open_stream& s) {
   return text;
 }
 
+std::string acknowledged_text(const open_stream& s) {
+  return format_bytes(static_cast<double>(*s.acknowledged)) + " acknowledged";
+}
+
 std::optional<unsigned> zero_percent(const counters& c) {
   return percent(c.zeroes, c.zeroes + c.payload);
 }
@@ -83,6 +87,7 @@ void add_stream(std::vector<part>& to, const exported& e) {
     to.push_back({7, fmt::format("{} % zero", *zero)});
   }
   if (auto held = held_text(s); !held.empty()) to.push_back({6, std::move(held)});
+  if (s.acknowledged) to.push_back({6, acknowledged_text(s)});
 }
 
 /// Of the last stream, where none is open.
@@ -202,8 +207,9 @@ std::string progress_text(const exported& e) {
   text += fmt::format(", {}/s (average {}/s)", format_bytes(e.speed.now),
                       format_bytes(e.speed.average));
   if (e.speed.remaining) text += fmt::format(", {} left", format_time(*e.speed.remaining));
-  return text + fmt::format("; {} bytes sent, {} zero, {} held in memory, {} in the spill file",
-                            s.count.sent, s.count.zeroes, s.held_memory, s.held_spill);
+  text += fmt::format("; {} bytes sent, {} zero, {} held in memory, {} in the spill file",
+                      s.count.sent, s.count.zeroes, s.held_memory, s.held_spill);
+  return s.acknowledged ? text + fmt::format(", {} acknowledged", *s.acknowledged) : text;
 }
 
 namespace {

@@ -67,7 +67,8 @@ struct disk_map {
 
 /// A stream that has begun and not ended.
 struct open_stream {
-  std::uint64_t id = 0;
+  std::uint64_t id = 0;   ///< 1 for the first stream of its export,
+  std::string unique_id;  ///< and what no other stream of any process has
   counters count;
   /// Bytes of the disk that are done with: sent or, with --order spool, held; out of `total`,
   /// where that is known.
@@ -77,6 +78,8 @@ struct open_stream {
   std::uint64_t held_memory_peak = 0;
   std::uint64_t held_spill = 0;
   std::uint64_t held_spill_peak = 0;
+  /// Bytes of the stream that are safe with the sink's other side, where the sink tells that.
+  std::optional<std::uint64_t> acknowledged;
   std::uint64_t writers = 0;  ///< connections that have written and are there
   wall_clock::time_point began;
   seconds age{0};
@@ -86,6 +89,7 @@ struct open_stream {
 /// A stream that has ended.
 struct outcome {
   std::uint64_t id = 0;
+  std::string unique_id;
   bool committed = false;
   std::string reason;  ///< aborted: why; committed: what is missing all the same, the receipt
   counters count;

@@ -19,6 +19,7 @@ extern "C" {
 #endif
 const struct layout_line *layout_of_today(void);
 const struct layout_line *layout_of_1_0(void);
+const struct layout_line *layout_of_1_1(void);
 #ifdef __cplusplus
 }
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// ABI 1.0 and 1.1 are frozen: the header of today has all of 1.0, where the header that was
-// published has it, and what 1.1 has appended.
+// ABI 1.0 and 1.1 are frozen: the header of today has all of both, where the headers that were
+// published have it.
 #include "layout.h"
 
 #include <gtest/gtest.h>
@@ -23,6 +23,10 @@ void expect_frozen(const layout_line* lines) {
 
 TEST(Layout, of_the_published_header_is_1_0) {
   expect_frozen(layout_of_1_0());
+}
+
+TEST(Layout, OfThePublishedHeaderIs11) {
+  expect_frozen(layout_of_1_1());
 }
 
 TEST(Layout, OfTodayIs10And11AndWhatWasAppended) {
@@ -49,7 +53,10 @@ static_assert(is<decltype(h::log), void(const nbdstream_host*, int, const char*)
 static_assert(is<decltype(h::explain), void(const nbdstream_host*, const char*)>);
 static_assert(
     is<decltype(h::setting), const nbdstream_setting*(const nbdstream_host*, const char*)>);
+static_assert(is<decltype(t::check), int(void*)>);
 static_assert(is<decltype(h::result), void(const nbdstream_host*, const char*, const char*)>);
+static_assert(is<decltype(h::progress), void(const nbdstream_host*, uint64_t)>);
+static_assert(is<decltype(h::wake), void(const nbdstream_host*)>);
 
 }  // namespace
 }  // namespace sink_tests

@@ -22,7 +22,17 @@ std::function<void()> act = [] {};
 
 /// A host that remembers what was explained to it.
 struct fake_host : nbdstream_host {
-  fake_host() : nbdstream_host{sizeof(nbdstream_host), 0, this, nullptr, keep, nullptr, note} {}
+  fake_host() : nbdstream_host{} {
+    struct_size = sizeof(nbdstream_host);
+    context = this;
+    explain = keep;
+    result = note;
+    progress = [](const nbdstream_host* host, std::uint64_t length) { of(host).safe = length; };
+    wake = [](const nbdstream_host* host) { ++of(host).wakes; };
+  }
+  static fake_host& of(const nbdstream_host* host) {
+    return *static_cast<fake_host*>(host->context);
+  }
   static void keep(const nbdstream_host* host, const char* text) {
     static_cast<fake_host*>(host->context)->explained = text;
   }
@@ -31,6 +41,8 @@ struct fake_host : nbdstream_host {
   }
   std::string explained;
   std::string results;
+  std::uint64_t safe = 0;
+  int wakes = 0;
 };
 
 /// No more than a sink must have. It cannot be moved.
@@ -58,6 +70,7 @@ struct most : least {
   int flush() { return act(), 0; }
   int wait_for(nbdstream_wait& wait) { return act(), wait.fd = 7, 0; }
   void interrupt() { act(); }
+  int check() { return act(), 0; }
 };
 
 constexpr auto least_table = nbdstream::detail::make_table<least>();
@@ -74,7 +87,7 @@ struct SinkHpp : ::testing::Test {
 
   fake_host host;
   void* self = nullptr;
-  const nbdstream_stream stream{sizeof stream, 0, 1, 0, ""};
+  const nbdstream_stream stream{sizeof stream, 0, 1, 0, "", "", 0};
 };
 
 TEST_F(SinkHpp, tells_a_result_to_a_host_that_takes_it) {
@@ -88,12 +101,23 @@ TEST_F(SinkHpp, tells_no_result_to_a_host_of_1_0) {
   EXPECT_EQ(host.results, "");
 }
 
+TEST_F(SinkHpp, TellsOnlyAHostOf11WhatIsSafeAndThatItShallLook) {
+  sink_host(&host).progress(12);
+  sink_host(&host).wake();
+  host.struct_size = offsetof(nbdstream_host, progress);
+  sink_host(&host).progress(13);
+  sink_host(&host).wake();
+  EXPECT_EQ(host.safe, 12U);
+  EXPECT_EQ(host.wakes, 1);
+}
+
 TEST_F(SinkHpp, leaves_null_where_a_class_has_no_such_member) {
   EXPECT_EQ(least_table.struct_size, sizeof(nbdstream_sink_table));
   EXPECT_TRUE(least_table.create && least_table.destroy && least_table.open && least_table.write &&
               least_table.commit && least_table.abort);
   EXPECT_FALSE(least_table.zero || least_table.flush || least_table.native_fd ||
-               least_table.wait_for || least_table.interrupt || least_table.options);
+               least_table.wait_for || least_table.interrupt || least_table.check ||
+               least_table.options);
   EXPECT_EQ(least_table.option_count, 0U);
 }
 
@@ -110,6 +134,7 @@ TEST_F(SinkHpp, calls_each_member_with_what_the_host_gave) {
   EXPECT_EQ(most_table.flush(self), 0);
   EXPECT_EQ(most_table.wait_for(self, &wait), 0);
   EXPECT_EQ(wait.fd, 7);
+  EXPECT_EQ(most_table.check(self), 0);
   EXPECT_EQ(most_table.commit(self, 3), 0);
   EXPECT_EQ(most_table.abort(self), 0);
 }
@@ -159,6 +184,7 @@ TEST_F(SinkHpp, lets_no_exception_out_of_any_call) {
   EXPECT_EQ(most_table.native_fd(self, &flags), -EPROTO);
   EXPECT_EQ(most_table.wait_for(self, &wait), -EPROTO);
   EXPECT_EQ(most_table.abort(self), -EPROTO);
+  EXPECT_EQ(most_table.check(self), -EPROTO);
   most_table.interrupt(self);
 }
 

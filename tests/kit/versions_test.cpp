@@ -6,6 +6,17 @@
 namespace nbdstream::test {
 namespace {
 
+/// Prints the id of the stream, on which all agree.
+const char* const compare = R"(
+import json
+status = json.load(open('status.json'))['exports'][0]['stream']
+receipt = json.load(open('receipt.json'))
+assert status['unique_id'] == receipt['unique_id'] == receipt['sink']['results']['id']
+assert status['began'] == receipt['began']
+assert status['acknowledged_bytes'] == status['sent_bytes'] > 0
+print(receipt['unique_id'], end='')
+)";
+
 class module_of : public kit_test {
  protected:
   /// A stream through the module, and what was logged.
@@ -41,6 +52,39 @@ TEST_F(module_of, the_published_header_may_fail_and_say_why) {
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "this module was told to fail"));
   EXPECT_TRUE(holds(path("out.raw"), ""));
+}
+
+TEST_F(module_of, TheHeaderOf11IsToldWhatTheReceiptAndTheStatusSay) {
+  const std::string job = convert + R"( && curl -s --unix-socket "$NBDSTREAM_CONTROL" )"
+                                    "http://localhost/v1/status > status.json";
+  make_disk(4 * MiB);
+  const result ended =
+      nbdstream({"--sink", test_modules + "/frozen_1_1.so:out.raw", "--size", "4M", "--control",
+                 path("control"), "--receipt", path("receipt.json"), "--run", job});
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
+  const auto id = run({"/usr/bin/python3", "-c", compare});
+  EXPECT_TRUE(mentions(ended.err, "stream " + id + " of exactly 4194304 bytes, new"));
+  EXPECT_EQ(std::filesystem::status(path("out.raw")).permissions(), std::filesystem::perms(0600));
+}
+
+TEST_F(module_of, TheHeaderOf11IsToldThatASizeIsALimitWhereTheStreamIsNotPadded) {
+  EXPECT_TRUE(
+      mentions(streamed("frozen_1_1", {"--size", "4M", "--no-pad"}), "of at most 4194304 bytes"));
+}
+
+/// Its client does nothing meanwhile, and waits to see the abort.
+TEST_F(module_of, TheHeaderOf11FailsAStreamBetweenTwoWrites) {
+  run({"/usr/bin/mkfifo", path("peer")});
+  const result ended =
+      nbdstream({"--sink", test_modules + "/frozen_1_1.so:out.raw", "-o",
+                 "peer=" + path("peer").string(), "--run",
+                 R"(qemu-io -f raw -c "write 0 64k" "$uri" >&2 && echo gone > peer && )"
+                 "timeout 20 sh -c 'while [ -s out.raw ]; do sleep 0.01; done'"});
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err,
+                       "aborted after 65536 bytes: the sink has failed: the other side "
+                       "is gone"));
 }
 
 TEST_F(module_of, a_newer_header_works_and_sees_that_the_host_is_older) {

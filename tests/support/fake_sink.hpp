@@ -63,6 +63,7 @@ struct sink_tape {
   bool waiting = false;  ///< in such a call
   bool flushes = true;
   std::uint64_t in_transit = 0;
+  std::optional<std::uint64_t> acknowledged;
 
   [[nodiscard]] std::string data() const {
     return streams.empty() ? std::string() : streams.back().data;
@@ -150,6 +151,7 @@ class fake_sink final : public sink::sink {
     aborting_ = false;
     if (!tape_.streams.empty()) ++tape_.streams.back().aborts;
     open_ = false;
+    trouble_.reset();
     cancelled_ = false;
   }
   void cancel() override {
@@ -187,6 +189,13 @@ class fake_sink final : public sink::sink {
     if (!lost) tape_.streams.back().data += m.bytes;
     co_return did;
   }
+  [[nodiscard]] std::optional<std::uint64_t> acknowledged() const noexcept override {
+    return tape_.acknowledged;
+  }
+  [[nodiscard]] const nbdstream::sink::failure* trouble() const noexcept override {
+    return trouble_ ? &*trouble_ : nullptr;
+  }
+  void announce_trouble(io::condition& to) override { announce_to_ = &to; }
   [[nodiscard]] std::string_view name() const noexcept override { return "sink fake"; }
   [[nodiscard]] activity busy() const noexcept override {
     if (aborting_) return activity::aborting;
@@ -194,6 +203,12 @@ class fake_sink final : public sink::sink {
   }
   [[nodiscard]] bool flushes() const noexcept override { return tape_.flushes; }
 
+  /// It finds out by itself that its stream cannot be completed.
+  void find_out(std::string why) {
+    trouble_ = {from_errno(EPIPE), std::move(why)};
+    cancel();
+    announce_to_->notify_all();
+  }
   /// Lets go a call that waits; from now on `next` does.
   void release(std::string next = {}) {
     tape_.hold = std::move(next);
@@ -236,7 +251,9 @@ class fake_sink final : public sink::sink {
     busy_ = false;
     changed_.notify_all();
     nbdstream::sink::failure result;
-    if (cancelled_) {
+    if (trouble_) {
+      result = *trouble_;
+    } else if (cancelled_) {
       result = {asio::error::operation_aborted, "cancelled"};
     } else if (tape_.fail_at == index) {
       result = {from_errno(tape_.fail_with), "told to fail"};
@@ -248,6 +265,8 @@ class fake_sink final : public sink::sink {
   sink_tape& tape_;
   io::condition changed_;
   bool open_ = false;
+  std::optional<nbdstream::sink::failure> trouble_;
+  io::condition* announce_to_ = nullptr;
   io::pipe_ends pipe_;  ///< what is spliced passes through it
   bool cannot_splice_ = false;
   bool busy_ = false;

@@ -122,12 +122,24 @@ struct nbdstream_host {
    * secrets. The last value of a key counts, and those of the first 64 keys. Only from within
    * commit, on that call's thread; an earlier host does not have it: see struct_size. */
   void (*result)(const struct nbdstream_host *host, const char *key, const char *value);
+
+  /* Since 1.1: of the stream that is open, the first `length` bytes are safe with the other side:
+   * it has acknowledged them, or they are on its disk. Shown to the user, and no more than that;
+   * the largest value counts. Any thread, from open until commit or abort has returned. */
+  void (*progress)(const struct nbdstream_host *host, uint64_t length);
+
+  /* Since 1.1: has the host look at the sink soon: a call that said -EAGAIN is repeated at once;
+   * where no call is under way, and a stream is open, check is called. Returns at once. Several
+   * that follow one another may have the effect of one. Any thread, any time until destroy, but not
+   * in a handler of a signal. */
+  void (*wake)(const struct nbdstream_host *host);
 };
 
 /* ---- What a sink is told about a stream --------------------------------------------------- */
 
 enum nbdstream_stream_flags {
-  NBDSTREAM_STREAM_SIZE_KNOWN = 1 /* `size` says what a commit will name as its length, at most */
+  NBDSTREAM_STREAM_SIZE_KNOWN = 1, /* `size` says what a commit will name as its length, at most */
+  NBDSTREAM_STREAM_SIZE_EXACT = 2  /* since 1.1, beside SIZE_KNOWN: a commit will name `size` */
 };
 
 struct nbdstream_stream {
@@ -136,6 +148,10 @@ struct nbdstream_stream {
   uint64_t id;             /* 1 for the first stream of this export, then 2, ... */
   uint64_t size;           /* bytes; 0 where not known */
   const char *export_name; /* UTF-8, may be empty */
+
+  /* Since 1.1, also in the receipt and in the status of the host. */
+  const char *unique_id; /* 32 digits of 0-9 and a-f: random, no other stream anywhere has them */
+  int64_t began_ns;      /* when the stream began: nanoseconds since 1970, UTC */
 };
 
 /* What to wait for before a call that said -EAGAIN is repeated: whichever comes first. */
@@ -235,6 +251,13 @@ struct nbdstream_sink_table {
    * period, its export serves no stream as long as that lasts, and the process ends, when all
    * others are done, without waiting for it and without abort. May be NULL. */
   void (*interrupt)(void *sink);
+
+  /* Since 1.1: whether the stream that is open can still be completed, as far as is known: 0, or
+   * -errno where it cannot, since the other side is gone, say. Then the stream is over, and abort
+   * is called. Called after host->wake(), and whenever else the host likes. State: open, also while
+   * a descriptor is lent; no other call is under way, nor has said -EAGAIN. Always on the host's
+   * thread; must not block, and never says -EAGAIN. NULL: there is nothing to ask. */
+  int (*check)(void *sink);
 };
 
 /* The entry point of a module: must be defined with exactly this signature and exported.

@@ -13,6 +13,7 @@
 //     int flush();                                                        // these
 //     int wait_for(nbdstream_wait& wait);
 //     void interrupt() noexcept;
+//     int check();
 //     int commit(std::uint64_t length);                                   // required
 //     int abort() noexcept;                                               // required
 //   };
@@ -80,11 +81,18 @@ class sink_host {
   /// Only from within a call that is about to return -errno.
   void explain(const char* sentence) const noexcept { host_->explain(host_, sentence); }
 
-  /// Only from within commit; nothing where the host is older than 1.1.
+  /// The following do nothing where the host is older than 1.1.
+  /// Only from within commit.
   void result(const char* key, const std::string& value) const noexcept {
-    constexpr std::size_t needed = offsetof(nbdstream_host, result) + sizeof(host_->result);
-    if (host_->struct_size < needed || !host_->result) return;
-    host_->result(host_, key, value.c_str());
+    if (has(&nbdstream_host::result)) host_->result(host_, key, value.c_str());
+  }
+  /// So many bytes are safe with the other side. Any thread, while a stream is open.
+  void progress(std::uint64_t length) const noexcept {
+    if (has(&nbdstream_host::progress)) host_->progress(host_, length);
+  }
+  /// Has the host call check(), or repeat what said -EAGAIN. Any thread.
+  void wake() const noexcept {
+    if (has(&nbdstream_host::wake)) host_->wake(host_);
   }
 
   /// The following: only in the sink's constructor; the text outlives the sink.
@@ -98,6 +106,14 @@ class sink_host {
   }
 
  private:
+  /// Whether the host is so new that it has the function.
+  template <class Function>
+  [[nodiscard]] bool has(Function* nbdstream_host::*function) const noexcept {
+    const auto* const end = reinterpret_cast<const char*>(&(host_->*function) + 1);
+    return end - reinterpret_cast<const char*>(host_) <= std::ptrdiff_t{host_->struct_size} &&
+           host_->*function;
+  }
+
   const nbdstream_host* host_;
 };
 
@@ -172,6 +188,9 @@ struct has {
   static constexpr bool interrupt = requires(Sink & s) {
     { s.interrupt() } -> std::same_as<void>;
   };
+  static constexpr bool check = requires(Sink & s) {
+    { s.check() } -> std::same_as<int>;
+  };
 };
 
 /// Whether `Sink` can be exported; what it lacks is said by the compiler, in these words.
@@ -206,6 +225,8 @@ constexpr bool is_sink() noexcept {
   static_assert(
       !requires { &Sink::interrupt; } || h::interrupt,
       "interrupt must be: void interrupt() noexcept;");
+  static_assert(
+      !requires { &Sink::check; } || h::check, "check must be: int check();");
   return h::about && std::is_constructible_v<Sink, sink_host> && h::open && h::commit && h::abort;
 }
 
@@ -259,6 +280,9 @@ struct trampolines {
     } catch (...) {  // NOLINT(bugprone-empty-catch): it is for the interrupted call to explain
     }
   }
+  static int check(void* self) {
+    return guarded(of(self).host, [&] { return of(self).sink.check(); });
+  }
 };
 
 template <class Sink>
@@ -290,6 +314,7 @@ constexpr nbdstream_sink_table make_table() noexcept {
     if constexpr (h::native_fd) table.native_fd = c::native_fd;
     if constexpr (h::wait_for) table.wait_for = c::wait_for;
     if constexpr (h::interrupt) table.interrupt = c::interrupt;
+    if constexpr (h::check) table.check = c::check;
   }
   return table;
 }

@@ -152,6 +152,8 @@ function writeFigures(cells, of) {
            stream?.held_memory_bytes);
   inStream('spill', held(stream?.held_spill_bytes, stream?.held_spill_peak_bytes),
            stream?.held_spill_peak_bytes > 0 ? stream.held_spill_bytes : null);
+  const acknowledged = stream?.acknowledged_bytes ?? null;
+  writeCell(cells.acknowledged, sizeInWords(acknowledged ?? 0), acknowledged);
 }
 
 function outcomeMark(outcome) {

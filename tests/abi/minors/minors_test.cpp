@@ -29,6 +29,14 @@ TEST(LoaderOfTheNextMinor, takes_a_published_module_and_has_nothing_where_that_e
   }
 }
 
+TEST(LoaderOfTheNextMinor, TakesAModuleOf11WithAllThatThatHas) {
+  const module m = load("frozen_1_1");
+  EXPECT_EQ(m.table.abi_minor, 1U);
+  EXPECT_NE(m.table.check, nullptr);
+  EXPECT_EQ(m.table.future, 0U);
+  EXPECT_EQ(load("frozen").table.check, nullptr);
+}
+
 TEST(LoaderOfTheNextMinor, takes_a_module_as_new_as_itself_with_all_that_it_has) {
   const module m = load("newer");
   EXPECT_EQ(m.table.abi_minor, 7U);

@@ -17,10 +17,13 @@ std::span<const std::byte> bytes(std::string_view text) {
 class DiffEncoder : public ::testing::Test {
  protected:
   DiffEncoder() {
-    const sink::stream_info info{1, 1000, "x"};
+    sink::stream_info info;
+    info.size = 1000;
+    info.size_is_exact = true;
     run([&]() { return to_.open(info); });
     EXPECT_EQ(tape_.streams.back().info.size, std::nullopt)
         << "what is written again makes it longer";
+    EXPECT_FALSE(tape_.streams.back().info.size_is_exact);
     tape_.calls.clear();
   }
   ~DiffEncoder() override {

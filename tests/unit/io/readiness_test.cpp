@@ -7,6 +7,11 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+
+#include <array>
+#include <functional>
 
 namespace nbdstream::test {
 namespace {
@@ -64,6 +69,40 @@ TEST(Readiness, WakesWhenTheOtherSideGoesAway) {
   p.read.reset();
   l.finish();
   EXPECT_TRUE(woken);
+}
+
+/// All that sinks/README.md says a module may name.
+TEST(Readiness, WakesForWhatAModuleHasInOneDescriptor) {
+  loop l;
+  const temp_directory t;
+  const io::unique_fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  const io::unique_fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  const io::unique_fd changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  ASSERT_GE(::inotify_add_watch(changes.get(), (t / ".").c_str(), IN_CREATE), 0);
+  io::readiness r(l.executor());
+  const auto wakes = [&](int fd, const std::function<void()>& make_ready) {
+    const io::unique_fd set(::epoll_create1(EPOLL_CLOEXEC));
+    epoll_event inside{};
+    inside.events = EPOLLIN;
+    ::epoll_ctl(set.get(), EPOLL_CTL_ADD, fd, &inside);
+    std::array<bool, 2> woken{};
+    io::readiness other(l.executor());
+    l.spawn(wait_for(r, fd, POLLIN, woken[0]));
+    l.spawn(wait_for(other, set.get(), POLLIN, woken[1]));
+    l.poll();
+    EXPECT_FALSE(woken[0] || woken[1]);
+    make_ready();
+    l.finish();
+    EXPECT_TRUE(woken[0] && woken[1]);
+  };
+  wakes(event.get(), [&] { ::eventfd_write(event.get(), 1); });
+  wakes(timer.get(), [&] {
+    const itimerspec soon{{}, {0, 1}};
+    ::timerfd_settime(timer.get(), 0, &soon, nullptr);
+  });
+  wakes(changes.get(), [&] {
+    const io::unique_fd made(::open((t / "made").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  });
 }
 
 TEST(Readiness, TakesARegularFileForReady) {

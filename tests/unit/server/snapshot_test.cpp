@@ -86,10 +86,41 @@ TEST_F(SnapshotOfAClient, CountsWhatWasSentAndWhatIsHeld) {
   EXPECT_EQ(s.held_memory_peak, s.held_memory);
   EXPECT_EQ(s.held_spill, 0u);
   EXPECT_EQ(s.writers, 1u);
+  EXPECT_EQ(s.acknowledged, std::nullopt) << "this sink does not tell";
   EXPECT_EQ(s.map.cells, "m") << "what is held is shown, not what was sent before it";
   EXPECT_EQ(s.map.cell_bytes, 4096u);
   EXPECT_EQ(c.connection->served->peer().written, 107u);
   EXPECT_TRUE(c.connection->served->peer().joined);
+}
+
+TEST(Snapshot, SaysWhatTheSinkHasAcknowledgedAndNeverMoreThanWasSent) {
+  rig r(windowed_disk());
+  r.tape.acknowledged = 2;
+  EXPECT_FALSE(r.exported.snapshot().current);
+  writer_client c(r, "c");
+  c.write(0, "abc");
+  EXPECT_EQ(r.exported.snapshot().current->acknowledged, 2u);
+  r.tape.acknowledged = 1000;
+  EXPECT_EQ(r.exported.snapshot().current->acknowledged, 3u);
+}
+
+TEST(Snapshot, AndTheSinkKnowAStreamByTheSameIdAndTime) {
+  rig r(windowed_disk());
+  {
+    writer_client c(r, "c");
+    c.write(0, "abc");
+    const auto& info = r.tape.streams.back().info;
+    const auto seen = r.exported.snapshot();
+    EXPECT_EQ(info.unique_id.size(), 32u);
+    EXPECT_EQ(info.unique_id.find_first_not_of("0123456789abcdef"), std::string::npos);
+    EXPECT_EQ(seen.current->unique_id, info.unique_id);
+    EXPECT_EQ(seen.current->began, info.began);
+    c.leave(disconnect::eof);
+  }
+  EXPECT_EQ(r.exported.snapshot().recent.back().unique_id, r.tape.streams[0].info.unique_id);
+  writer_client c(r, "c");
+  c.write(0, "abc");
+  EXPECT_NE(r.tape.streams[1].info.unique_id, r.tape.streams[0].info.unique_id);
 }
 
 TEST(Snapshot, AddsUpTheStreamsOfAnExportAndRemembersHowTheyEnded) {

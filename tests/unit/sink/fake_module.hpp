@@ -27,6 +27,8 @@ struct module_script {
   std::uint32_t fd_flags = 0;
   std::size_t most = ~std::size_t{0};  ///< bytes that a write takes
   std::atomic<int> interrupts = 0;
+  nbdstream_stream stream{};  ///< the last one; its texts are no longer there
+  std::string unique_id;      ///< but for this
   std::thread::id loop_thread = std::this_thread::get_id();
   std::vector<bool> on_loop;  ///< for each call: whether it was made on the loop's thread
   const nbdstream_host* host = nullptr;
@@ -69,7 +71,9 @@ inline int create(const nbdstream_host* host, void** sink) {
 inline void destroy(void* sink) {
   self(sink).destroyed = true;
 }
-inline int open(void* sink, const nbdstream_stream*) {
+inline int open(void* sink, const nbdstream_stream* stream) {
+  self(sink).stream = *stream;
+  self(sink).unique_id = stream->unique_id;
   return number(self(sink).note("open"));
 }
 inline std::int64_t write(void* sink, const void* data, std::size_t length) {
@@ -109,6 +113,9 @@ inline int abort(void* sink) {
 }
 inline void interrupt(void* sink) {
   ++self(sink).interrupts;
+}
+inline int check(void* sink) {
+  return number(self(sink).note("check"));
 }
 
 }  // namespace fake_module_calls

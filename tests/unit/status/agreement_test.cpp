@@ -62,6 +62,11 @@ TEST_F(Agreement, IsBetweenJsonAndMetricsOnAllThatIsMeasured) {
     EXPECT_EQ(metric(fmt::format("stream_{}", f.family), label), in_snapshot) << f.name;
     EXPECT_EQ(number(in_json("stream").at(f.name)), in_snapshot) << f.name;
   }
+  for (const auto& f : told) {
+    const auto in_snapshot = static_cast<double>(*((*process_.exports[0].current).*f.value));
+    EXPECT_EQ(metric(fmt::format("stream_{}", f.family)), in_snapshot) << f.name;
+    EXPECT_EQ(number(in_json("stream").at(f.name)), in_snapshot) << f.name;
+  }
   EXPECT_EQ(metric("export_size_bytes"), number(in_json("size_bytes")));
   EXPECT_EQ(metric("stream_last_duration_seconds"), number(in_json("recent").at(1).at("seconds")));
 }
@@ -71,11 +76,11 @@ TEST_F(Agreement, IsBetweenJsonAndProgressOnWhatIsShown) {
   const auto text = progress_text(process_.exports[0]);
   const auto expected = fmt::format(
       "{} of {} bytes, {} B/s (average {} B/s), 0:19 left; {} bytes sent, {} zero, {} held in "
-      "memory, {} in the spill file",
+      "memory, {} in the spill file, {} acknowledged",
       number(s.at("done_bytes")), number(s.at("total_bytes")),
       number(in_json("rate_bytes_per_second")), number(in_json("average_bytes_per_second")),
       number(s.at("sent_bytes")), number(s.at("zero_bytes")), number(s.at("held_memory_bytes")),
-      number(s.at("held_spill_bytes")));
+      number(s.at("held_spill_bytes")), number(s.at("acknowledged_bytes")));
   EXPECT_NE(text.find(expected), text.npos) << text << '\n' << expected;
 }
 
@@ -83,7 +88,7 @@ TEST_F(Agreement, IsBetweenTheTextAndTheLineOfProgress) {
   const auto line = progress_lines(process_, {.columns = 200}, false).at(0);
   EXPECT_EQ(line,
             "vm1: streaming 25 %, 1005 B of 3.9 KiB, 200 B/s (average 122 B/s), 0:19 left, "
-            "30 % zero, 61 B held, 63 B spilled");
+            "30 % zero, 61 B held, 63 B spilled, 65 B acknowledged");
 }
 
 TEST_F(Agreement, IsBetweenJsonAndMetricsOnTheState) {

@@ -19,6 +19,7 @@ inline wall_clock::time_point at(int milliseconds) {
 
 inline open_stream streaming_now() {
   return {.id = 3,
+          .unique_id = std::string(32, '3'),
           .count = {.sent = 1001, .payload = 702, .zeroes = 303, .spliced = 504, .spilled = 105},
           .done = 1005,
           .total = 4000,
@@ -26,6 +27,7 @@ inline open_stream streaming_now() {
           .held_memory_peak = 62,
           .held_spill = 63,
           .held_spill_peak = 64,
+          .acknowledged = 65,
           .writers = 2,
           .began = at(1500),
           .age = seconds(8.25),
@@ -46,6 +48,7 @@ inline exported streaming_export(std::string name = "vm1") {
   e.count = {.sent = 90001, .payload = 70002, .zeroes = 30003, .spliced = 50004, .spilled = 10005};
   e.current = streaming_now();
   e.recent = {{.id = 1,
+               .unique_id = std::string(32, '1'),
                .committed = false,
                .reason = "the reader went away",
                .count = {},
@@ -54,6 +57,7 @@ inline exported streaming_export(std::string name = "vm1") {
                .took = seconds(0.25),
                .digest = {}},
               {.id = 2,
+               .unique_id = std::string(32, '2'),
                .committed = true,
                .reason = "",
                .count = {.sent = 11, .payload = 12, .zeroes = 13, .spliced = 14, .spilled = 15},

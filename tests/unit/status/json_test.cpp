@@ -41,20 +41,20 @@ TEST(Json, SaysEverythingOfAnExportThatStreams) {
 }
 
 TEST(Json, SaysEverythingOfTheStreamThatIsOpen) {
-  EXPECT_EQ(only_export(streaming_export()).at("stream"), parse(R"({"id":3,"sent_bytes":1001,
-    "payload_bytes":702,"zero_bytes":303,"spliced_bytes":504,"spilled_bytes":105,
+  EXPECT_EQ(only_export(streaming_export()).at("stream"), parse(R"({"id":3,
+    "unique_id":"33333333333333333333333333333333","sent_bytes":1001,"payload_bytes":702,"zero_bytes":303,"spliced_bytes":504,"spilled_bytes":105,
     "done_bytes":1005,"total_bytes":4000,"held_memory_bytes":61,"held_memory_peak_bytes":62,
-    "held_spill_bytes":63,"held_spill_peak_bytes":64,"writers":2,
+    "held_spill_bytes":63,"held_spill_peak_bytes":64,"acknowledged_bytes":65,"writers":2,
     "began":"2026-11-27T06:00:01.500Z","age_seconds":8.25,
     "map":{"cell_bytes":4096,"cells":"#0m."}})"));
 }
 
 TEST(Json, SaysHowStreamsEnded) {
   EXPECT_EQ(only_export(streaming_export()).at("recent"), parse(R"([
-    {"id":1,"outcome":"aborted","reason":"the reader went away","sent_bytes":0,"payload_bytes":0,
+    {"id":1,"unique_id":"11111111111111111111111111111111","outcome":"aborted","reason":"the reader went away","sent_bytes":0,"payload_bytes":0,
      "zero_bytes":0,"spliced_bytes":0,"spilled_bytes":0,"began":"2026-11-27T06:00:00.000Z",
      "ended":"2026-11-27T06:00:00.250Z","seconds":0.25,"digest":null},
-    {"id":2,"outcome":"committed","reason":null,"sent_bytes":11,"payload_bytes":12,
+    {"id":2,"unique_id":"22222222222222222222222222222222","outcome":"committed","reason":null,"sent_bytes":11,"payload_bytes":12,
      "zero_bytes":13,"spliced_bytes":14,"spilled_bytes":15,"began":"2026-11-27T06:00:00.500Z",
      "ended":"2026-11-27T06:00:01.250Z","seconds":0.75,"digest":"sha256:00ff"}])"));
 }

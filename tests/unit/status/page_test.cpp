@@ -73,6 +73,7 @@ TEST(Page, SaysHowAStreamIsGoing) {
   EXPECT_TRUE(has(cell(html, "zeroes"), ">303 B<"));
   EXPECT_TRUE(has(cell(html, "memory"), "<data value=\"61\">61 B, peak 62 B</data>"));
   EXPECT_TRUE(has(cell(html, "spill"), "<data value=\"63\">63 B, peak 64 B</data>"));
+  EXPECT_TRUE(has(cell(html, "acknowledged"), "<data value=\"65\">65 B</data>"));
   EXPECT_TRUE(has(cell(html, "rate"), ">200 B/s<"));
   EXPECT_TRUE(has(cell(html, "average"), ">122 B/s<"));
   EXPECT_TRUE(has(cell(html, "left"), ">18 s<"));
@@ -106,7 +107,7 @@ TEST(Page, ShowsEachStateInWords) {
 TEST(Page, LeavesEmptyWhatAnIdleExportHasNot) {
   const auto html = page(example({idle_export()}));
   for (const auto* name : {"done", "disk", "history", "rate", "average", "left", "age", "sent",
-                           "zeroes", "memory", "spill", "last"}) {
+                           "zeroes", "memory", "spill", "acknowledged", "last"}) {
     EXPECT_TRUE(has(cell(html, name), " data-empty>")) << name;
   }
   EXPECT_TRUE(has(cell(html, "clients"), ">none<"));

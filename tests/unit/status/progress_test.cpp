@@ -51,7 +51,7 @@ std::vector<exported> all_states() {
 TEST(ProgressLine, SaysEverythingWhereThereIsRoom) {
   EXPECT_EQ(line(half_done(), 200),
             "vm1: streaming 50 %, 2.0 GiB of 4.0 GiB, 230.0 MiB/s (average 210.0 MiB/s), "
-            "0:10 left, 25 % zero, 32.0 MiB held, 1.5 GiB spilled");
+            "0:10 left, 25 % zero, 32.0 MiB held, 1.5 GiB spilled, 65 B acknowledged");
 }
 
 TEST(ProgressLine, LeavesTheLeastImportantOut) {
@@ -132,7 +132,8 @@ TEST(ProgressLines, LeaveARowFreeAndCountThoseThatAreNotShown) {
 TEST(ProgressText, HasExactNumbers) {
   EXPECT_EQ(progress_text(streaming_export()),
             "export \"vm1\": streaming, 25 %, 1005 of 4000 bytes, 200 B/s (average 122 B/s), "
-            "0:19 left; 1001 bytes sent, 303 zero, 61 held in memory, 63 in the spill file");
+            "0:19 left; 1001 bytes sent, 303 zero, 61 held in memory, 63 in the spill file, "
+            "65 acknowledged");
   EXPECT_EQ(progress_text(ended_export("")),
             "committed; 1 streams committed, 0 aborted, 21 bytes sent");
 }
