@@ -152,10 +152,11 @@ void check_odd_sizes(bench& b) {
   s.destroy();
 }
 
+/// As much as the host ever gives to one call: the payload of the largest request.
 void check_large_write(bench& b) {
   subject& s = b.created();
   s.open();
-  s.write(8 * MiB);
+  s.write(32 * MiB);
   s.commit();
   s.destroy();
 }
@@ -195,6 +196,42 @@ void check_flush(bench& b) {
   s.zero(1000);
   s.flush();
   s.commit();
+  s.destroy();
+}
+
+/// The host may know how long a stream will be; that says nothing of whether it comes to that.
+void check_exact_size(bench& b) {
+  subject& s = b.created();
+  s.open(3 * MiB);
+  s.write(1000);
+  s.zero(MiB);
+  s.write(2 * MiB - 1000);
+  s.commit();
+  if (!b.one_stream()) {
+    s.open(MiB);
+    s.write(1000);
+    s.abort();
+  }
+  s.destroy();
+}
+
+/// At any point, however often; a descriptor that was lent is with the host meanwhile.
+void check_check(bench& b) {
+  if (!b.table().check) return b.leave_out("it has no check");
+  subject& s = b.created();
+  s.open();
+  s.check();
+  s.write(1000);
+  s.check();
+  s.check();
+  s.zero(1000);
+  s.check();
+  s.commit();
+  if (!b.one_stream()) {
+    s.open();
+    s.check();
+    s.abort();
+  }
   s.destroy();
 }
 
@@ -240,6 +277,8 @@ constexpr check all[] = {
     {"takes zeroes between data", check_zeroes},
     {"takes some of zeroes without end", check_endless_zeroes},
     {"is flushed at any point", check_flush},
+    {"takes a stream whose size is known", check_exact_size},
+    {"is asked whether it can go on", check_check},
     {"takes one stream after another", check_several_streams},
     {"is there twice in one process", check_two},
     {"is aborted right after open", check_abort_after_open},

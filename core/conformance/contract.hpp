@@ -22,6 +22,14 @@ inline constexpr sentence one_line = "one line, without a full stop";
 inline constexpr sentence log_until_destroy = "Any thread, any time until destroy.";
 inline constexpr sentence explain_within_a_call = "Only from within a call, on that call's thread.";
 inline constexpr sentence setting_in_create = "Only during create;";
+inline constexpr sentence result_in_commit = "Only from within commit, on that call's thread;";
+inline constexpr sentence result_form =
+    "`key` is of a-z, 0-9 and '_', at most 64 bytes, `value` UTF-8, at most 4096;";
+inline constexpr sentence progress =
+    "of the stream that is open, the first `length` bytes are safe with the other side:";
+inline constexpr sentence progress_in_stream =
+    "Any thread, from open until commit or abort has returned.";
+inline constexpr sentence wake_until_destroy = "Any thread, any time until destroy,";
 
 inline constexpr sentence wait_names_something = "One of fd and timeout_ns must be given";
 inline constexpr sentence wait_events = "POLLIN, POLLOUT as in poll(2);";
@@ -51,6 +59,11 @@ inline constexpr sentence commit_is_final =
     "Makes it final, and only then returns 0, after which the sink is no longer open.";
 inline constexpr sentence abort_never_fails = "Never fails; may say -EAGAIN within a bounded time.";
 inline constexpr sentence not_open_afterwards = "afterwards not open.";
+inline constexpr sentence check =
+    "whether the stream that is open can still be completed, as far as is known: 0, or -errno "
+    "where "
+    "it cannot";
+inline constexpr sentence check_is_an_answer = "must not block, and never says -EAGAIN.";
 inline constexpr sentence interrupt =
     "Asks a blocking call that is running on the sink's own thread "
     "to return soon";

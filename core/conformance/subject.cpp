@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The calls in general: the host that a sink sees, who calls it, and what it may answer.
+// The calls in general: who makes them, and what a sink may answer.
 #include "conformance/subject.hpp"
 
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -32,13 +33,14 @@ std::string result_text(std::int64_t result) {
   return fmt::format("-{} ({})", known ? known : "?", std::strerror(error));
 }
 
-void wait_as_told(const nbdstream_wait& wait, clock::time_point until) {
+/// `woken` becomes readable where the module has called wake().
+void wait_as_told(const nbdstream_wait& wait, int woken, clock::time_point until) {
   std::chrono::nanoseconds left = std::max<clock::duration>(until - clock::now(), 0ns);
   if (wait.timeout_ns >= 0) left = std::min(left, std::chrono::nanoseconds(wait.timeout_ns));
   const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
   const timespec timeout{seconds.count(), (left - seconds).count()};
-  pollfd p{wait.fd, static_cast<short>(wait.events), 0};
-  ::ppoll(&p, 1, &timeout, nullptr);
+  std::array<pollfd, 2> any{{{wait.fd, static_cast<short>(wait.events), 0}, {woken, POLLIN, 0}}};
+  ::ppoll(any.data(), any.size(), &timeout, nullptr);
 }
 
 std::string_view hint(std::string_view call) {
@@ -47,45 +49,6 @@ std::string_view hint(std::string_view call) {
 }
 
 }  // namespace
-
-subject::subject(const setup& s)
-    : setup_(s), table_(s.module.table), caller_(std::make_unique<caller>(s.report, s.grace)) {
-  host_.struct_size = sizeof host_;
-  host_.abi_minor = NBDSTREAM_SINK_ABI_MINOR;
-  host_.context = this;
-  host_.log = log_line;
-  host_.explain = explain;
-  host_.setting = find_setting;
-  host_.result = [](const nbdstream_host*, const char*, const char*) {};
-}
-
-void subject::log_line(const nbdstream_host* host, int, const char* text) {
-  auto& self = *static_cast<subject*>(host->context);
-  if (!self.created_ && !self.creating_)
-    self.complain("log was called after destroy had returned", contract::log_until_destroy);
-  self.setup_.report.send(kind::note, fmt::format("log: {}", text));
-}
-
-void subject::explain(const nbdstream_host* host, const char* text) {
-  auto& self = *static_cast<subject*>(host->context);
-  if (self.calling_ != std::this_thread::get_id()) {
-    self.complain(fmt::format("explain was called outside of any call, or on a thread that is not "
-                              "the call's, with \"{}\"",
-                              text),
-                  contract::explain_within_a_call);
-  }
-  const std::lock_guard lock(self.mutex_);
-  self.explanation_ = text;
-}
-
-const nbdstream_setting* subject::find_setting(const nbdstream_host* host, const char* name) {
-  auto& self = *static_cast<subject*>(host->context);
-  if (!self.creating_) {
-    self.complain(fmt::format("setting(\"{}\") was called outside of create", name),
-                  contract::setting_in_create);
-  }
-  return self.setup_.settings.find(name);
-}
 
 void subject::complain(std::string_view what, contract::sentence broken, kind how) const {
   if (stream_ == 0) return setup_.report.violation(what, broken, how);
@@ -145,15 +108,20 @@ void subject::check_wait(std::string_view name, const nbdstream_wait& wait,
 
 std::int64_t subject::perform(std::string_view name, nbdstream_sink_blocking phase, const call& c,
                               manner how) {
+  if (may_check_ && was_woken()) check();
   const auto began = clock::now();
   const auto until = began + setup_.grace;
   bool told = false;
+  may_check_ = false;
   for (int repeats = 0;; ++repeats) {
     nbdstream_wait wait{};
     std::optional<int> asked;
     const auto result = make(name, phase, c, how, wait, asked);
     if (result < -largest_errno) fail(name, result, contract::results);
-    if (result != -EAGAIN) return result;
+    if (result != -EAGAIN) {
+      may_check_ = open_ && (result >= 0 || result == -ENOTSUP);
+      return result;
+    }
     check_wait(name, wait, asked);
     if (how.once) return result;
     const auto now = clock::now();
@@ -173,8 +141,23 @@ std::int64_t subject::perform(std::string_view name, nbdstream_sink_blocking pha
     }
     if (now - began > 1s && !std::exchange(told, true))
       setup_.report.send(kind::note, fmt::format("waiting: {} says -EAGAIN{}", name, hint(name)));
-    wait_as_told(wait, until);
+    wait_as_told(wait, wake_.get(), until);
+    (void)was_woken();
   }
+}
+
+void subject::check() {
+  if (!table_.check) return;
+  const call check_it = [&] {
+    calling_ = std::this_thread::get_id();
+    const auto result = table_.check(self_);
+    calling_ = std::thread::id();
+    return result;
+  };
+  const auto result = caller_->here("check", check_it);
+  if (result >= 0) return;
+  may_check_ = false;
+  fail("check", result, result == -EAGAIN ? contract::check_is_an_answer : contract::check);
 }
 
 }  // namespace nbdstream::conformance

@@ -4,6 +4,7 @@
 
 #include "conformance/caller.hpp"
 #include "conformance/lent_descriptor.hpp"
+#include "io/unique_fd.hpp"
 #include "sink/module.hpp"
 #include "sink/options.hpp"
 
@@ -41,15 +42,18 @@ class subject {
   bool create(bool may_refuse = false);
   void destroy();
 
-  void open();
+  /// `exactly`: the stream will have so many bytes, if it is committed.
+  void open(std::optional<std::uint64_t> exactly = std::nullopt);
   void write(std::uint64_t count);
   void zero(std::uint64_t count);
   void flush();
   void commit();
   void abort();
+  /// Asks whether it can go on. State: open; the last call was successful.
+  void check();
 
   /// One call, with its result. After a success the sink is open, or closed, as it should be.
-  std::int64_t try_open(manner how);
+  std::int64_t try_open(manner how, std::optional<std::uint64_t> exactly = std::nullopt);
   std::int64_t try_write(std::uint64_t count, manner how);
   std::int64_t try_zero(std::uint64_t count, manner how);
   std::int64_t try_flush(manner how);
@@ -83,6 +87,11 @@ class subject {
   static void log_line(const nbdstream_host* host, int level, const char* text);
   static void explain(const nbdstream_host* host, const char* text);
   static const nbdstream_setting* find_setting(const nbdstream_host* host, const char* name);
+  static void note_result(const nbdstream_host* host, const char* key, const char* value);
+  static void note_progress(const nbdstream_host* host, std::uint64_t length);
+  static void wake_up(const nbdstream_host* host);
+  /// Whether the module has called wake() since this was asked last.
+  bool was_woken();
 
   setup setup_;
   const nbdstream_sink_table& table_;
@@ -97,6 +106,11 @@ class subject {
 
   std::atomic<std::thread::id> calling_;  ///< the thread of the call that runs; default: none
   std::atomic<bool> creating_ = false;
+  std::atomic<bool> committing_ = false;
+  std::atomic<bool> in_stream_ = false;   ///< from open until commit or abort has returned
+  std::atomic<std::uint64_t> given_ = 0;  ///< bytes of the stream, with those of the call that runs
+  io::unique_fd wake_;                    ///< an eventfd, until destroy
+  bool may_check_ = false;                ///< the stream is open, and no call has failed
   std::mutex mutex_;
   std::string explanation_;  ///< under the mutex
 };

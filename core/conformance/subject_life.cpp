@@ -54,11 +54,16 @@ void subject::destroy() {
   caller_->here("destroy", destroy_it);
   created_ = false;
   caller_.reset();  // with the thread
+  wake_.reset();    // what is left behind is not ours
 }
 
-std::int64_t subject::try_open(manner how) {
+std::int64_t subject::try_open(manner how, std::optional<std::uint64_t> exactly) {
   ++stream_;
   sent_ = {};
+  given_ = 0;
+  in_stream_ = true;
+  may_check_ = false;
+  std::string unique_id = fmt::format("{:032x}", 0xc0ffee + stream_);
   std::string name = stream_ % 2 == 0 ? "disk/\xc3\xa4 1" : "";
   nbdstream_stream info{};
   info.struct_size = sizeof info;
@@ -66,11 +71,19 @@ std::int64_t subject::try_open(manner how) {
   info.flags = stream_ % 2 == 0 ? NBDSTREAM_STREAM_SIZE_KNOWN : 0;
   info.id = stream_;
   info.size = stream_ % 2 == 0 ? std::uint64_t{1} << 41 : 0;
+  if (exactly) {
+    info.flags = NBDSTREAM_STREAM_SIZE_KNOWN | NBDSTREAM_STREAM_SIZE_EXACT;
+    info.size = *exactly;
+  }
   info.export_name = name.c_str();
+  info.unique_id = unique_id.c_str();
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  info.began_ns = std::chrono::nanoseconds(now).count();
   const call open_it = [&] { return table_.open(self_, &info); };
   open_ = true;  // what fails needs an abort like what does not
   const auto result = perform("open", NBDSTREAM_BLOCKING_OPEN, open_it, how);
-  std::fill(name.begin(), name.end(), gone);
+  std::ranges::fill(name, gone);
+  std::ranges::fill(unique_id, gone);
   std::memset(&info, gone, sizeof info);
   if (result >= 0) borrow();
   return result;
@@ -115,8 +128,8 @@ void subject::check_lent() {
     complain(fmt::format("the module has lent a descriptor, and then {}", change), broken);
 }
 
-void subject::open() {
-  const auto result = try_open({});
+void subject::open(std::optional<std::uint64_t> exactly) {
+  const auto result = try_open({}, exactly);
   if (result < 0) fail("open", result, contract::open_begins);
 }
 
@@ -130,6 +143,7 @@ void subject::check_count(std::string_view name, std::int64_t n, std::uint64_t m
 
 std::int64_t subject::try_write(std::uint64_t count, manner how) {
   auto data = bytes_at(sent_.length, count);
+  given_ = sent_.length + count;
   const call write_it = [&] { return table_.write(self_, data.data(), data.size()); };
   const auto n = perform("write", NBDSTREAM_BLOCKING_WRITE, write_it, how);
   std::fill(data.begin(), data.end(), gone);
@@ -159,6 +173,7 @@ void subject::send_lent(std::string_view data) {
 
 /// Appends `data`, all of it, as a host does.
 void subject::send(std::string data) {
+  given_ = sent_.length + data.size();
   if (lent_) return send_lent(data);
   for (std::size_t at = 0; at < data.size();) {
     const auto left = data.size() - at;
@@ -174,6 +189,7 @@ void subject::send(std::string data) {
 
 std::int64_t subject::try_zero(std::uint64_t count, manner how) {
   const auto before = lent_ ? lent_->offset() : std::nullopt;
+  given_ = sent_.length + count;
   const call zero_it = [&] { return table_.zero(self_, count); };
   const auto n = perform("zero", NBDSTREAM_BLOCKING_WRITE, zero_it, how);
   if (n == 0 || n > static_cast<std::int64_t>(count))
@@ -217,9 +233,13 @@ std::int64_t subject::try_commit(manner how) {
   lent_.reset();
   const auto length = sent_.length;
   const call commit_it = [&] { return table_.commit(self_, length); };
+  committing_ = true;
   const auto result = perform("commit", NBDSTREAM_BLOCKING_FINISH, commit_it, how);
+  committing_ = false;
   if (result < 0) return result;
   open_ = false;
+  in_stream_ = false;
+  may_check_ = false;
   setup_.report.send(kind::committed, sent_.text());
   return result;
 }
@@ -234,7 +254,9 @@ void subject::abort() {
   lent_.reset();
   open_ = false;
   const call abort_it = [&] { return table_.abort(self_); };
+  may_check_ = false;
   const auto result = perform("abort", NBDSTREAM_BLOCKING_FINISH, abort_it, {});
+  in_stream_ = false;
   if (result < 0) fail("abort", result, contract::abort_never_fails);
 }
 

@@ -109,6 +109,14 @@ TEST_F(check_sink, lets_a_module_leave_zeroes_to_the_host_and_lend_a_file) {
   }
 }
 
+TEST_F(check_sink, RepeatsAtOnceACallThatSaidNotNowWhereTheModuleWakesIt) {
+  process::options how;
+  how.environment = {"FAULT=waits-to-be-woken"};
+  const result r = checked(module("faulty"), {}, how);
+  EXPECT_TRUE(ended_with(0, r));
+  EXPECT_EQ(failures(r), 0) << r.out;
+}
+
 TEST_F(check_sink, DoesNotBlameAModuleForACallThatTookLongOnce) {
   process::options how;
   how.environment = {"FAULT=write-blocks-once"};

@@ -18,7 +18,7 @@
 
 struct faulty {
   const struct nbdstream_host *host;
-  int open, opens, aborts, lent, failed;
+  int open, opens, aborts, lent, failed, woken;
   int64_t taken;
   atomic_int interrupted;
 };
@@ -38,6 +38,11 @@ static void *stay(void *nothing) {
 
 static void *explain_there(void *host) {
   ((const struct nbdstream_host *)host)->explain(host, "from elsewhere");
+  return NULL;
+}
+
+static void *wake_there(void *host) {
+  ((const struct nbdstream_host *)host)->wake(host);
   return NULL;
 }
 
@@ -78,6 +83,7 @@ static int create(const struct nbdstream_host *host, void **out) {
   self->host = host;
   self->lent = -1;
   if (first_host == NULL) first_host = host;
+  if (is("wake-after-destroy")) first_host->wake(first_host);
   if (is("log-after-destroy")) first_host->log(first_host, NBDSTREAM_LOG_INFO, "I am back");
   if (is("destroy-keeps-descriptor")) (void)!dup(STDERR_FILENO);
   if (is("destroy-keeps-thread")) start_thread(stay, NULL, 0);
@@ -87,14 +93,17 @@ static int create(const struct nbdstream_host *host, void **out) {
 }
 
 static void destroy(void *sink) {
+  struct faulty *self = sink;
+  if (is("progress-without-a-stream")) self->host->progress(self->host, 0);
   if (is("destroy-exits")) _exit(3);
   alive = 0;
-  free(sink);
+  free(self);
 }
 
 static int open_stream(void *sink, const struct nbdstream_stream *stream) {
   struct faulty *self = sink;
-  (void)stream;
+  if (is("open-takes-no-exact-size") && stream->flags & NBDSTREAM_STREAM_SIZE_EXACT) return -EINVAL;
+  if (is("result-in-open")) self->host->result(self->host, "early", "1");
   if (is("open-hangs")) stay(NULL);
   if (is("open-never") || is("open-at-once")) return -EAGAIN;
   if (is("abort-needs-open") && ++self->opens % 2 == 1) return -EAGAIN;
@@ -108,7 +117,15 @@ static int open_stream(void *sink, const struct nbdstream_stream *stream) {
   if (is("setting-in-open")) self->host->setting(self->host, "nothing");
   self->open = 1;
   self->taken = 0;
+  self->woken = 0;
   return 0;
+}
+
+/* Says "not now" once for each write, and has another thread wake the host; no fault. */
+static int waits_to_be_woken(struct faulty *self) {
+  self->woken = !self->woken;
+  if (self->woken) start_thread(wake_there, (void *)self->host, 1);
+  return self->woken;
 }
 
 static int64_t write_data(void *sink, const void *data, size_t length) {
@@ -123,7 +140,10 @@ static int64_t write_data(void *sink, const void *data, size_t length) {
   if (is("write-has-a-limit") && length > 4 << 20) return -EFBIG;
   if (is("explains-elsewhere")) start_thread(explain_there, (void *)self->host, 1);
   if (strncmp(fault, "wait-for-", 9) == 0) return -EAGAIN;
+  if (is("waits-to-be-woken") && waits_to_be_woken(self)) return -EAGAIN;
+  if (is("check-fails-when-woken")) self->host->wake(self->host);
   self->taken += (int64_t)length;
+  self->host->progress(self->host, (uint64_t)self->taken + is("progress-of-nothing"));
   return (int64_t)length;
 }
 
@@ -164,7 +184,7 @@ static int wait_for(void *sink, struct nbdstream_wait *wait) {
   (void)sink;
   if (is("wait-for-nothing")) return 0;
   if (is("wait-for-fails")) return -EIO;
-  wait->timeout_ns = is("open-at-once") ? 0 : 1000000;
+  wait->timeout_ns = is("open-at-once") ? 0 : is("waits-to-be-woken") ? INT64_MAX : 1000000;
   if (is("wait-for-closed")) wait->fd = 999;
   if (is("wait-for-odd-events")) wait->events = 0x4000;
   return 0;
@@ -193,6 +213,7 @@ static int commit(void *sink, uint64_t length) {
     self->host->explain(self->host, "nobody is at home");
     return -EIO;
   }
+  self->host->result(self->host, is("result-of-an-odd-key") ? "Odd key" : "taken", "all");
   end_stream(self);
   return 0;
 }
@@ -215,6 +236,14 @@ static void interrupt(void *sink) {
   ((struct faulty *)sink)->interrupted = 1;
 }
 
+static int check(void *sink) {
+  struct faulty *self = sink;
+  if (is("check-blocks")) nanosleep(&(struct timespec){0, 150000000}, NULL);
+  if (is("check-says-not-now")) return -EAGAIN;
+  if (is("check-fails") || (is("check-fails-when-woken") && self->taken > 0)) return -EPIPE;
+  return 0;
+}
+
 static struct nbdstream_sink_table table = {
     .struct_size = sizeof table,
     .abi_minor = NBDSTREAM_SINK_ABI_MINOR,
@@ -233,6 +262,7 @@ static struct nbdstream_sink_table table = {
     .commit = commit,
     .abort = abort_stream,
     .interrupt = interrupt,
+    .check = check,
 };
 
 const struct nbdstream_sink_table *NBDSTREAM_SINK_ENTRY(void) {
