@@ -95,6 +95,9 @@ class sink {
 
   /// Makes the stream of `length` bytes final; success is final. After a failure: abort().
   [[nodiscard]] virtual awaitable<failure> commit(std::uint64_t length) = 0;
+  /// How many bytes the stream that was opened last became by compression, until now; 0: it is not
+  /// compressed.
+  [[nodiscard]] virtual std::uint64_t compressed() const noexcept { return 0; }
   /// What it has told of the last stream. State: commit() has succeeded.
   [[nodiscard]] virtual std::span<const fact> facts() const noexcept { return {}; }
 

@@ -136,7 +136,7 @@ auto digest_sink::open(const nbdstream::sink::stream_info& stream) -> awaitable<
 
 auto digest_sink::write(std::span<const std::byte> data) -> awaitable<failure> {
   if (to_tap_) {
-    const operation busy(*this);
+    const under_way busy(working_, changed_);
     const auto error = co_await to_tap_->write(data);
     if (error) co_return failed_in_tap(error);
   }
@@ -145,7 +145,7 @@ auto digest_sink::write(std::span<const std::byte> data) -> awaitable<failure> {
 
 auto digest_sink::write_parts(std::span<iovec> parts) -> awaitable<failure> {
   if (to_tap_) {
-    const operation busy(*this);
+    const under_way busy(working_, changed_);
     parts_.assign(parts.begin(), parts.end());
     const auto error = co_await to_tap_->write_parts(parts_);
     if (error) co_return failed_in_tap(error);
@@ -158,7 +158,7 @@ auto digest_sink::write_zeroes(std::uint64_t count) -> awaitable<failure> {
   while (count > 0 && !failed) {
     const auto piece = to_tap_ ? std::min(count, piece_size) : count;
     if (to_tap_) {
-      const operation busy(*this);
+      const under_way busy(working_, changed_);
       const auto error = co_await to_tap_->write_zeroes(piece);
       failed = failed_in_tap(error);
     }
@@ -174,7 +174,7 @@ auto digest_sink::write_file(int from, std::uint64_t offset, std::uint64_t count
   while (count > 0 && !failed) {
     const auto piece = to_tap_ ? std::min(count, piece_size) : count;
     if (to_tap_) {
-      const operation busy(*this);
+      const under_way busy(working_, changed_);
       const auto error = co_await to_tap_->send_file(from, offset, piece);
       failed = failed_in_tap(error);
     }
@@ -192,7 +192,7 @@ std::uint64_t digest_sink::in_transit() const noexcept {
 
 auto digest_sink::seal(std::span<const std::byte> last, std::optional<fingerprint>& print)
     -> awaitable<failure> {
-  const operation busy(*this);
+  const under_way busy(working_, changed_);
   const auto error = co_await to_tap_->write(last);
   if (error) co_return failed_in_tap(error);
   to_tap_.reset();

@@ -8,6 +8,7 @@
 #include "log/log.hpp"
 #include "sink/sink.hpp"
 #include "stage/fingerprint.hpp"
+#include "stage/under_way.hpp"
 
 #include <atomic>
 #include <memory>
@@ -52,6 +53,7 @@ class digest_sink final : public sink::sink {
   [[nodiscard]] awaitable<failure> commit(std::uint64_t length) override;
   [[nodiscard]] awaitable<void> abort() override;
   void cancel() override;
+  [[nodiscard]] std::uint64_t compressed() const noexcept override { return to_->compressed(); }
   [[nodiscard]] std::string_view name() const noexcept override { return to_->name(); }
   [[nodiscard]] std::span<const nbdstream::sink::fact> facts() const noexcept override {
     return to_->facts();
@@ -66,7 +68,6 @@ class digest_sink final : public sink::sink {
 
  private:
   struct hashing;
-  class operation;
 
   void start_hashing();
   /// Beside all else, from open() to the end of the stream.
@@ -110,21 +111,6 @@ class digest_sink final : public sink::sink {
   std::vector<std::byte> buffer_;
 
   io::async_scope scope_;
-};
-
-/// Marks an operation as under way, for as long as it lives.
-class digest_sink::operation {
- public:
-  explicit operation(digest_sink& of) noexcept : of_(of) { of_.working_ = true; }
-  ~operation() {
-    of_.working_ = false;
-    of_.changed_.notify_all();
-  }
-  operation(const operation&) = delete;
-  operation& operator=(const operation&) = delete;
-
- private:
-  digest_sink& of_;
 };
 
 }  // namespace nbdstream::stage

@@ -79,7 +79,7 @@ awaitable<error_code> digest_sink::tee(std::uint64_t count, std::uint64_t& teed)
       co_return error_code{};
     }
     if (n < 0 && errno == EAGAIN) {
-      const operation busy(*this);
+      const under_way busy(working_, changed_);
       co_await ready_.wait(tap_.get(), POLLOUT);
     } else if (n == 0 || io::cannot_splice(errno)) {
       can_tee_ = can_splice_ = false;
