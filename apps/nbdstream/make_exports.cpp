@@ -4,6 +4,7 @@
 #include "config/text.hpp"
 #include "sink/module_sink.hpp"
 #include "stage/digest_sink.hpp"
+#include "stage/zstd_sink.hpp"
 
 #include <unistd.h>
 
@@ -74,6 +75,11 @@ std::unique_ptr<sink::sink> make_sink(const asio::any_io_executor& executor,
   std::unique_ptr<sink::sink> made = std::make_unique<sink::module_sink>(
       executor, std::move(chosen.module), std::move(chosen.settings), config.server.grace,
       log::context(log, log::about_export(e.name)), copy_only);
+  if (e.zstd_level) {
+    const stage::zstd_sink::settings how{.level = *e.zstd_level};
+    made = std::make_unique<stage::zstd_sink>(executor, std::move(made), how, log);
+  }
+  // It stands in front: what a digest is of is the disk's stream, however it is compressed.
   const auto digest = config::effective_digest(e);
   if (!digest) return made;
   return std::make_unique<stage::digest_sink>(executor, std::move(made), *digest, log, copy_only);

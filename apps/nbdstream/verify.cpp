@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <string>
@@ -96,10 +97,16 @@ std::optional<std::size_t> first_difference(
 class comparison {
  public:
   comparison(const receipt::expectation& expected, reader& from, log::logger& log)
-      : expected_(expected.print), hasher_(expected.algorithm), from_(from), log_(log) {}
+      : expected_(expected.print),
+        compressed_(expected.compressed),
+        hasher_(expected.algorithm),
+        from_(from),
+        log_(log) {}
 
   int run() {
+    bool first = true;
     for (auto piece = from_.next(); !piece.empty(); piece = from_.next()) {
+      if (std::exchange(first, false)) refuse_compressed(piece);
       const auto wanted = std::min<std::uint64_t>(piece.size(), expected_.length - compared_);
       hasher_.update(piece.first(wanted));
       compared_ += wanted;
@@ -113,6 +120,16 @@ class comparison {
   }
 
  private:
+  /// The receipt is about what was compressed.
+  void refuse_compressed(std::span<const std::byte> beginning) const {
+    constexpr std::array magic{std::byte{0x28}, std::byte{0xB5}, std::byte{0x2F}, std::byte{0xFD}};
+    if (!compressed_ || beginning.size() < magic.size()) return;
+    if (!std::ranges::equal(beginning.first(magic.size()), magic)) return;
+    throw config::error(from_.name() +
+                        " is compressed, and the receipt is of what is in it; use "
+                        "zstd -dc FILE | nbdstream verify RECEIPT");
+  }
+
   int differs_in(std::size_t block) {
     const auto begin = block * stage::fingerprint::block_size;
     const auto end = std::min(begin + stage::fingerprint::block_size, expected_.length);
@@ -154,6 +171,7 @@ class comparison {
   }
 
   const stage::fingerprint& expected_;
+  bool compressed_;
   stage::hasher hasher_;  ///< of no more than the receipt's bytes
   reader& from_;
   log::logger& log_;

@@ -138,6 +138,10 @@ constexpr command_option options[] = {
      "See nbdstream verify."},
     {"digest", 0, "sha256|blake2b|xxh3", "", group::stream, target::exported, "digest", nullptr,
      "Compute a digest of the stream. Default: sha256 with --receipt, else none."},
+    {"compress", 0, "zstd[:LEVEL]", "", group::stream, target::exported, "compress", nullptr,
+     "Compress the stream on its way to the sink, in zstd's seekable format: frames of 4 MiB, and "
+     "a "
+     "table at the end, which no broken stream has. LEVEL is from -7 (fast) to 19. Default: 3."},
     {"settle", 0, "TIME", "", group::stream, target::exported, "settle", nullptr,
      "Without --run: how long a stream of nothing but zeroes waits for another connection before "
      "it ends. Default: 1s."},

@@ -74,6 +74,7 @@ struct export_config {
   end_policy end = end_policy::goodbye;  ///< who says that a stream is complete
   std::string receipt;                   ///< a file that describes a committed stream; empty: none
   std::optional<digest_algorithm> digest;  ///< of the stream; none: see effective_digest()
+  std::optional<int> zstd_level;  ///< compress it, as zstd(1) with this level; none: do not
   sink_config sink;
 
   bool operator==(const export_config&) const = default;

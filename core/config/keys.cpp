@@ -168,7 +168,7 @@ constexpr std::array<key<server>, 25> keys_of_server{{
 }};
 
 using exported = export_config;
-constexpr std::array<key<exported>, 20> keys_of_export{{
+constexpr std::array<key<exported>, 21> keys_of_export{{
     {"name", value_type::text, [](exported& e, text v) { e.name = v; },
      [](const exported& e) { return values{e.name}; }},
     {"description", value_type::text, [](exported& e, text v) { e.description = v; },
@@ -215,6 +215,10 @@ constexpr std::array<key<exported>, 20> keys_of_export{{
      [](const exported& e) { return unless_empty(e.receipt); }},
     {"digest", value_type::text, [](exported& e, text v) { e.digest = choose(digests, v); },
      [](const exported& e) { return e.digest ? word_for(digests, *e.digest) : values(); }},
+    {"compress", value_type::text, [](exported& e, text v) { e.zstd_level = parse_compression(v); },
+     [](const exported& e) {
+       return e.zstd_level ? values{format_compression(*e.zstd_level)} : values();
+     }},
     {"settle", value_type::duration, [](exported& e, text v) { e.settle = parse_duration(v); },
      [](const exported& e) { return values{format_duration(e.settle)}; }},
 }};

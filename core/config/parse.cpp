@@ -165,6 +165,26 @@ std::uint32_t parse_mode(std::string_view text) {
   return mode;
 }
 
+int parse_compression(std::string_view text) {
+  constexpr std::string_view name = "zstd";
+  constexpr int usual_level = 3;
+  constexpr int least_level = -7;
+  constexpr int most_level = 19;
+  const bool has_level = text.starts_with("zstd:");
+  if (text != name && !has_level) {
+    throw error(fmt::format("{} is not a compression; write zstd, or zstd:LEVEL as in zstd:9",
+                            quote(text)));
+  }
+  if (!has_level) return usual_level;
+  const auto number = parse_integer(text.substr(name.size() + 1), least_level, most_level);
+  if (number == 0) throw error(fmt::format("level 0 is none; zstd alone is zstd:{}", usual_level));
+  return static_cast<int>(number);
+}
+
+std::string format_compression(int level) {
+  return fmt::format("zstd:{}", level);
+}
+
 std::string format_mode(std::uint32_t mode) {
   return fmt::format("{:04o}", mode);
 }

@@ -36,6 +36,9 @@ inline constexpr nanoseconds longest_duration = std::chrono::hours(24 * 365 * 10
 /// The permissions of a file in octal digits, with a leading 0 or without: at most 0777.
 [[nodiscard]] std::uint32_t parse_mode(std::string_view text);
 
+/// "zstd", or "zstd:LEVEL" with a level as zstd(1) has them, from -7 (its --fast=7) to 19.
+[[nodiscard]] int parse_compression(std::string_view text);
+
 /// "unix:PATH", "unix:@NAME" (abstract), "unix:-" (a private socket), "tcp:HOST[:PORT]" with an
 /// IPv6 HOST in brackets, or "vsock:PORT". An empty HOST is refused: it would mean loopback to some
 /// and everywhere to others.
@@ -48,6 +51,7 @@ inline constexpr nanoseconds longest_duration = std::chrono::hours(24 * 365 * 10
 [[nodiscard]] std::string format_size(std::uint64_t bytes);
 [[nodiscard]] std::string format_duration(nanoseconds time);
 [[nodiscard]] std::string format_mode(std::uint32_t mode);
+[[nodiscard]] std::string format_compression(int level);
 [[nodiscard]] std::string format_listen(const listen_address& address);
 [[nodiscard]] std::string format_metrics_address(const listen_address& address);
 

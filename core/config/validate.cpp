@@ -269,6 +269,15 @@ void check_format(const export_config& e, std::string_view name) {
   }
 }
 
+void check_compression(const export_config& e, std::string_view name) {
+  constexpr std::uint64_t most = std::uint64_t{512} << 40;  // bytes; what the seek table may list
+  if (!e.zstd_level || e.format != stream_format::raw || e.size.value_or(0) <= most) return;
+  throw error(fmt::format(
+      "{}: --compress zstd is for streams of at most 512T, and --size is {}; leave it out, or give "
+      "a smaller size",
+      name, *e.size));
+}
+
 void check_told(const export_config& e, const server_config& server, std::string_view name) {
   if (e.end != end_policy::told || !server.control.empty()) return;
   throw error(fmt::format(
@@ -305,6 +314,7 @@ void check_export(const export_config& e, const server_config& server) {
   }
   check_told(e, server, name);
   check_format(e, name);
+  check_compression(e, name);
   check_window(e, name);
   check_spill(e, name);
 }

@@ -45,6 +45,12 @@ value from_results(std::span<const sink::fact> results) {
   return o;
 }
 
+/// The digest is of what was not compressed yet: it says what the stream is of.
+value from_compression(const content& c) {
+  if (!c.zstd_level) return {};
+  return object{{"format", "zstd"}, {"level", *c.zstd_level}, {"length_bytes", c.compressed}};
+}
+
 object from_content(const content& c, std::span<const sink::fact> results) {
   object o;
   o[version_key] = version;
@@ -56,6 +62,7 @@ object from_content(const content& c, std::span<const sink::fact> results) {
   o["size_bytes"] = json_number_or_null(c.size);
   o["length_bytes"] = c.print.length;
   o["digest"] = object{{"algorithm", c.print.algorithm}, {"value", c.print.value}};
+  o["compression"] = from_compression(c);
   o["payload_bytes"] = c.payload;
   o["zeroes"] = object{{"bytes", c.zeroes}, {"ranges", c.zero_ranges}};
   o["coverage"] = object{{"named_bytes", c.named}, {"missing_bytes", c.missing}};

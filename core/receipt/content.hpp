@@ -25,6 +25,8 @@ struct content {
   std::optional<diff::header> rbd_diff;  ///< none: raw
   std::optional<std::uint64_t> size;     ///< bytes of the disk, where it was given
   stage::fingerprint print;
+  std::optional<int> zstd_level;  ///< none: it is not compressed
+  std::uint64_t compressed = 0;   ///< bytes that the stream became by that
   std::uint64_t payload = 0;      ///< bytes that clients sent as data, and that were passed on
   std::uint64_t zeroes = 0;       ///< bytes of the disk that were passed on as zeroes,
   std::uint64_t zero_ranges = 0;  ///< in so many ranges

@@ -111,6 +111,8 @@ expectation parse(std::string_view json) {
   e.print.value = stage::to_hex(from_hex(text_of(digest, "value"), size));
   e.print.length = number_of(*receipt, "length_bytes");
   e.print.blocks = blocks_of(object_of(*receipt, "blocks"), e.print.length);
+  const auto* const compression = receipt->if_contains("compression");
+  e.compressed = compression && !compression->is_null();
   return e;
 }
 

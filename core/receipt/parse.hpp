@@ -20,7 +20,8 @@ class error : public std::runtime_error {
 /// What a receipt says of the bytes of its stream.
 struct expectation {
   config::digest_algorithm algorithm = config::digest_algorithm::sha256;
-  stage::fingerprint print;
+  stage::fingerprint print;  ///< of the stream before it was compressed
+  bool compressed = false;   ///< the sink was given something else
 };
 
 /// Throws error.

@@ -132,6 +132,7 @@ void nbd_export::begin_stream() {
   s.stall = c.stall;
   s.spill = settings_.spill;
   s.pad = c.pad;
+  s.zstd_level = c.zstd_level;
   s.module = c.sink.module;
   if (!c.receipt.empty()) s.receipt = receipt::path_of(c.receipt, s.id);
   s.receipt_timeout = settings_.receipt_timeout;

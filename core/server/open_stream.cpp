@@ -300,6 +300,7 @@ awaitable<void> open_stream::finish() {
     co_await sink_.abort();
   }
   if (!committed && receipt_) co_await receipt_->discard();
+  if (opened_) compressed_bytes_ = sink_.compressed();
   end(committed);
   log_end();
 }

@@ -48,7 +48,8 @@ class open_stream {
     encoding::format format;
     bool pad = true;
     spill_store::settings spill;
-    std::string module;   ///< the sink's, for the receipt;
+    std::optional<int> zstd_level;  ///< with which the stream is compressed, for the receipt;
+    std::string module;             ///< the sink's, likewise;
     std::string receipt;  ///< its path; empty: none. The sink must tell a fingerprint then.
     io::clock::duration receipt_timeout = std::chrono::seconds(60);  ///< of a call of its disk
   };
@@ -250,6 +251,7 @@ class open_stream {
   std::uint64_t sent_bytes_ = 0;              ///< of payload, by connections; of these
   std::uint64_t spliced_bytes_ = 0;           ///< from sockets
   std::uint64_t zero_bytes_ = 0;              ///< sent beside what held_ has sent
+  std::uint64_t compressed_bytes_ = 0;        ///< that it became, where it has ended
   std::optional<stage::fingerprint> print_;   ///< once it is known
   std::unique_ptr<receipt::writer> receipt_;  ///< none where nobody has asked for one
   std::string receipt_problem_;

@@ -20,6 +20,8 @@ receipt::content open_stream::describe_for_receipt() const {
           .rbd_diff = settings_.format.rbd_diff,
           .size = settings_.limits.size,
           .print = *print_,
+          .zstd_level = settings_.zstd_level,
+          .compressed = c.compressed,
           .payload = c.payload,
           .zeroes = c.zeroes,
           .zero_ranges = encoder_->zero_runs(),

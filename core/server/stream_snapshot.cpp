@@ -10,7 +10,9 @@ namespace nbdstream {
 using state_of = stream::verdict::state;
 
 status::counters open_stream::count() const noexcept {
+  const bool live = opened_ && !ended();
   return {.sent = length(),
+          .compressed = live ? sink_.compressed() : compressed_bytes_,
           .payload = sent_bytes_ + held_.sent_bytes(),
           .zeroes = zero_bytes_ + held_.zero_bytes(),
           .spliced = spliced_bytes_,

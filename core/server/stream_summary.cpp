@@ -41,6 +41,7 @@ std::string committed(const stream_summary& s) {
   } else {
     text += fmt::format(", {} of them zeroes that no payload carried", count.zeroes);
   }
+  if (count.compressed > 0) text += fmt::format(", compressed to {} bytes", count.compressed);
   text += fmt::format(", {}; ", speed(s.ended));
   if (s.ahead > 0) {
     text += fmt::format("{} writes came ahead of the stream, by up to {} bytes; {}", s.ahead,
@@ -78,6 +79,7 @@ std::vector<log::field> stream_summary::fields() const {
       {"outcome", std::string_view(ended.committed ? "committed" : "aborted")},
       {"unique_id", std::string_view(ended.unique_id)},
       {"sent_bytes", count.sent},
+      {"compressed_bytes", count.compressed},
       {"payload_bytes", count.payload},
       {"zero_bytes", count.zeroes},
       {"spliced_bytes", count.spliced},

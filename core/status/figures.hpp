@@ -25,8 +25,11 @@ struct figure {
 
 /// They only increase. In metrics they count all streams of an export.
 constexpr std::array counted{
-    figure<counters>{"sent_bytes", "sent_bytes", "", "Bytes that the sink was given.",
-                     &counters::sent},
+    figure<counters>{"sent_bytes", "sent_bytes", "",
+                     "Bytes of streams that were sent, as they are uncompressed.", &counters::sent},
+    figure<counters>{"compressed_bytes", "compressed_bytes", "",
+                     "Bytes that compressed streams became; 0 without compression.",
+                     &counters::compressed},
     figure<counters>{"payload_bytes", "payload_bytes", "",
                      "Bytes among those sent that clients sent as data.", &counters::payload},
     figure<counters>{"zero_bytes", "zero_bytes", "",

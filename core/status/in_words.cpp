@@ -22,6 +22,12 @@ std::string size_in_words(double bytes) {
   return fmt::format("{:.{}f} {}", tenths / 10, digits, units[unit]);
 }
 
+std::string sent_in_words(const counters& c) {
+  auto words = size_in_words(static_cast<double>(c.sent));
+  if (c.compressed == 0) return words;
+  return words + ", compressed to " + size_in_words(static_cast<double>(c.compressed));
+}
+
 std::string time_in_words(seconds time) {
   const auto exact = std::max(time.count(), 0.0);
   if (exact < 10) return fmt::format("{:.1f} s", std::floor(exact * 10) / 10);

@@ -22,6 +22,10 @@ figure_in_words size(std::uint64_t bytes) {
   return {size_in_words(static_cast<double>(bytes)), static_cast<double>(bytes)};
 }
 
+figure_in_words sent(const counters& c) {
+  return {sent_in_words(c), static_cast<double>(c.sent)};
+}
+
 figure_in_words rate(double bytes_per_second) {
   return {size_in_words(bytes_per_second) + "/s", std::round(bytes_per_second)};
 }
@@ -144,7 +148,7 @@ void add_figures(html& out, const exported& e) {
   add_cell(out, "<td role=\"cell\" data-f=\"age\" data-label=\"Running for\"",
            s ? maybe({time_in_words(s->age), std::floor(s->age.count())}) : maybe());
   add_cell(out, "<td role=\"cell\" data-f=\"sent\" data-label=\"Sent\"",
-           s ? maybe(size(s->count.sent)) : maybe());
+           s ? maybe(sent(s->count)) : maybe());
   add_cell(out, "<td role=\"cell\" data-f=\"zeroes\" data-label=\"Zeroes\"",
            s ? maybe(size(s->count.zeroes)) : maybe());
   add_cell(out, "<td role=\"cell\" data-f=\"memory\" data-label=\"Held in memory\"",

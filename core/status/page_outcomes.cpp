@@ -40,7 +40,7 @@ void add_outcome(html& out, const exported& e, const outcome& o) {
   add_outcome_mark(out, o);
   out.add("</td>\n<td role=\"cell\" data-label=\"Sent\"><data value=\"");
   out.number(o.count.sent).add("\">");
-  out.text(size_in_words(static_cast<double>(o.count.sent)));
+  out.text(sent_in_words(o.count));
   out.add("</data></td>\n<td role=\"cell\" data-label=\"Took\">").text(time_in_words(o.took));
   out.add("</td>\n<td role=\"cell\" data-label=\"Reason, or digest\"><bdi>");
   out.text(o.committed ? o.digest : o.reason).add("</bdi></td>\n</tr>\n");

@@ -69,6 +69,10 @@ std::string acknowledged_text(const open_stream& s) {
   return format_bytes(static_cast<double>(*s.acknowledged)) + " acknowledged";
 }
 
+std::string compressed_text(const counters& c) {
+  return "compressed to " + format_bytes(static_cast<double>(c.compressed));
+}
+
 std::optional<unsigned> zero_percent(const counters& c) {
   return percent(c.zeroes, c.zeroes + c.payload);
 }
@@ -86,6 +90,7 @@ void add_stream(std::vector<part>& to, const exported& e) {
   if (const auto zero = zero_percent(s.count); zero > 0U) {
     to.push_back({7, fmt::format("{} % zero", *zero)});
   }
+  if (s.count.compressed > 0) to.push_back({9, compressed_text(s.count)});
   if (auto held = held_text(s); !held.empty()) to.push_back({6, std::move(held)});
   if (s.acknowledged) to.push_back({6, acknowledged_text(s)});
 }
@@ -207,8 +212,10 @@ std::string progress_text(const exported& e) {
   text += fmt::format(", {}/s (average {}/s)", format_bytes(e.speed.now),
                       format_bytes(e.speed.average));
   if (e.speed.remaining) text += fmt::format(", {} left", format_time(*e.speed.remaining));
-  text += fmt::format("; {} bytes sent, {} zero, {} held in memory, {} in the spill file",
-                      s.count.sent, s.count.zeroes, s.held_memory, s.held_spill);
+  text += fmt::format("; {} bytes sent", s.count.sent);
+  if (s.count.compressed > 0) text += fmt::format(", compressed to {}", s.count.compressed);
+  text += fmt::format(", {} zero, {} held in memory, {} in the spill file", s.count.zeroes,
+                      s.held_memory, s.held_spill);
   return s.acknowledged ? text + fmt::format(", {} acknowledged", *s.acknowledged) : text;
 }
 

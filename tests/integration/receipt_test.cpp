@@ -80,6 +80,14 @@ TEST_F(receipts, name_the_snapshots_of_an_rbd_diff) {
   }
 }
 
+TEST_F(receipts, are_valid_where_the_stream_was_compressed) {
+  EXPECT_TRUE(
+      ended_with(0, nbdstream({"--sink", "null", "--receipt", "r.json", "--compress", "zstd",
+                               "--run", client_command("send(b'x'); h.shutdown()")})));
+  expect_valid();
+  EXPECT_EQ(receipt_says("['compression']['level']"), "3");
+}
+
 TEST_F(receipts, are_valid_where_the_size_is_not_known) {
   EXPECT_TRUE(ended_with(0, nbdstream({"--sink", "null", "--receipt", "r.json", "--run",
                                        client_command("send(b'x'); h.shutdown()")})));

@@ -19,6 +19,12 @@ function sizeInWords(bytes) {
   return `${(tenths / 10).toFixed(tenths % 10 === 0 ? 0 : 1)} ${units[unit]}`;
 }
 
+function sentInWords(stream) {
+  const compressed = stream?.compressed_bytes;
+  return sizeInWords(stream?.sent_bytes) +
+      (compressed > 0 ? `, compressed to ${sizeInWords(compressed)}` : '');
+}
+
 function timeInWords(seconds) {
   if (seconds < 10) return `${(Math.floor(seconds * 10) / 10).toFixed(1)} s`;
   const s = Math.floor(seconds), minute = 60, hour = 60 * minute, day = 24 * hour;
@@ -146,7 +152,7 @@ function writeFigures(cells, of) {
   const left = of.remaining_seconds;
   writeCell(cells.left, timeInWords(left), left === null ? null : Math.ceil(left));
   inStream('age', timeInWords(stream?.age_seconds), Math.floor(stream?.age_seconds));
-  inStream('sent', sizeInWords(stream?.sent_bytes), stream?.sent_bytes);
+  inStream('sent', sentInWords(stream), stream?.sent_bytes);
   inStream('zeroes', sizeInWords(stream?.zero_bytes), stream?.zero_bytes);
   inStream('memory', held(stream?.held_memory_bytes, stream?.held_memory_peak_bytes),
            stream?.held_memory_bytes);
@@ -199,7 +205,7 @@ function outcomeRow(of, o) {
   return make('tr', {role: 'row'},
       cell('Ended', timeMark(o.ended)), cell('Export', make('bdi', {}, of.name)),
       cell('Stream', String(o.id)), cell('Outcome', outcomeMark(o.outcome)),
-      cell('Sent', make('data', {value: o.sent_bytes}, sizeInWords(o.sent_bytes))),
+      cell('Sent', make('data', {value: o.sent_bytes}, sentInWords(o))),
       cell('Took', timeInWords(o.seconds)),
       cell('Reason, or digest', make('bdi', {}, o.reason ?? o.digest ?? '')));
 }

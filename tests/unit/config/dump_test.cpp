@@ -106,6 +106,7 @@ export_config odd_export(std::mt19937& random, std::size_t number) {
     e.digest = one_of(
         random, {digest_algorithm::sha256, digest_algorithm::blake2b, digest_algorithm::xxh3});
   }
+  if (random() % 2 == 0) e.zstd_level = 1 + static_cast<int>(random() % 19);
   e.settle = odd_time(random);
   e.sink.module = "m" + odd_text(random);
   if (random() % 2 == 0) e.sink.argument = odd_text(random);

@@ -192,6 +192,32 @@ TEST(ParseListen, RefusesWhatIsNoAddressAndSaysHowToWriteOne) {
                     {"brackets", "tcp:[::1]:10809"}));
 }
 
+TEST(ParseCompression, TakesALevelOrTheUsualOne) {
+  EXPECT_EQ(parse_compression("zstd"), 3);
+  EXPECT_EQ(parse_compression("zstd:1"), 1);
+  EXPECT_EQ(parse_compression("zstd:19"), 19);
+  EXPECT_EQ(parse_compression("zstd:-7"), -7);
+  for (const auto text : {"zstd:-7", "zstd:3", "zstd:19"}) {
+    EXPECT_EQ(format_compression(parse_compression(text)), text);
+  }
+}
+
+TEST(ParseCompression, RefusesWhatIsNoneAndSaysHowToWriteOne) {
+  const auto refusal = [](std::string_view text) {
+    return error_of([&] { static_cast<void>(parse_compression(text)); });
+  };
+  for (const std::string text : {"", "zst", "zstd9", "gzip", "gzip:9", "ZSTD"}) {
+    EXPECT_TRUE(names(refusal(text), {"is not a compression", "zstd:9"})) << text;
+  }
+  for (const std::string text : {"zstd:", "zstd:x", "zstd:9 "}) {
+    EXPECT_TRUE(names(refusal(text), {"is not a whole number"})) << text;
+  }
+  for (const std::string text : {"zstd:20", "zstd:-8"}) {
+    EXPECT_TRUE(names(refusal(text), {"from -7 to 19"})) << text;
+  }
+  EXPECT_TRUE(names(refusal("zstd:0"), {"level 0", "zstd:3"}));
+}
+
 TEST(ParseMode, TakesOctalDigits) {
   EXPECT_EQ(parse_mode("0660"), 0660U);
   EXPECT_EQ(parse_mode("660"), 0660U);

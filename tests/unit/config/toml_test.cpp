@@ -59,6 +59,7 @@ streams = 1
 end = "told"
 receipt = "/run/receipt"
 digest = "blake2b"
+compress = "zstd:9"
 settle = "0.5s"
 [export.sink]
 module = "socket"
@@ -127,6 +128,7 @@ beta = true
                               "--end=told",
                               "--receipt=/run/receipt",
                               "--digest=blake2b",
+                              "--compress=zstd:9",
                               "--settle",
                               "0.5",
                               "--sink",

@@ -182,6 +182,12 @@ TEST(Validate, RefusesToVerifyWhereNobodyIsAsked) {
   EXPECT_TRUE(names(refusal({"--tls-verify-peer", "--tls-psk", "f"}), {"--tls-psk"}));
 }
 
+TEST(Validate, RefusesToCompressMoreThanASeekTableLists) {
+  EXPECT_TRUE(complete({"--compress=zstd", "--size=512T"}).empty());
+  EXPECT_TRUE(names(refusal({"--compress=zstd", "--size=513T"}), {"--compress", "512T", "--size"}));
+  EXPECT_TRUE(complete({"--compress=zstd", "--size=513T", "--format=rbd-diff"}).empty());
+}
+
 TEST(Validate, WarnsWhereVerifyingCanBeAvoided) {
   const std::vector<std::string> words = {"--run", "x", "--tls-verify-peer", "--tls-certificates",
                                           "d"};

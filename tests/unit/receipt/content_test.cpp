@@ -45,6 +45,26 @@ TEST(ReceiptText, IsValidWhateverNamesAreMadeOf) {
   EXPECT_NE(text.find(R"("path":"/tmp/\"\\\n)"), text.npos);
 }
 
+TEST(ReceiptText, SaysHowTheStreamWasCompressed) {
+  auto c = example(config::digest_algorithm::xxh3);
+  const auto plain = to_json(c, {});
+  EXPECT_NE(plain.find("\"compression\": null"), plain.npos);
+  EXPECT_FALSE(parse(plain).compressed);
+  c.zstd_level = -5;
+  c.compressed = 1234;
+  const auto text = to_json(c, {});
+  EXPECT_NE(text.find(R"("compression": {"format":"zstd","level":-5,"length_bytes":1234})"),
+            text.npos);
+  EXPECT_TRUE(parse(text).compressed);
+}
+
+TEST(ReceiptText, OfAnEarlierReleaseSaysNothingOfCompression) {
+  auto text = to_json(example(config::digest_algorithm::xxh3), {});
+  const std::string member = "\n  \"compression\": null,";
+  text.erase(text.find(member), member.size());
+  EXPECT_FALSE(parse(text).compressed);
+}
+
 TEST(ReceiptText, MayEndWithSpaces) {
   const auto text = to_json(example(config::digest_algorithm::xxh3), {});
   EXPECT_NO_THROW((void)parse(text + std::string(1000, ' ')));

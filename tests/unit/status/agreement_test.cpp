@@ -75,12 +75,13 @@ TEST_F(Agreement, IsBetweenJsonAndProgressOnWhatIsShown) {
   const auto& s = in_json("stream");
   const auto text = progress_text(process_.exports[0]);
   const auto expected = fmt::format(
-      "{} of {} bytes, {} B/s (average {} B/s), 0:19 left; {} bytes sent, {} zero, {} held in "
-      "memory, {} in the spill file, {} acknowledged",
+      "{} of {} bytes, {} B/s (average {} B/s), 0:19 left; {} bytes sent, compressed to {}, "
+      "{} zero, {} held in memory, {} in the spill file, {} acknowledged",
       number(s.at("done_bytes")), number(s.at("total_bytes")),
       number(in_json("rate_bytes_per_second")), number(in_json("average_bytes_per_second")),
-      number(s.at("sent_bytes")), number(s.at("zero_bytes")), number(s.at("held_memory_bytes")),
-      number(s.at("held_spill_bytes")), number(s.at("acknowledged_bytes")));
+      number(s.at("sent_bytes")), number(s.at("compressed_bytes")), number(s.at("zero_bytes")),
+      number(s.at("held_memory_bytes")), number(s.at("held_spill_bytes")),
+      number(s.at("acknowledged_bytes")));
   EXPECT_NE(text.find(expected), text.npos) << text << '\n' << expected;
 }
 
@@ -88,7 +89,7 @@ TEST_F(Agreement, IsBetweenTheTextAndTheLineOfProgress) {
   const auto line = progress_lines(process_, {.columns = 200}, false).at(0);
   EXPECT_EQ(line,
             "vm1: streaming 25 %, 1005 B of 3.9 KiB, 200 B/s (average 122 B/s), 0:19 left, "
-            "30 % zero, 61 B held, 63 B spilled, 65 B acknowledged");
+            "30 % zero, compressed to 406 B, 61 B held, 63 B spilled, 65 B acknowledged");
 }
 
 TEST_F(Agreement, IsBetweenJsonAndMetricsOnTheState) {

@@ -20,7 +20,12 @@ inline wall_clock::time_point at(int milliseconds) {
 inline open_stream streaming_now() {
   return {.id = 3,
           .unique_id = std::string(32, '3'),
-          .count = {.sent = 1001, .payload = 702, .zeroes = 303, .spliced = 504, .spilled = 105},
+          .count = {.sent = 1001,
+                    .compressed = 406,
+                    .payload = 702,
+                    .zeroes = 303,
+                    .spliced = 504,
+                    .spilled = 105},
           .done = 1005,
           .total = 4000,
           .held_memory = 61,
@@ -45,7 +50,12 @@ inline exported streaming_export(std::string name = "vm1") {
   e.committed = 5;
   e.aborted = 1;
   e.last_commit = at(1250);
-  e.count = {.sent = 90001, .payload = 70002, .zeroes = 30003, .spliced = 50004, .spilled = 10005};
+  e.count = {.sent = 90001,
+             .compressed = 40006,
+             .payload = 70002,
+             .zeroes = 30003,
+             .spliced = 50004,
+             .spilled = 10005};
   e.current = streaming_now();
   e.recent = {{.id = 1,
                .unique_id = std::string(32, '1'),
@@ -60,7 +70,12 @@ inline exported streaming_export(std::string name = "vm1") {
                .unique_id = std::string(32, '2'),
                .committed = true,
                .reason = "",
-               .count = {.sent = 11, .payload = 12, .zeroes = 13, .spliced = 14, .spilled = 15},
+               .count = {.sent = 11,
+                         .compressed = 16,
+                         .payload = 12,
+                         .zeroes = 13,
+                         .spliced = 14,
+                         .spilled = 15},
                .began = at(500),
                .ended = at(1250),
                .took = seconds(0.75),
@@ -81,7 +96,8 @@ inline exported ended_export(std::string name = "ended") {
   e.now = state::ended;
   e.committed = 1;
   e.last_commit = at(1250);
-  e.count = {.sent = 21, .payload = 22, .zeroes = 23, .spliced = 24, .spilled = 25};
+  e.count = {
+      .sent = 21, .compressed = 26, .payload = 22, .zeroes = 23, .spliced = 24, .spilled = 25};
   e.recent = {streaming_export().recent.back()};
   return e;
 }

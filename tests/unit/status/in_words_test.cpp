@@ -29,6 +29,14 @@ TEST(InWords, ASizeOfAnyKindHasWords) {
   EXPECT_EQ(size_in_words(0.4), "0 B");
 }
 
+TEST(InWords, WhatWasSentMayHaveBeenCompressed) {
+  counters c;
+  c.sent = 2048;
+  EXPECT_EQ(sent_in_words(c), "2 KiB");
+  c.compressed = 1024;
+  EXPECT_EQ(sent_in_words(c), "2 KiB, compressed to 1 KiB");
+}
+
 TEST(InWords, ATimeHasTwoUnitsAndIsRoundedDown) {
   EXPECT_EQ(time_in_words(seconds(0)), "0.0 s");
   EXPECT_EQ(time_in_words(seconds(9.99)), "9.9 s");

@@ -34,7 +34,7 @@ TEST(Json, SaysEverythingOfAnExportThatStreams) {
   e.erase("recent");
   EXPECT_EQ(boost::json::value(e), parse(R"({"name":"vm1","description":"the first","sink":"fifo",
     "size_bytes":4096,"state":"streaming","streams":0,"committed":5,"aborted":1,
-    "last_commit":"2026-11-27T06:00:01.250Z","sent_bytes":90001,"payload_bytes":70002,
+    "last_commit":"2026-11-27T06:00:01.250Z","sent_bytes":90001,"compressed_bytes":40006,"payload_bytes":70002,
     "zero_bytes":30003,"spliced_bytes":50004,"spilled_bytes":10005,"rate_bytes_per_second":200,
     "average_bytes_per_second":122,"remaining_seconds":18.6,"history_interval_seconds":2,
     "history_bytes_per_second":[100,200]})"));
@@ -42,7 +42,8 @@ TEST(Json, SaysEverythingOfAnExportThatStreams) {
 
 TEST(Json, SaysEverythingOfTheStreamThatIsOpen) {
   EXPECT_EQ(only_export(streaming_export()).at("stream"), parse(R"({"id":3,
-    "unique_id":"33333333333333333333333333333333","sent_bytes":1001,"payload_bytes":702,"zero_bytes":303,"spliced_bytes":504,"spilled_bytes":105,
+    "unique_id":"33333333333333333333333333333333","sent_bytes":1001,"compressed_bytes":406,
+    "payload_bytes":702,"zero_bytes":303,"spliced_bytes":504,"spilled_bytes":105,
     "done_bytes":1005,"total_bytes":4000,"held_memory_bytes":61,"held_memory_peak_bytes":62,
     "held_spill_bytes":63,"held_spill_peak_bytes":64,"acknowledged_bytes":65,"writers":2,
     "began":"2026-11-27T06:00:01.500Z","age_seconds":8.25,
@@ -51,10 +52,12 @@ TEST(Json, SaysEverythingOfTheStreamThatIsOpen) {
 
 TEST(Json, SaysHowStreamsEnded) {
   EXPECT_EQ(only_export(streaming_export()).at("recent"), parse(R"([
-    {"id":1,"unique_id":"11111111111111111111111111111111","outcome":"aborted","reason":"the reader went away","sent_bytes":0,"payload_bytes":0,
+    {"id":1,"unique_id":"11111111111111111111111111111111","outcome":"aborted",
+     "reason":"the reader went away","sent_bytes":0,"compressed_bytes":0,"payload_bytes":0,
      "zero_bytes":0,"spliced_bytes":0,"spilled_bytes":0,"began":"2026-11-27T06:00:00.000Z",
      "ended":"2026-11-27T06:00:00.250Z","seconds":0.25,"digest":null},
-    {"id":2,"unique_id":"22222222222222222222222222222222","outcome":"committed","reason":null,"sent_bytes":11,"payload_bytes":12,
+    {"id":2,"unique_id":"22222222222222222222222222222222","outcome":"committed","reason":null,
+     "sent_bytes":11,"compressed_bytes":16,"payload_bytes":12,
      "zero_bytes":13,"spliced_bytes":14,"spilled_bytes":15,"began":"2026-11-27T06:00:00.500Z",
      "ended":"2026-11-27T06:00:01.250Z","seconds":0.75,"digest":"sha256:00ff"}])"));
 }

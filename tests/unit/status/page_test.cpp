@@ -69,7 +69,7 @@ TEST(Page, SaysHowAStreamIsGoing) {
   EXPECT_TRUE(has(cell(html, "done"), "<strong>25 %</strong>"));
   EXPECT_TRUE(has(cell(html, "done"), "<data value=\"1005\">1005 B of 3.9 KiB</data>"));
   EXPECT_TRUE(has(cell(html, "done"), "value=\"25.1\""));
-  EXPECT_TRUE(has(cell(html, "sent"), "<data value=\"1001\">1001 B</data>"));
+  EXPECT_TRUE(has(cell(html, "sent"), "<data value=\"1001\">1001 B, compressed to 406 B</data>"));
   EXPECT_TRUE(has(cell(html, "zeroes"), ">303 B<"));
   EXPECT_TRUE(has(cell(html, "memory"), "<data value=\"61\">61 B, peak 62 B</data>"));
   EXPECT_TRUE(has(cell(html, "spill"), "<data value=\"63\">63 B, peak 64 B</data>"));

@@ -132,8 +132,8 @@ TEST(ProgressLines, LeaveARowFreeAndCountThoseThatAreNotShown) {
 TEST(ProgressText, HasExactNumbers) {
   EXPECT_EQ(progress_text(streaming_export()),
             "export \"vm1\": streaming, 25 %, 1005 of 4000 bytes, 200 B/s (average 122 B/s), "
-            "0:19 left; 1001 bytes sent, 303 zero, 61 held in memory, 63 in the spill file, "
-            "65 acknowledged");
+            "0:19 left; 1001 bytes sent, compressed to 406, 303 zero, 61 held in memory, 63 in the "
+            "spill file, 65 acknowledged");
   EXPECT_EQ(progress_text(ended_export("")),
             "committed; 1 streams committed, 0 aborted, 21 bytes sent");
 }
