@@ -48,7 +48,8 @@ def check(setting: workloads.Setting) -> None:
     names = ("bare_loop", "drain", "ideal_client", "measure", "naive_server")
     programs = [setting.server, *(setting.tools / name for name in names)]
     missing = [str(p) for p in programs if not p.is_file()]
-    missing += [p for p in ("nbdcopy", "nbdkit", "qemu-img", "qemu-nbd", "qemu-storage-daemon") if not shutil.which(p)]
+    missing += [p for p in ("nbdcopy", "nbdkit", "qemu-img", "qemu-nbd", "qemu-storage-daemon", "zstd")
+                if not shutil.which(p)]
     if missing:
         sys.exit("bench.py: these are missing; ./dev bench builds or installs them: "
                  + ", ".join(missing))
@@ -58,7 +59,7 @@ def run_once(setting, work: workloads.Workload, peer: workloads.Peer) -> running
     try:
         with running.Run(setting.tools, setting.inputs, work.equal_pipes) as run:
             peer.start(run)
-            return run.finish(work.bytes, peer.never_ends, peer.more)
+            return run.finish(work.bytes, peer.never_ends, peer.more, peer.compresses)
     except running.Failure as failure:
         print(f"{work.key}, {peer.name}: {failure}", file=sys.stderr)
         return None

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import shlex
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,7 @@ class Peer:
     start: Callable[[Run], None]
     never_ends: bool = False  # its server must be told to
     more: int | None = 0  # so many bytes more than the disk's come out; None: not known
+    compresses: bool = False  # then fewer come out
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Setting:
         return 256 * MiB if self.quick else GiB
 
     @property
+    def hole(self) -> int:
+        """A disk of so much, nearly all of which is one."""
+        return 16 * GiB if self.quick else 64 * GiB
+
+    @property
     def stream(self) -> int:
         return GiB if self.quick else 8 * GiB
 
@@ -79,6 +86,20 @@ def make_inputs(s: Setting) -> None:
                     s.inputs / "sparse.qcow2"], check=True, stdin=subprocess.DEVNULL)
     os.unlink(s.inputs / "sparse.raw")
     with open(s.inputs / "sparse.qcow2", "rb+") as image:
+        os.fsync(image.fileno())
+    with open(s.inputs / "hole.raw", "wb") as image:
+        image.truncate(s.hole)
+        for at in (0, s.hole // 3, s.hole - PIECE):
+            image.seek(at)
+            image.write(piece)
+        os.fsync(image.fileno())
+    with open(s.inputs / "files.raw", "wb") as image:
+        with subprocess.Popen(["tar", "-C", "/usr", "-c", "lib", "bin", "share"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as archive:
+            while image.tell() < s.data and (some := archive.stdout.read(MiB)):
+                image.write(some)
+            archive.kill()
+        image.truncate(s.data)
         os.fsync(image.fileno())
     with open(s.scratch / "target.raw", "wb") as target:
         os.posix_fallocate(target.fileno(), 0, s.data)
@@ -251,6 +272,39 @@ def digests(s: Setting, request: int, queue: int) -> Workload:
                     s.stream, [Peer(US, ours()), *peers], US, "none")
 
 
+def compressed(s: Setting, title: str, image: str, size: int, level: int,
+               target: str) -> Workload:
+    """Beside zstd, which reads the raw disk itself, and behind a pipe of ours."""
+    with_zstd = ["zstd", "-q", f"-{level}", "-T2", "-c"]
+
+    def ours(*more) -> Callable[[Run], None]:
+        def start(run: Run) -> None:
+            nbdstream(s, run, more=("--size", size, *more))
+            convert(run)
+        return start
+
+    def convert(run: Run) -> None:
+        run.spawn("client", ["qemu-img", "convert", "-n", "-f", "raw", s.inputs / image, "-O",
+                             "raw", uri(run)])
+
+    def alone(run: Run) -> None:
+        with open(run.reader_of_fifo(), "wb") as out:
+            run.spawn("server", [*with_zstd, s.inputs / image], stdout=out)
+
+    def behind(run: Run) -> None:
+        fifo = run.reader_of_fifo()
+        words = shlex.join(with_zstd) + f" > {shlex.quote(fifo)}"
+        serve(run, [s.server, *listen_at(run, False)[0], "--sink", "exec:" + words, "--size", size,
+                    "--log-level", "error"])
+        convert(run)
+
+    peers = [Peer(US, ours("--compress", f"zstd:{level}"), compresses=True),
+             Peer("zstd -T2", alone, compresses=True),
+             Peer("exec:zstd -T2", behind, compresses=True)]
+    return Workload(f"compress-{image.split('.')[0]}-{level}", f"{title}, zstd level {level}",
+                    size, peers, "zstd -T2", target)
+
+
 def zeroes(s: Setting, request: int, queue: int) -> Workload:
     def ours(run: Run) -> None:
         ideal(s, run, nbdstream(s, run), "zeroes", s.zeroes, request, queue)
@@ -355,6 +409,9 @@ def all_workloads(s: Setting) -> list[Workload]:
             in_order(s, 256 * KiB, 16), in_order(s, 2 * MiB, 4), in_order(s, 32 * MiB, 2),
             in_order(s, 256 * KiB, 16, tcp_in=True), in_order(s, 256 * KiB, 16, tcp_out=True),
             into_file(s, 256 * KiB, 16), digests(s, 256 * KiB, 16),
+            *(compressed(s, "dense disk with files", "files.raw", s.data, level,
+                         "server CPU <= 1.05") for level in (1, 3, 9)),
+            compressed(s, "sparse disk", "hole.raw", s.hole, 3, "speed >= 20"),
             zeroes(s, 32 * MiB, 4), zeroes(s, 2 * GiB, 1), small(s),
             watched(s, 256 * KiB, 16), watched(s, 4 * KiB, 64),
             shuffled(s, 256 * KiB), shuffled(s, 64 * KiB), live(s)]
