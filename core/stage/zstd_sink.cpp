@@ -73,6 +73,7 @@ auto zstd_sink::stopped() const -> failure {
 auto zstd_sink::open(const nbdstream::sink::stream_info& stream) -> awaitable<failure> {
   auto info = stream;
   if (info.size) info.size = most_compressed(*info.size);
+  info.size_is_exact = false;
   written_ = 0;
   auto failed = co_await to_->open(info);
   if (!failed) begin_work();

@@ -65,6 +65,9 @@ class zstd_sink final : public sink::sink {
   [[nodiscard]] std::span<const nbdstream::sink::fact> facts() const noexcept override {
     return to_->facts();
   }
+  // acknowledged() stays unknown: the sink counts bytes of the compressed stream.
+  [[nodiscard]] const failure* trouble() const noexcept override { return to_->trouble(); }
+  void announce_trouble(io::condition& to) override { to_->announce_trouble(to); }
   [[nodiscard]] activity busy() const noexcept override;
   [[nodiscard]] bool flushes() const noexcept override { return to_->flushes(); }
 

@@ -85,15 +85,14 @@ TEST(StreamSummary, HasItsFiguresForPrograms) {
   s.ended.unique_id = "0f";
   s.connection = 3;
   s.offset = 4096;
-  EXPECT_EQ(
-      members_of(s),
-      R"("outcome":"aborted","unique_id":"0f","sent_bytes":4000,"compressed_bytes":0,)"
-      R"("payload_bytes":0,"zero_bytes":0,)"
-      R"("spliced_bytes":0,"spilled_bytes":0,"seconds":2.000,)"
-      R"("average_bytes_per_second":2000.000,"held_memory_peak_bytes":0,)"
-      R"("held_spill_peak_bytes":0,"reason":"the reader went away","connection":3,)"
-      R"("offset":4096})"
-      "\n");
+  EXPECT_EQ(members_of(s),
+            R"("outcome":"aborted","unique_id":"0f","sent_bytes":4000,"compressed_bytes":0,)"
+            R"("payload_bytes":0,"zero_bytes":0,)"
+            R"("spliced_bytes":0,"spilled_bytes":0,"seconds":2.000,)"
+            R"("average_bytes_per_second":2000.000,"held_memory_peak_bytes":0,)"
+            R"("held_spill_peak_bytes":0,"reason":"the reader went away","connection":3,)"
+            R"("offset":4096})"
+            "\n");
 }
 
 }  // namespace

@@ -269,6 +269,16 @@ TEST(ZstdSinkFailure, OfAFileThatCannotBeReadIsThatOfTheWrite) {
   f.run(f.abort());
 }
 
+TEST(ZstdSinkFailure, ThatTheSinkFindsOutBetweenTwoCallsIsPassedOn) {
+  zstd_fixture f;
+  io::condition told(f.l.executor());
+  f.made->announce_trouble(told);
+  f.inner->find_out("the reader went away");
+  ASSERT_NE(f.made->trouble(), nullptr);
+  EXPECT_EQ(f.made->trouble()->why, "the reader went away");
+  f.run(f.abort());
+}
+
 TEST(ZstdSinkStreams, FollowOneAnother) {
   zstd_fixture f;
   for (std::uint32_t i = 0; i < 3; ++i) {
