@@ -8,8 +8,8 @@
 #include <array>
 #include <nbdstream/sink.hpp>
 
+#include "../medium/digest.hpp"
 #include "../medium/new_file.hpp"
-#include "digest.hpp"
 
 namespace nbdstream::null {
 namespace {
@@ -64,7 +64,7 @@ class null_sink {
     std::string line = name_.empty() ? "" : "export \"" + name_ + "\": ";
     line += std::to_string(count_) + " bytes";
     if (digest_) {
-      const std::string value = digest_->finish();
+      const std::string value = medium::hex(digest_->finish());
       if (!file_.empty()) save(value);
       line += ", sha256 " + value;
     }
@@ -105,7 +105,7 @@ class null_sink {
 
   sink_host host_;
   std::string file_;
-  std::optional<digest> digest_;
+  std::optional<medium::digest> digest_;
   std::string name_;
   std::uint64_t count_ = 0;
 };
