@@ -201,6 +201,8 @@ TEST(CommandLine, TakesASinkByNameOrByPath) {
   EXPECT_EQ(sink("./own.so:a:b").module, "./own.so");
   EXPECT_EQ(sink("./own.so:a:b").argument, "a:b");
   EXPECT_EQ(sink("socket:unix:///run/x").argument, "unix:///run/x");
+  EXPECT_EQ(sink("s3://bucket/a/key").module, "s3");
+  EXPECT_EQ(sink("s3://bucket/a/key").argument, "//bucket/a/key");
 }
 
 TEST(CommandLine, NamesOneThingToPrint) {
