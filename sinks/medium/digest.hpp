@@ -40,6 +40,8 @@ class digest {
 /// As lower-case hexadecimal digits.
 std::string hex(std::string_view bytes);
 
+std::string base64(std::string_view bytes);
+
 }  // namespace nbdstream::medium
 
 #endif

@@ -85,13 +85,14 @@ constexpr std::array meanings{std::to_array<meaning>({
 
 /// What a status means of which no more is known.
 meaning of_status(operation what, int status) {
-  const bool looks = what == operation::look;
+  const bool looks = what == operation::look || what == operation::probe;
   if (status >= 200 && status < 300) return {"", verdict::good, 0, ""};
   if (status >= 300 && status < 400)
-    return {"", verdict::elsewhere, EREMOTE, "the bucket is behind another address"};
+    return {"", verdict::elsewhere, EREMOTE, "the bucket is at another address"};
   switch (status) {
     case 400:  // where a reply has no body, it is how AWS says that credentials have expired
-      if (looks) return {"", verdict::expired, EINVAL, "the server does not take the request"};
+      if (what == operation::look)
+        return {"", verdict::expired, EINVAL, "the server does not take the request"};
       break;
     case 401: return {"", refused, EACCES, "the server wants other credentials"};
     case 403:
@@ -100,8 +101,11 @@ meaning of_status(operation what, int status) {
       if (looks || what == operation::remove)
         return {"", verdict::absent, ENOENT, "there is no such object"};
       return {"", refused, ENOENT, "there is no such thing"};
-    case 405:
     case 501:
+      if (what == operation::put || what == operation::complete)
+        return {"", verdict::unconditional, ENOTSUP, "the server cannot do this"};
+      [[fallthrough]];
+    case 405:
       return {"", looks ? verdict::forbidden : refused, ENOTSUP, "the server cannot do this"};
     case 408: return {"", again, ETIMEDOUT, "the server has waited for too long"};
     case 409:
@@ -127,11 +131,33 @@ meaning of_code(operation what, const reply& answer, std::string_view code,
   meaning found = known != meanings.end() ? *known : of_status(what, answer.status);
   // A 503 with another code is still one, and so is a redirection.
   if (answer.status == 503 || answer.status == 429) found.what = verdict::slow_down;
+  if (what == operation::probe && code == "InvalidObjectState") found.what = verdict::good;
+  if (what == operation::probe && code == "AccessDenied") found.what = verdict::forbidden;
   if (code == "AuthorizationHeaderMalformed" && !region.empty())
     found = {code, verdict::elsewhere, EREMOTE, "the bucket is in another region"};
   if (code == "InvalidRequest" && answer.body.find("Content-MD5") != std::string::npos)
     found = {code, verdict::wants_md5, EINVAL, "the bucket takes nothing without a checksum"};
   return found;
+}
+
+/// The host of a URL, if it looks like one.
+std::string host_of(std::string_view url) {
+  const auto from = url.find("://");
+  if (from == std::string_view::npos) return {};
+  url.remove_prefix(from + 3);
+  url = url.substr(0, url.find('/'));
+  const auto colon = std::min(url.rfind(':'), url.size());
+  const std::string port = word(url.substr(std::min(colon + 1, url.size())));
+  return word(url.substr(0, colon)) + (port.empty() ? "" : ":" + port);
+}
+
+/// What to do about a bucket that is elsewhere. Nothing is sent to where an answer points.
+std::string where(const reply& answer, const std::string& region) {
+  if (!region.empty()) return ", " + region + ": give `region=" + region + "`";
+  const std::string host = host_of(answer.header("location"));
+  if (!host.empty())
+    return ", " + host + ", and redirections are not followed: give its `endpoint`";
+  return ", and redirections are not followed: give the right `endpoint`";
 }
 
 duration retry_after(const reply& answer) {
@@ -191,6 +217,7 @@ judgement judge(operation what, const reply& answer) {
   if (out.what == verdict::good) return out;
 
   out.text = found.sentence;
+  if (out.what == verdict::elsewhere) out.text += where(answer, out.region);
   out.text += out.code.empty() ? " (" : " (" + out.code + ", ";
   out.text += "HTTP " + std::to_string(answer.status);
   const std::string request = word(answer.header("x-amz-request-id"));

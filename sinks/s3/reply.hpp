@@ -35,15 +35,16 @@ enum class verdict {
   absent,
   exists,
   conflict,
-  again,      ///< it may succeed when it is repeated
-  slow_down,  ///< likewise, with fewer requests at a time
-  corrupt,    ///< likewise: the body did not arrive as it was sent
-  skewed,     ///< our clock and the server's differ
-  expired,    ///< the credentials
-  wants_md5,  ///< this bucket takes nothing without a checksum
-  elsewhere,  ///< the bucket is in another region, or behind another host
-  forbidden,  ///< of a look: not for these credentials
-  refused     ///< final
+  again,          ///< it may succeed when it is repeated
+  slow_down,      ///< likewise, with fewer requests at a time
+  corrupt,        ///< likewise: the body did not arrive as it was sent
+  skewed,         ///< our clock and the server's differ
+  expired,        ///< the credentials
+  wants_md5,      ///< this bucket takes nothing without a checksum
+  unconditional,  ///< the server does not know If-None-Match
+  elsewhere,      ///< the bucket is in another region, or behind another host
+  forbidden,      ///< of a look: not for these credentials, or not on this server
+  refused         ///< final
 };
 
 struct judgement {

@@ -20,8 +20,7 @@ job upload::make(operation what) const {
   out.what = what;
   out.target = target_;
   out.upload_id = upload_id_;
-  // A CreateMultipartUpload is never broken off: its answer says what there is to be aborted.
-  if (what != operation::create) out.stop = stop_;
+  out.stop = stop_;
   return out;
 }
 
@@ -97,12 +96,12 @@ void upload::done(const job& which, const outcome& result, time_point now) {
   } else if (completion_) {
     go_on_completing(result, now);
   } else {
-    stored(which, result, now);
+    after_transfer(which, result, now);
   }
 }
 
 /// A part, or the upload that it belongs to.
-void upload::stored(const job& which, const outcome& result, time_point now) {
+void upload::after_transfer(const job& which, const outcome& result, time_point now) {
   if (result.what != kind::done) {
     fail(result.why.error, result.why.text);
   } else if (which.what == operation::create) {

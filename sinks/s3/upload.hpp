@@ -48,6 +48,8 @@ class upload {
   [[nodiscard]] state now() const noexcept { return state_; }
   [[nodiscard]] const failure& error() const noexcept { return error_; }
   [[nodiscard]] std::size_t parts() const noexcept { return parts_.size(); }
+  /// Those of them that the server has.
+  [[nodiscard]] std::size_t stored() const noexcept { return stored_; }
   [[nodiscard]] const std::string& upload_id() const noexcept { return upload_id_; }
   [[nodiscard]] const object& target() const noexcept { return *target_; }
 
@@ -63,7 +65,7 @@ class upload {
   void fail(int error, const std::string& text);
   void give_up_transfers();
   void send_waiting();
-  void stored(const job& which, const outcome& result, time_point now);
+  void after_transfer(const job& which, const outcome& result, time_point now);
   void complete_if_all_stored(time_point now);
   void go_on_completing(const outcome& result, time_point now);
   void begin_removal();
@@ -80,7 +82,7 @@ class upload {
 
   std::string upload_id_;
   std::vector<stored_part> parts_;
-  std::size_t stored_ = 0;    ///< parts that the server has acknowledged
+  std::size_t stored_ = 0;
   std::uint64_t length_ = 0;  ///< of all parts
   std::vector<job> waiting_;  ///< parts that came before the upload had its identifier
   payload whole_;             ///< all of a stream of one part

@@ -201,7 +201,9 @@ TEST_F(Upload, AbortsOnlyWhenNothingRunsAnyMore) {
 TEST_F(Upload, WaitsForItsIdentifierToAbortIt) {
   start();
   send_parts(1);
-  EXPECT_FALSE(queue.front().stop);
+  abort();
+  EXPECT_EQ(queue.size(), 1U);
+  EXPECT_TRUE(*queue.front().stop);
   expect_nothing_left();
   EXPECT_EQ(server.asked[operation::abort], 1);
 }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "attempts.hpp"
+
+#include <algorithm>
+
+namespace nbdstream::s3 {
+namespace {
+
+constexpr auto first = std::chrono::milliseconds(500);
+constexpr auto longest = std::chrono::seconds(30);
+constexpr unsigned most_corrupt = 5;    // it is our memory, or the way there: no time mends that
+constexpr unsigned good_for_more = 20;  // requests
+
+}  // namespace
+
+duration backoff(unsigned tries, double chance) noexcept {
+  const duration most = std::min<duration>(longest, first * (1U << std::min(tries, 10U)));
+  return std::chrono::duration_cast<duration>(most * chance);
+}
+
+std::optional<duration> attempts::again(const judgement& why, time_point now, double chance) {
+  ++failures_;
+  if (why.what == verdict::corrupt && ++corrupt_ >= most_corrupt) return {};
+  if (failures_ > 1 && now - began_ >= patience_) return {};
+  return std::max(why.retry_after, backoff(failures_ - 1, chance));
+}
+
+void throttle::slow_down() noexcept {
+  limit_ = std::max(1U, limit_ / 2);
+  good_ = 0;
+}
+
+void throttle::good() noexcept {
+  if (limit_ < most_ && ++good_ >= good_for_more) {
+    ++limit_;
+    good_ = 0;
+  }
+}
+
+}  // namespace nbdstream::s3

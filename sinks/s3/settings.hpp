@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef NBDSTREAM_SINKS_S3_SETTINGS_HPP
+#define NBDSTREAM_SINKS_S3_SETTINGS_HPP
+
+#include <array>
+#include <cstdint>
+#include <nbdstream/sink.hpp>
+#include <optional>
+#include <string>
+
+#include "address.hpp"
+#include "job.hpp"
+#include "sign.hpp"
+
+namespace nbdstream::s3 {
+
+enum class checksum { none, sha256, md5 };
+
+/// What the user, the environment and the files of the SDKs say, checked.
+struct settings {
+  object_name name;
+  endpoint at;
+  bool own_endpoint = false;  ///< somebody has named it; else it follows from the region
+  std::string region;
+  addressing how = addressing::automatic;
+  std::string profile;
+  bool named_profile = false;  ///< by the option, so that it is preferred to the environment's keys
+  std::string ca_file;
+  bool overwrite = false;
+  std::optional<std::uint64_t> part_size;
+  unsigned connections = 4;
+  std::uint64_t memory = 0;
+  duration retry_timeout{};
+  duration stall_timeout{};
+  checksum sum = checksum::none;
+  bool learn_checksum = false;  ///< the server may ask for one
+  bool sign_payload = true;
+  fields object_headers;   ///< of what makes an object
+  fields request_headers;  ///< of each request
+
+  [[nodiscard]] std::string object_url(const std::string& key) const {
+    return "s3://" + name.bucket + "/" + key;
+  }
+};
+
+inline constexpr std::array<nbdstream_option, 18> known_options{
+    {{"url", NBDSTREAM_OPTION_STRING, NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL,
+      nullptr, "s3://BUCKET/KEY; in the key {export}, {stream} and {time} stand for what they say"},
+     {"endpoint", NBDSTREAM_OPTION_STRING, 0, nullptr,
+      "the server, as in https://s3.example:9000; without it AWS_ENDPOINT_URL_S3, "
+      "AWS_ENDPOINT_URL, or AWS itself"},
+     {"region", NBDSTREAM_OPTION_STRING, 0, nullptr,
+      "without it AWS_REGION, AWS_DEFAULT_REGION, that of the profile, or us-east-1"},
+     {"addressing", NBDSTREAM_OPTION_STRING, 0, "auto",
+      "where the bucket's name stands: path, or virtual, in the host's name; auto is virtual with "
+      "AWS, unless it has a dot"},
+     {"profile", NBDSTREAM_OPTION_STRING, 0, nullptr,
+      "a section of the files ~/.aws/credentials and ~/.aws/config; without it AWS_PROFILE"},
+     {"ca-file", NBDSTREAM_OPTION_STRING, 0, nullptr,
+      "certificates to trust in place of the system's; without it AWS_CA_BUNDLE"},
+     {"overwrite", NBDSTREAM_OPTION_BOOLEAN, 0, "false",
+      "replace an object that is there, once the new one is complete"},
+     {"part-size", NBDSTREAM_OPTION_SIZE, 0, nullptr,
+      "the size of every part, from 5M to 5G; without it they grow from 16M, or fit the size"},
+     {"connections", NBDSTREAM_OPTION_INTEGER, 0, "4",
+      "how many parts are sent at a time, from 1 to 64"},
+     {"memory", NBDSTREAM_OPTION_SIZE, 0, "512M",
+      "what parts on their way may take: large ones are sent by fewer connections"},
+     {"retry-timeout", NBDSTREAM_OPTION_DURATION, 0, "15m",
+      "how long one request is repeated while the server fails"},
+     {"stall-timeout", NBDSTREAM_OPTION_DURATION, 0, "60s",
+      "how long nothing may move before a request counts as failed"},
+     {"checksum", NBDSTREAM_OPTION_STRING, 0, "auto",
+      "what is sent along with the bytes: none, sha256, or md5; auto is sha256 with AWS, else "
+      "none, "
+      "and md5 where the bucket wants it"},
+     {"sign-payload", NBDSTREAM_OPTION_BOOLEAN, 0, "true",
+      "false: leave the bytes out of the signature, which saves their SHA-256; only with https"},
+     {"storage-class", NBDSTREAM_OPTION_STRING, 0, nullptr, "as in STANDARD_IA"},
+     {"sse", NBDSTREAM_OPTION_STRING, 0, nullptr, "encryption by the server: AES256 or aws:kms"},
+     {"sse-kms-key", NBDSTREAM_OPTION_STRING, 0, nullptr, "the name of the key for sse=aws:kms"},
+     {"headers", NBDSTREAM_OPTION_STRING, 0, nullptr,
+      "of the object, as in 'x-amz-tagging: a=b; content-type: application/zstd'"}}};
+
+/// Throws sink_error that says in one sentence what is wrong.
+settings read_settings(const sink_host& host);
+
+/// "Name: value; Name: value". Throws sink_error.
+fields parse_headers(std::string_view text);
+
+}  // namespace nbdstream::s3
+#endif
