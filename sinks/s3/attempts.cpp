@@ -21,8 +21,11 @@ duration backoff(unsigned tries, double chance) noexcept {
 std::optional<duration> attempts::again(const judgement& why, time_point now, double chance) {
   ++failures_;
   if (why.what == verdict::corrupt && ++corrupt_ >= most_corrupt) return {};
-  if (failures_ > 1 && now - began_ >= patience_) return {};
-  return std::max(why.retry_after, backoff(failures_ - 1, chance));
+  const duration left = began_ + patience_ - now;
+  if (failures_ > 1 && left <= duration::zero()) return {};
+  const duration delay = std::max(why.retry_after, backoff(failures_ - 1, chance));
+  // So that the last attempt is not long after its patience.
+  return std::min(delay, std::max<duration>(left, first));
 }
 
 void throttle::slow_down() noexcept {

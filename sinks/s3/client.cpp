@@ -125,7 +125,8 @@ outcome client::run(errand& by, const job& j) {
   if (why.what == verdict::good && j.what != operation::look) trouble_.well(clock::now());
   if (stopped && why.what != verdict::good) {
     outcome out;
-    out.what = kind::cancelled;
+    const bool arrived = makes_object(j.what) && one.what.sent;
+    out.what = arrived ? kind::doubtful : kind::cancelled;
     return out;
   }
   if (repeatable && failures > 1 && why.what != verdict::good)

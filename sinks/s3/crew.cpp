@@ -15,7 +15,7 @@ namespace nbdstream::s3 {
 namespace {
 
 constexpr std::chrono::seconds idle_after(30);
-constexpr std::chrono::seconds long_idle(3600);
+constexpr std::chrono::seconds patience_with_object(2);
 
 bool carries_data(const job& j) noexcept {
   return j.what == operation::part || j.what == operation::put;
@@ -25,17 +25,21 @@ bool given_up(const job& j) noexcept {
   return j.stop && *j.stop;
 }
 
-/// A thread that no signal reaches: they are the host's business.
-template <class Body>
-std::thread thread_without_signals(Body&& body) {
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const auto restore = [](const sigset_t* mask) { ::pthread_sigmask(SIG_SETMASK, mask, nullptr); };
-  const std::unique_ptr<sigset_t, decltype(restore)> guard(&before, restore);
-  return std::thread(std::forward<Body>(body));
-}
+/// As long as it lives, threads are made that no signal reaches: signals are the host's business.
+class signals_blocked {
+ public:
+  signals_blocked() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~signals_blocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  signals_blocked(const signals_blocked&) = delete;
+  signals_blocked& operator=(const signals_blocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
 
 }  // namespace
 
@@ -58,9 +62,12 @@ class crew::worker final : public errand {
   }
 
   void start() {
-    thread_ = thread_without_signals([this] { of_.work(*this); });
+    thread_ = std::thread([this] { of_.work(*this); });
   }
   void wake() noexcept { net_.wake(); }
+
+  bool used = false;  ///< it may have connections
+  void close() noexcept { net_.close(); }
 
   /// What it does from now on; with the lock.
   void begin(const job& j) {
@@ -72,9 +79,16 @@ class crew::worker final : public errand {
   }
 
   exchange perform(const http_request& request) override {
-    // The answer to CreateMultipartUpload says what there is to be aborted, so it is waited for.
-    const bool creates = job_->what == operation::create;
-    return net_.perform(request, [&] { return of_.stopping_ || (!creates && given_up(*job_)); });
+    time_point called_back{};
+    return net_.perform(request, [&](bool sent) {
+      if (of_.stopping_ || !given_up(*job_)) return of_.stopping_.load();
+      // The answer to CreateMultipartUpload says what there is to be aborted, so it is waited for;
+      // and for a moment that to what makes the object, which nobody can call back any more.
+      if (job_->what == operation::create) return false;
+      if (!sent || (job_->what != operation::put && job_->what != operation::complete)) return true;
+      if (called_back == time_point{}) called_back = clock::now();
+      return clock::now() - called_back >= patience_with_object;
+    });
   }
   [[nodiscard]] bool stopped() const override { return of_.stopping_ || given_up(*job_); }
   void slow_down() override {
@@ -121,8 +135,10 @@ crew::~crew() {
   workers_.clear();
 }
 
-void crew::start() {
+void crew::begin() {
   const std::lock_guard lock(mutex_);
+  streaming_ = true;
+  const signals_blocked none;
   try {
     while (workers_.size() < client_.configuration().connections) {
       auto one = std::make_unique<worker>(*this);
@@ -132,6 +148,12 @@ void crew::start() {
   } catch (const std::system_error& error) {
     throw sink_error(ENOMEM, std::string("there are no threads to send with: ") + error.what());
   }
+}
+
+void crew::end() noexcept {
+  const std::lock_guard lock(mutex_);
+  streaming_ = false;
+  changed_.notify_all();
 }
 
 void crew::drain() const noexcept {
@@ -168,23 +190,34 @@ std::list<crew::task>::iterator crew::next_ready(time_point& until) {
   return tasks_.end();
 }
 
+/// Until there may be something to do.
+void crew::be_idle(worker& self, std::unique_lock<std::mutex>& lock, time_point until) {
+  const bool over = !streaming_ && tasks_.empty();
+  if (over && !self.used) {
+    changed_.wait(lock);
+    return;
+  }
+  if (over) {
+    self.close();
+    self.used = false;
+  } else if (changed_.wait_until(lock, until) != std::cv_status::timeout || !tasks_.empty()) {
+    return;
+  }
+  lock.unlock();
+  idle_();
+  lock.lock();
+}
+
 void crew::work(worker& self) {
   std::unique_lock lock(mutex_);
-  auto patience = idle_after;
   while (!stopping_) {
-    time_point until = clock::now() + patience;
+    time_point until = clock::now() + idle_after;
     const auto found = next_ready(until);
     if (found == tasks_.end()) {
-      const bool idle =
-          changed_.wait_until(lock, until) == std::cv_status::timeout && tasks_.empty();
-      if (!idle) continue;
-      patience = long_idle;  // there is nothing more to give back
-      lock.unlock();
-      idle_();
-      lock.lock();
+      be_idle(self, lock, until);
       continue;
     }
-    patience = idle_after;
+    self.used = true;
     std::list<task> mine;
     mine.splice(mine.end(), tasks_, found);
     task& t = mine.front();

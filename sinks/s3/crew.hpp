@@ -23,15 +23,17 @@ namespace nbdstream::s3 {
 /// as many connections as threads.
 class crew {
  public:
-  /// `idle`: called on one of the threads when none has had anything to do for a while.
+  /// `idle`: called on a thread that has had nothing to do for a while, and when a stream is over.
   crew(client& by, std::function<void()> idle);
   /// Calls all jobs back, and waits for them.
   ~crew();
   crew(const crew&) = delete;
   crew& operator=(const crew&) = delete;
 
-  /// Throws sink_error where the system gives no more threads. Does nothing the second time.
-  void start();
+  /// A stream begins. Throws sink_error where the system gives no more threads.
+  void begin();
+  /// It is over: connections are closed, and nobody keeps memory.
+  void end() noexcept;
 
   /// Tells an upload what has happened, or looks at it; then does what it wants to be done. The
   /// upload is kept until all of that is done.
@@ -58,6 +60,7 @@ class crew {
 
   void take_jobs(const std::shared_ptr<upload>& one);
   void work(worker& self);
+  void be_idle(worker& self, std::unique_lock<std::mutex>& lock, time_point until);
   [[nodiscard]] std::list<task>::iterator next_ready(time_point& until);
   void finish(task& t, const outcome& result);
   void wake_all() noexcept;
@@ -70,6 +73,7 @@ class crew {
   std::list<task> tasks_;
   throttle throttle_;
   std::minstd_rand dice_{std::random_device{}()};
+  bool streaming_ = false;
   std::atomic<bool> stopping_ = false;
   std::vector<std::unique_ptr<worker>> workers_;
 };

@@ -14,7 +14,7 @@ class beforehand final : public errand {
   explicit beforehand(const std::string& ca_file) : net_(ca_file) {}
 
   exchange perform(const http_request& request) override {
-    return net_.perform(request, [] { return false; });
+    return net_.perform(request, [](bool) { return false; });
   }
   [[nodiscard]] bool stopped() const override { return false; }
   void rest(duration) override {}

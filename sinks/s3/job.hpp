@@ -80,7 +80,7 @@ struct outcome {
     forbidden,  ///< of a look: these credentials, or this server, do not allow it
     doubtful,   ///< it may have been done, or not; only of put and complete
     failed,
-    cancelled
+    cancelled  ///< it was called back before it can have been done
   };
   kind what = kind::failed;
   failure why;               ///< of all but done

@@ -112,6 +112,9 @@ meaning of_status(operation what, int status) {
       return {"", what == operation::put || what == operation::complete ? verdict::conflict : again,
               EEXIST, "somebody else works on the same object"};
     case 412: return {"", verdict::exists, EEXIST, "an object is there already"};
+    case 416:  // of an empty object
+      if (looks) return {"", verdict::good, 0, ""};
+      break;
     case 413:
       return {"", refused, EFBIG, "it is too large for the server: give a smaller part-size"};
     case 429:

@@ -74,12 +74,16 @@ class s3_sink {
                                    " exists: an earlier stream wrote it; put {stream} or {time} "
                                    "into the key, or replace it with `overwrite=true`");
     std::optional<std::uint64_t> size;
-    if (stream.flags & NBDSTREAM_STREAM_SIZE_KNOWN) size = stream.size;
+    size_known_ = (stream.flags & NBDSTREAM_STREAM_SIZE_KNOWN) != 0;
+    if (size_known_) size = stream.size;
     sizes_ = schedule(s.part_size, size);
     capacity_ = sizes_.capacity();
-    if (size && *size > capacity_) too_long();
+    // The size is a bound, which a stream that is compressed, say, does not reach.
+    if (size && *size > capacity_)
+      host_.log(NBDSTREAM_LOG_WARNING, name_ + ": a stream of " + std::to_string(*size / MiB) +
+                                           " MiB would fail: " + too_long());
     length_ = 0;
-    crew_.start();
+    crew_.begin();
     begin_part(1);
     upload_ = std::make_shared<upload>(std::move(target), name_, s.retry_timeout);
     return 0;
@@ -105,7 +109,7 @@ class s3_sink {
     if (now != state::committed) return -EAGAIN;
     tell_result();
     last_key_ = upload_->target().key;
-    upload_.reset();
+    forget();
     return 0;
   }
 
@@ -143,7 +147,7 @@ class s3_sink {
         upload_, [](const upload& u) { return std::pair(u.now(), u.parts() - u.stored()); });
     if (now == state::failed) fail();
     if (!part_.full()) return true;
-    if (length_ >= capacity_) too_long();
+    if (length_ >= capacity_) throw sink_error(EFBIG, name_ + ": " + too_long());
     // The one that is full counts: each connection has one, and one more is filled.
     if (waiting >= connections) return false;
     const auto next = crew_.with(upload_, [&](upload& u) {
@@ -165,7 +169,8 @@ class s3_sink {
               name_ + ": parts of " + std::to_string(size / MiB) + " MiB go by " +
                   std::to_string(buffers_ - 1) + " of " + std::to_string(s.connections) +
                   " connections, as memory=" + std::to_string(s.memory / MiB) +
-                  "M allows no more; give more memory, or the stream's size beforehand");
+                  "M allows no more: give more memory" +
+                  (size_known_ ? "" : ", or --size, so that they need not grow"));
   }
 
   std::int64_t taken(std::size_t count) {
@@ -179,11 +184,10 @@ class s3_sink {
     throw sink_error(why.error, why.text);
   }
 
-  [[noreturn]] void too_long() const {
-    const bool fixed = client_.configuration().part_size.has_value();
-    throw sink_error(EFBIG, name_ + ": a stream of more than " + std::to_string(capacity_ / MiB) +
-                                " MiB has too many parts for S3, which takes 10,000: give " +
-                                (fixed ? "a larger part-size, or none" : "a larger part-size"));
+  [[nodiscard]] std::string too_long() const {
+    const auto given = client_.configuration().part_size;
+    return "S3 takes 10,000 parts, here " + std::to_string(capacity_ / MiB) +
+           " MiB in all; give a " + (given ? "larger part-size, or none" : "part-size of up to 5G");
   }
 
   void tell_result() const {
@@ -223,6 +227,7 @@ class s3_sink {
 
   void forget() noexcept {
     upload_.reset();
+    crew_.end();
     part_ = {};
     aborting_since_.reset();
     warned_ = false;
@@ -235,6 +240,7 @@ class s3_sink {
   crew crew_;
   std::shared_ptr<upload> upload_;
   schedule sizes_{{}, {}};
+  bool size_known_ = false;
   std::uint64_t capacity_ = 0;  ///< of the stream, in bytes
   std::uint64_t length_ = 0;    ///< so far
   filling part_;

@@ -18,7 +18,7 @@ schedule::schedule(std::optional<std::uint64_t> fixed, std::optional<std::uint64
   } else if (size) {
     const auto least = *size / most_parts + (*size % most_parts != 0 ? 1 : 0);
     const auto rounded = least / MiB + (least % MiB != 0 ? 1 : 0);
-    equal_ = std::max(first_size, rounded * MiB);
+    equal_ = std::clamp(rounded * MiB, first_size, largest_part);
   }
 }
 

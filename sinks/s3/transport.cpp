@@ -26,6 +26,8 @@ struct running {
   const http_request& request;
   reply answer;
   std::size_t sent = 0;
+
+  [[nodiscard]] bool all_sent() const noexcept { return sent == request.body.size; }
 };
 
 std::size_t give_body(char* to, std::size_t size, std::size_t count, void* data) noexcept {
@@ -121,7 +123,7 @@ struct transport::handles {
   }
 
   void describe(running& r, const header_list& headers, const std::string& ca_file);
-  CURLcode run(const std::function<bool()>& stopped, bool& was_stopped);
+  CURLcode run(const running& r, const stop_question& stopped, bool& was_stopped);
 };
 
 void transport::handles::describe(running& r, const header_list& headers,
@@ -170,14 +172,15 @@ void transport::handles::describe(running& r, const header_list& headers,
   set(CURLOPT_HEADERDATA, &r);
 }
 
-CURLcode transport::handles::run(const std::function<bool()>& stopped, bool& was_stopped) {
+CURLcode transport::handles::run(const running& r, const stop_question& stopped,
+                                 bool& was_stopped) {
   if (const CURLMcode code = curl_multi_add_handle(multi, easy); code != CURLM_OK)
     throw sink_error(EIO, std::string("libcurl: ") + curl_multi_strerror(code));
   CURLcode result = CURLE_OK;
   int count = 0;
   do {
     if (curl_multi_perform(multi, &count) != CURLM_OK) result = CURLE_FAILED_INIT;
-    was_stopped = count > 0 && stopped();
+    was_stopped = count > 0 && stopped(r.all_sent());
     if (count > 0 && !was_stopped) (void)curl_multi_poll(multi, nullptr, 0, longest_nap, nullptr);
   } while (count > 0 && !was_stopped && result == CURLE_OK);
   int left = 0;
@@ -198,7 +201,12 @@ void transport::wake() noexcept {
   (void)curl_multi_wakeup(handles_->multi);
 }
 
-exchange transport::perform(const http_request& request, const std::function<bool()>& stopped) {
+void transport::close() noexcept {
+  curl_multi_cleanup(handles_->multi);
+  handles_->multi = curl_multi_init();  // without one the next request fails
+}
+
+exchange transport::perform(const http_request& request, const stop_question& stopped) {
   header_list headers;
   for (const auto& [name, value] : request.headers) {
     // Of a header without a value curl wants to see a semicolon.
@@ -211,8 +219,9 @@ exchange transport::perform(const http_request& request, const std::function<boo
   running r{request, {}, 0};
   handles_->describe(r, headers, ca_file_);
   bool was_stopped = false;
-  const CURLcode code = handles_->run(stopped, was_stopped);
+  const CURLcode code = handles_->run(r, stopped, was_stopped);
   exchange out;
+  out.sent = r.all_sent();
   if (was_stopped) {
     out.what = exchange::kind::stopped;
     out.why = "it was stopped";

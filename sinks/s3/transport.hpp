@@ -33,7 +33,8 @@ struct exchange {
   };
   kind what = kind::unanswered;
   reply answer;
-  std::string why;  ///< where it is not answered
+  std::string why;    ///< where it is not answered
+  bool sent = false;  ///< all of the body has left us, so the server may do what it was asked for
 };
 
 /// HTTP/1.1, one request at a time, over connections that stay open for the next. Never follows a
@@ -46,11 +47,17 @@ class transport {
   transport(const transport&) = delete;
   transport& operator=(const transport&) = delete;
 
-  /// Blocks. `stopped` is asked again after each wake().
-  exchange perform(const http_request& request, const std::function<bool()>& stopped);
+  /// Whether a request is not wanted any more; `sent`: all of its body has left us.
+  using stop_question = std::function<bool(bool sent)>;
+
+  /// Blocks. The question is asked again after each wake(), and every second.
+  exchange perform(const http_request& request, const stop_question& stopped);
 
   /// From any thread: what runs asks whether it is stopped.
   void wake() noexcept;
+
+  /// Closes the connections that are kept. Not during wake().
+  void close() noexcept;
 
  private:
   struct handles;

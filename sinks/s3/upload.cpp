@@ -84,8 +84,7 @@ void upload::complete_if_all_stored(time_point now) {
 void upload::done(const job& which, const outcome& result, time_point now) {
   --running_;
   const bool final = which.what == operation::put || which.what == operation::complete;
-  if (final)
-    remains_.object_in_doubt = result.what == kind::doubtful || result.what == kind::cancelled;
+  if (final) remains_.object_in_doubt = result.what == kind::doubtful;
   if (which.what == operation::create && result.what == kind::done) upload_id_ = result.upload_id;
   if (removal_) {
     go_on_removing(removal_->next(which, result));

@@ -147,6 +147,38 @@ TEST(Judgement, OfALookNeedsNoBody) {
   EXPECT_EQ(look(503), verdict::slow_down);
 }
 
+TEST(Judgement, OfAProbeKnowsWhatIsThereAndWhatIsNotKnown) {
+  const auto probe = [](int status, const char* code) {
+    return of(operation::probe, error_reply(status, code));
+  };
+  EXPECT_EQ(of(operation::probe, {206, {}, "x"}), verdict::good);
+  EXPECT_EQ(probe(416, "InvalidRange"), verdict::good);
+  EXPECT_EQ(probe(403, "InvalidObjectState"), verdict::good);
+  EXPECT_EQ(probe(404, "NoSuchKey"), verdict::absent);
+  EXPECT_EQ(probe(404, ""), verdict::absent);
+  EXPECT_EQ(probe(403, "AccessDenied"), verdict::forbidden);
+  EXPECT_EQ(probe(403, ""), verdict::forbidden);
+  EXPECT_EQ(probe(403, "SignatureDoesNotMatch"), verdict::refused);
+  EXPECT_EQ(probe(403, "InvalidAccessKeyId"), verdict::refused);
+  EXPECT_EQ(probe(404, "NoSuchBucket"), verdict::refused);
+}
+
+TEST(Judgement, AsksWithoutAConditionWhereTheServerKnowsNone) {
+  EXPECT_EQ(of(operation::put, error_reply(501, "NotImplemented")), verdict::unconditional);
+  EXPECT_EQ(of(operation::complete, error_reply(501, "NotImplemented")), verdict::unconditional);
+  EXPECT_EQ(of(operation::part, error_reply(501, "NotImplemented")), verdict::refused);
+}
+
+TEST(Judgement, NamesTheHostOfARedirectionButNothingElseOfIt) {
+  reply answer = error_reply(307, "TemporaryRedirect");
+  answer.headers = {{"location", "http://evil.example:81/x?y"}};
+  EXPECT_EQ(judge(operation::part, answer).text,
+            "the bucket is at another address, evil.example:81, and redirections are not followed: "
+            "give its `endpoint` (TemporaryRedirect, HTTP 307)");
+  answer.headers = {{"location", "http://a\x1b[31m/"}};
+  EXPECT_EQ(judge(operation::part, answer).text.find('\x1b'), std::string::npos);
+}
+
 TEST(Judgement, ObeysRetryAfterUpToAMinute) {
   const auto after = [](const char* value) {
     return judge(operation::part, {503, {{"retry-after", value}}, ""}).retry_after;
