@@ -209,10 +209,10 @@ outcome client::ended(const job& j, const attempt& one, const judgement& why) co
 bool client::mend(errand& by, const attempt& one, const judgement& why, attempts& tried) {
   switch (why.what) {
     case verdict::skewed: return tried.mendable(why.what) && correct_clock(one);
-    case verdict::expired: return tried.mendable(why.what) && credentials_.renew(one.who, by);
+    case verdict::expired: return tried.mendable(why.what) && credentials_.replace(one.who, by);
     case verdict::forbidden:
       // The answer to a HEAD does not say why.
-      return tried.mendable(why.what) && (correct_clock(one) || credentials_.renew(one.who, by));
+      return tried.mendable(why.what) && (correct_clock(one) || credentials_.replace(one.who, by));
     case verdict::elsewhere: return tried.mendable(why.what) && go_where_it_is(one, why);
     case verdict::wants_md5: {
       const std::lock_guard lock(mutex_);

@@ -2,7 +2,6 @@
 #ifndef NBDSTREAM_SINKS_S3_CREDENTIALS_HPP
 #define NBDSTREAM_SINKS_S3_CREDENTIALS_HPP
 
-#include <chrono>
 #include <condition_variable>
 #include <ctime>
 #include <mutex>
@@ -10,16 +9,11 @@
 #include <string>
 
 #include "errand.hpp"
+#include "lease.hpp"
 #include "profile.hpp"
 #include "sign.hpp"
 
 namespace nbdstream::s3 {
-
-/// Credentials, and until when they are good.
-struct lease {
-  credentials who;
-  std::optional<std::time_t> expires;
-};
 
 /// Where credentials come from, in the order of AWS's own tools: the environment, the files of a
 /// profile, a command that it names, the service of a container, and that of a virtual machine.
@@ -33,11 +27,11 @@ class credential_source {
   credentials current(errand& by);
 
   /// A server does not take these any more: whether there are others now.
-  bool renew(const credentials& refused, errand& by);
+  bool replace(const credentials& refused, errand& by);
 
  private:
   lease find(errand& by) const;
-  credentials renewed(std::unique_lock<std::mutex>& lock, errand& by);
+  void renew(std::unique_lock<std::mutex>& lock, errand& by, bool good);
 
   const profile_files files_;
   const bool prefer_profile_;
@@ -46,6 +40,7 @@ class credential_source {
   std::optional<lease> known_;
   std::string version_;  ///< of the files, when they were read
   bool renewing_ = false;
+  std::time_t not_before_ = 0;  ///< it is tried again, as it has failed
 };
 
 }  // namespace nbdstream::s3

@@ -9,6 +9,8 @@
 #include <iterator>
 #include <nbdstream/sink.hpp>
 
+#include "lease.hpp"
+
 namespace nbdstream::s3 {
 namespace {
 
@@ -89,8 +91,12 @@ profile_files profile_files::of(std::string name) {
 }
 
 section profile_files::read() const {
-  section out = parse_profile(read_file(credentials), name);
-  out.merge(parse_profile(read_file(config), name));
+  std::string text = read_file(credentials);
+  section out = parse_profile(text, name);
+  wipe(text);
+  text = read_file(config);
+  out.merge(parse_profile(text, name));
+  wipe(text);
   return out;
 }
 
