@@ -18,11 +18,14 @@ bool makes_object(operation what) noexcept {
   return what == operation::put || what == operation::complete;
 }
 
-/// How long a request is repeated.
+bool gives_up(operation what) noexcept {
+  return what == operation::abort || what == operation::remove;
+}
+
+/// How long a request is repeated. What is left behind costs money, so that is not the user's
+/// choice.
 duration patience(operation what, const settings& s) noexcept {
-  if (what == operation::abort || what == operation::remove)
-    return std::min<duration>(s.retry_timeout, minutes(1));
-  return s.retry_timeout;
+  return gives_up(what) ? minutes(1) : s.retry_timeout;
 }
 
 std::string name_of(const job& j) {
@@ -97,11 +100,14 @@ std::string client::described(const job& j, const std::string& text) const {
 outcome client::run(errand& by, const job& j) {
   attempt one;
   one.body = body_of(j);
-  attempts tried(patience(j.what, settings_), clock::now());
+  const auto began = clock::now();
+  attempts tried(patience(j.what, settings_), began);
   const bool repeatable = !makes_object(j.what) && j.what != operation::probe;
+  bool answer_lost = false;
   judgement why;
   for (;;) {
     why = try_once(by, j, one);
+    answer_lost = answer_lost || (one.what.what != exchange::kind::answered && one.what.sent);
     if (by.stopped()) break;
     if (mend(by, one, why, tried)) continue;
     const bool may_succeed = why.what == verdict::again || why.what == verdict::slow_down ||
@@ -121,21 +127,30 @@ outcome client::run(errand& by, const job& j) {
   }
   const bool stopped = by.stopped();
   const unsigned failures = tried.failures();
-  if (failures > 0) trouble_.ended();
-  if (why.what == verdict::good && j.what != operation::look) trouble_.well(clock::now());
-  if (stopped && why.what != verdict::good) {
+  const bool good = why.what == verdict::good;
+  if (failures > 0 && (good || stopped)) trouble_.ended();
+  if (failures > 0 && !good && !stopped) trouble_.given_up();
+  if (good && j.what != operation::look) trouble_.well(clock::now());
+  if (stopped && !good) {
     outcome out;
     const bool arrived = makes_object(j.what) && one.what.sent;
     out.what = arrived ? kind::doubtful : kind::cancelled;
     return out;
   }
-  if (repeatable && failures > 1 && why.what != verdict::good)
-    why.text += "; given up after " + std::to_string(failures) + " attempts";
-  return ended(j, one, why);
+  if (repeatable && failures > 1 && !good) {
+    const auto time = std::chrono::duration_cast<std::chrono::seconds>(clock::now() - began);
+    why.text += "; given up after " + std::to_string(failures) + " attempts in " +
+                std::to_string(time.count()) + " s";
+    if (!gives_up(j.what) && why.what != verdict::corrupt) why.text += " (retry-timeout)";
+  }
+  outcome out = ended(j, one, why);
+  out.answer_lost = answer_lost;
+  return out;
 }
 
 judgement client::try_once(errand& by, const job& j, attempt& one) {
   one.how = how();
+  one.what = {};
   try {
     one.who = credentials_.current(by);
   } catch (const sink_error& error) {

@@ -69,7 +69,10 @@ std::optional<job> completion::after_question(const outcome& seen, time_point no
   if (is_ours(seen)) return accept(seen);
   const bool known = seen.what == kind::done || seen.what == kind::absent;
   switch (last_.what) {
-    case kind::exists: return fail(EEXIST, name_ + " exists: somebody has made it in the meantime");
+    case kind::exists:
+      return fail(EEXIST, name_ +
+                              " exists, as somebody has made it in the meantime: give another "
+                              "key, or replace it with `overwrite=true`");
     case kind::conflict:
     case kind::failed: return fail(last_.why.error, last_.why.text);
     case kind::absent:
@@ -79,9 +82,11 @@ std::optional<job> completion::after_question(const outcome& seen, time_point no
     default: break;
   }
   if (tries_ < 2 || now - since_ < patience_) return send(now);
-  if (known) return fail(last_.why.error, last_.why.text);
+  const std::string text =
+      last_.why.text + "; given up after " + std::to_string(tries_) + " attempts (retry-timeout)";
+  if (known) return fail(last_.why.error, text);
   return fail(last_.why.error,
-              last_.why.text + "; whether the object is there is not known: " + seen.why.text);
+              text + "; whether the object is there is not known: " + seen.why.text);
 }
 
 std::optional<job> completion::after_confirmation(const outcome& seen) {

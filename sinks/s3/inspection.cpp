@@ -38,6 +38,11 @@ std::string quoted(const std::string& text) {
   return out + "'";
 }
 
+std::string endpoint_of(const client& by) {
+  const endpoint at = by.how().at;
+  return " --endpoint-url " + at.scheme + "://" + at.authority + at.path;
+}
+
 }  // namespace
 
 std::optional<std::string> inspect(client& by) {
@@ -65,22 +70,22 @@ std::optional<std::string> inspect(client& by) {
   }
 }
 
+std::string command_that_lists_uploads(const client& by, const std::string& key) {
+  return "`aws s3api list-multipart-uploads --bucket " + quoted(by.configuration().name.bucket) +
+         " --prefix " + quoted(key) + endpoint_of(by) + "`";
+}
+
 std::string describe_leftover(const client& by, const std::string& key,
                               const std::string& upload_id, const std::string& why, bool over) {
   const settings& s = by.configuration();
-  const manner how = by.how();
   std::string out = s.object_url(key) + ": the abort of the upload " +
                     (over ? "has failed" : "is not confirmed yet");
   if (!why.empty()) out += " (" + why + ")";
-  const std::string options = " --bucket " + quoted(s.name.bucket) + " --key " + quoted(key);
-  const std::string endpoint =
-      " --endpoint-url " + how.at.scheme + "://" + how.at.authority + how.at.path;
   if (upload_id.empty())
-    return out + "; look for what is left with `aws s3api list-multipart-uploads --bucket " +
-           quoted(s.name.bucket) + " --prefix " + quoted(key) + endpoint + "`";
-  return out + (over ? "; remove it" : "; if it is not aborted, remove it") +
-         " with `aws s3api abort-multipart-upload" + options + " --upload-id " + quoted(upload_id) +
-         endpoint + "`";
+    return out + "; see what is left with " + command_that_lists_uploads(by, key);
+  return out + (over ? "; remove it" : "; if it stays there, remove it") +
+         " with `aws s3api abort-multipart-upload --bucket " + quoted(s.name.bucket) + " --key " +
+         quoted(key) + " --upload-id " + quoted(upload_id) + endpoint_of(by) + "`";
 }
 
 }  // namespace nbdstream::s3

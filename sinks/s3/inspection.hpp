@@ -18,5 +18,8 @@ std::optional<std::string> inspect(client& by);
 std::string describe_leftover(const client& by, const std::string& key,
                               const std::string& upload_id, const std::string& why, bool over);
 
+/// The command that shows the multipart uploads of a key, to be put into a sentence.
+std::string command_that_lists_uploads(const client& by, const std::string& key);
+
 }  // namespace nbdstream::s3
 #endif

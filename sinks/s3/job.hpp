@@ -91,6 +91,7 @@ struct outcome {
   std::string nonce;         ///< of look
   std::uint64_t length = 0;  ///< of look
   duration retry_after{};    ///< what the server has asked for
+  bool answer_lost = false;  ///< of some attempt: it may have been done more often than is known
 };
 
 }  // namespace nbdstream::s3

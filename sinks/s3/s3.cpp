@@ -108,6 +108,7 @@ class s3_sink {
     if (now == state::failed) fail();
     if (now != state::committed) return -EAGAIN;
     tell_result();
+    warn_of_another();
     last_key_ = upload_->target().key;
     forget();
     return 0;
@@ -126,6 +127,7 @@ class s3_sink {
     const bool over = now == state::aborted || time - *aborting_since_ >= abort_is_given_up;
     if (over || time - *aborting_since_ >= abort_is_slow) warn_of_leftover();
     if (!over) return -EAGAIN;
+    warn_of_another();
     forget();
     return 0;
   }
@@ -216,6 +218,18 @@ class s3_sink {
     warned_ = true;
     host_.log(NBDSTREAM_LOG_WARNING,
               describe_leftover(client_, upload_->target().key, id, why, now == state::aborted));
+  } catch (...) {  // no memory for a line
+  }
+
+  void warn_of_another() noexcept try {
+    const auto lost = crew_.with(upload_, [](const upload& u) { return u.lost_another(); });
+    if (!lost) return;
+    host_.log(
+        NBDSTREAM_LOG_WARNING,
+        name_ +
+            ": the server's answer to the beginning of an upload was lost, so it may keep one "
+            "without parts; see with " +
+            command_that_lists_uploads(client_, upload_->target().key));
   } catch (...) {  // no memory for a line
   }
 

@@ -26,8 +26,6 @@ struct running {
   const http_request& request;
   reply answer;
   std::size_t sent = 0;
-
-  [[nodiscard]] bool all_sent() const noexcept { return sent == request.body.size; }
 };
 
 std::size_t give_body(char* to, std::size_t size, std::size_t count, void* data) noexcept {
@@ -122,6 +120,13 @@ struct transport::handles {
                      std::string("libcurl does not take an option: ") + curl_easy_strerror(code));
   }
 
+  /// Whether the whole request may have arrived.
+  [[nodiscard]] bool all_sent(const running& r) const noexcept {
+    curl_off_t connected = 0;  // microseconds from the beginning until a request could be sent
+    curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+    return connected > 0 && r.sent == r.request.body.size;
+  }
+
   void describe(running& r, const header_list& headers, const std::string& ca_file);
   CURLcode run(const running& r, const stop_question& stopped, bool& was_stopped);
 };
@@ -180,7 +185,7 @@ CURLcode transport::handles::run(const running& r, const stop_question& stopped,
   int count = 0;
   do {
     if (curl_multi_perform(multi, &count) != CURLM_OK) result = CURLE_FAILED_INIT;
-    was_stopped = count > 0 && stopped(r.all_sent());
+    was_stopped = count > 0 && stopped(all_sent(r));
     if (count > 0 && !was_stopped) (void)curl_multi_poll(multi, nullptr, 0, longest_nap, nullptr);
   } while (count > 0 && !was_stopped && result == CURLE_OK);
   int left = 0;
@@ -221,7 +226,7 @@ exchange transport::perform(const http_request& request, const stop_question& st
   bool was_stopped = false;
   const CURLcode code = handles_->run(r, stopped, was_stopped);
   exchange out;
-  out.sent = r.all_sent();
+  out.sent = handles_->all_sent(r);
   if (was_stopped) {
     out.what = exchange::kind::stopped;
     out.why = "it was stopped";

@@ -34,7 +34,7 @@ struct exchange {
   kind what = kind::unanswered;
   reply answer;
   std::string why;    ///< where it is not answered
-  bool sent = false;  ///< all of the body has left us, so the server may do what it was asked for
+  bool sent = false;  ///< all of it has left us, so the server may do what it was asked for
 };
 
 /// HTTP/1.1, one request at a time, over connections that stay open for the next. Never follows a

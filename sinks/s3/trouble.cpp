@@ -25,6 +25,12 @@ void trouble::ended() {
   --failing_;
 }
 
+void trouble::given_up() {
+  const std::lock_guard lock(mutex_);
+  --failing_;
+  warned_ = false;
+}
+
 void trouble::well(time_point now) {
   const std::lock_guard lock(mutex_);
   if (!warned_ || failing_ > 0) return;

@@ -25,6 +25,8 @@ class trouble {
   void failed(const std::string& text, bool first, time_point now);
   /// A request that has failed will not be repeated, whatever has come of it.
   void ended();
+  /// Likewise, since it failed for too long: now somebody else has to say so.
+  void given_up();
   /// A request has succeeded.
   void well(time_point now);
 

@@ -85,7 +85,10 @@ void upload::done(const job& which, const outcome& result, time_point now) {
   --running_;
   const bool final = which.what == operation::put || which.what == operation::complete;
   if (final) remains_.object_in_doubt = result.what == kind::doubtful;
-  if (which.what == operation::create && result.what == kind::done) upload_id_ = result.upload_id;
+  if (which.what == operation::create) {
+    if (result.what == kind::done) upload_id_ = result.upload_id;
+    lost_another_ = result.answer_lost;
+  }
   if (removal_) {
     go_on_removing(removal_->next(which, result));
   } else if (state_ == state::aborting) {

@@ -53,6 +53,10 @@ class upload {
   [[nodiscard]] const std::string& upload_id() const noexcept { return upload_id_; }
   [[nodiscard]] const object& target() const noexcept { return *target_; }
 
+  /// Whether there may be another multipart upload, without parts: the answer that has its
+  /// identifier was lost.
+  [[nodiscard]] bool lost_another() const noexcept { return lost_another_; }
+
   /// Of what is committed.
   [[nodiscard]] const completion& committed() const noexcept { return *completion_; }
   /// Why an abort may have left something there; empty: it has not.
@@ -91,6 +95,7 @@ class upload {
   std::optional<removal> removal_;
   remains remains_;
   std::string leftover_;
+  bool lost_another_ = false;
 };
 
 }  // namespace nbdstream::s3

@@ -88,7 +88,38 @@ TEST_F(Client, RepeatsAtLeastOnceHoweverShortItsPatience) {
   const outcome result = run(operation::part);
   EXPECT_EQ(result.what, kind::failed);
   EXPECT_EQ(net.asked.size(), 2U);
-  EXPECT_TRUE(result.why.text.ends_with("given up after 2 attempts")) << result.why.text;
+  EXPECT_TRUE(result.why.text.ends_with("given up after 2 attempts in 0 s (retry-timeout)"))
+      << result.why.text;
+}
+
+TEST_F(Client, RepeatsAnAbortForAMinuteWhateverItsPatience) {
+  how.retry_timeout = seconds(0);
+  for (int i = 0; i < 5; ++i) net.answer(503);
+  net.answer(204);
+  EXPECT_EQ(run(operation::abort).what, kind::done);
+}
+
+TEST_F(Client, IsNotWellAgainAfterItHasGivenUp) {
+  how.retry_timeout = seconds(0);
+  net.give_no_answer();
+  EXPECT_EQ(run(operation::part).what, kind::failed);
+  net.forget();
+  net.answer(204);
+  EXPECT_EQ(run(operation::abort).what, kind::done);
+  EXPECT_EQ(log.size(), 1U);
+}
+
+TEST_F(Client, KnowsThatAnUploadMayHaveBegunTwice) {
+  net.give_no_answer();
+  net.answer(200, "<UploadId>id</UploadId>");
+  EXPECT_FALSE(run(operation::create).answer_lost);
+  net.forget();
+  net.give_no_answer();
+  net.answers.front().sent = true;
+  net.answer(200, "<UploadId>id</UploadId>");
+  const outcome result = run(operation::create);
+  EXPECT_EQ(result.upload_id, "id");
+  EXPECT_TRUE(result.answer_lost);
 }
 
 TEST_F(Client, WaitsAsLongAsTheServerWantsAndSendsLess) {
