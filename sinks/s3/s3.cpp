@@ -78,10 +78,9 @@ class s3_sink {
     if (size_known_) size = stream.size;
     sizes_ = schedule(s.part_size, size);
     capacity_ = sizes_.capacity();
-    // The size is a bound, which a stream that is compressed, say, does not reach.
     if (size && *size > capacity_)
-      host_.log(NBDSTREAM_LOG_WARNING, name_ + ": a stream of " + std::to_string(*size / MiB) +
-                                           " MiB would fail: " + too_long());
+      throw sink_error(EFBIG, name_ + ": the stream has " + std::to_string(*size / MiB) +
+                                  " MiB, and " + too_long());
     length_ = 0;
     crew_.begin();
     begin_part(1);
