@@ -1,4 +1,4 @@
-# cpack makes the Debian packages nbdstream and nbdstream-dev, for the release that it runs on. Their
+# cpack makes the Debian packages nbdstream, nbdstream-sink-s3 and nbdstream-dev, for the release that it runs on. Their
 # version names that, so that the package of the next release is the newer one.
 # What only these have, a changelog say, is in components of their own: cmake --install leaves it.
 cmake_host_system_information(RESULT system QUERY DISTRIB_INFO)
@@ -17,7 +17,7 @@ add_custom_command(OUTPUT ${changelog}.Debian.gz
   COMMAND ${GZIP} -9nc ${changelog} > ${changelog}.Debian.gz
   DEPENDS ${changelog} VERBATIM)
 add_custom_target(debian_changelog ALL DEPENDS ${changelog}.Debian.gz)
-foreach(package nbdstream nbdstream-dev)
+foreach(package nbdstream nbdstream-sink-s3 nbdstream-dev)
   install(FILES debian/copyright ${changelog}.Debian.gz
     DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package} COMPONENT ${package}_documents
     EXCLUDE_FROM_ALL)
@@ -48,9 +48,12 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
 set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
 set(CPACK_COMPONENTS_ALL
-  runtime nbdstream_documents development nbdstream-dev_documents)
+  runtime nbdstream_documents sink_s3 nbdstream-sink-s3_documents
+  development nbdstream-dev_documents)
 set(CPACK_COMPONENT_RUNTIME_GROUP nbdstream)
 set(CPACK_COMPONENT_NBDSTREAM_DOCUMENTS_GROUP nbdstream)
+set(CPACK_COMPONENT_SINK_S3_GROUP nbdstream-sink-s3)
+set(CPACK_COMPONENT_NBDSTREAM-SINK-S3_DOCUMENTS_GROUP nbdstream-sink-s3)
 set(CPACK_COMPONENT_DEVELOPMENT_GROUP nbdstream-dev)
 set(CPACK_COMPONENT_NBDSTREAM-DEV_DOCUMENTS_GROUP nbdstream-dev)
 
@@ -59,7 +62,7 @@ set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_SHLIBDEPS ON)
 # They make the user of the service.
 set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers")
-set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_SUGGESTS "libnbd-bin, qemu-utils")
+set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_SUGGESTS "libnbd-bin, nbdstream-sink-s3, qemu-utils")
 set(CPACK_DEBIAN_NBDSTREAM_PACKAGE_CONTROL_EXTRA
   ${CMAKE_CURRENT_SOURCE_DIR}/debian/postinst ${CMAKE_CURRENT_SOURCE_DIR}/debian/prerm
   ${CMAKE_CURRENT_SOURCE_DIR}/debian/postrm)
@@ -70,6 +73,17 @@ that can write to an NBD disk (qemu-img, nbdcopy, QEMU) becomes the left end
 of a pipe: what it writes, in any order, goes into a named pipe, a socket,
 standard output, a file, a command or a sink of your own, as one sequential
 stream. A stream that broke off is never passed off as complete.")
+
+set(CPACK_DEBIAN_NBDSTREAM-SINK-S3_PACKAGE_NAME nbdstream-sink-s3)
+set(CPACK_DEBIAN_NBDSTREAM-SINK-S3_PACKAGE_SECTION admin)
+set(CPACK_DEBIAN_NBDSTREAM-SINK-S3_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_NBDSTREAM-SINK-S3_PACKAGE_DEPENDS
+  "nbdstream (= ${debian_version}), ca-certificates")
+set(CPACK_DEBIAN_NBDSTREAM-SINK-S3_DESCRIPTION
+"sink of nbdstream that sends a stream to an S3 server
+With this module a stream of nbdstream becomes an object on a server that
+speaks S3: AWS, the gateway of Ceph, and others. The object appears when the
+stream is complete, and only then; a stream that broke off leaves nothing.")
 
 set(CPACK_DEBIAN_NBDSTREAM-DEV_PACKAGE_NAME nbdstream-dev)
 set(CPACK_DEBIAN_NBDSTREAM-DEV_PACKAGE_SECTION libdevel)

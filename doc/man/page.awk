@@ -170,8 +170,8 @@ BEGIN {
 }
 
 /@version@/ { sub(/@version@/, version[1]) }
-/@description [a-z]+@/ {
-  match($0, /@description [a-z]+@/)
+/@description [a-z0-9]+@/ {
+  match($0, /@description [a-z0-9]+@/)
   name = substr($0, RSTART + 13, RLENGTH - 14)
   $0 = substr($0, 1, RSTART - 1) description(name) substr($0, RSTART + RLENGTH)
 }
@@ -179,13 +179,13 @@ BEGIN {
 /^@values@$/ { print marked(values); next }
 /^@exit status@$/ { print_statuses(); next }
 /^@examples@$/ { print_examples(); next }
-/^@settings [a-z]+@$/ { print_settings(substr($2, 1, length($2) - 1)); next }
+/^@settings [a-z0-9]+@$/ { print_settings(substr($2, 1, length($2) - 1)); next }
 /@meaning [a-z-]+@/ {
   match($0, /@meaning [a-z-]+@/)
   name = substr($0, RSTART + 9, RLENGTH - 10)
   if (!(name in meanings)) fail("there is no option --" name)
   $0 = substr($0, 1, RSTART - 1) marked(squeezed(meanings[name])) substr($0, RSTART + RLENGTH)
 }
-/^\t*@[a-z ]+@/ { fail("unknown: " $0) }
+/^\t*@[a-z0-9 ]+@/ { fail("unknown: " $0) }
 { print }
 END { if (failed) exit 1 }
