@@ -109,8 +109,7 @@ class FifoReaderExchanged : public integration_test {
   }
   [[nodiscard]] result exchanged(process server, peer first) {
     process writer = start_client(
-        "h.pwrite(b'\\x01' * 4096, 0)\ntouch('half')\n"
-        "import time\nwhile not os.path.exists('go'): time.sleep(0.01)\n"
+        "h.pwrite(b'\\x01' * 4096, 0)\ntouch('half')\nwait_for('go')\n"
         "h.pwrite(b'\\x02' * 4096, 4096)\nh.shutdown()");
     wait_for("half");
     first.take(4096);

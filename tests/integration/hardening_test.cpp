@@ -166,10 +166,8 @@ TEST_F(hardening, answers_both_of_two_requests_with_the_same_cookie) {
 TEST_F(hardening, aborts_the_stream_of_a_client_that_sends_garbage_and_no_other) {
   serve({"--streams", "2"});
   process bystander = start_client(R"(
-import time
 touch('connected')
-while not os.path.exists('go'):
-    time.sleep(0.005)
+wait_for('go')
 h.pwrite(b'fine', 0)
 h.shutdown()
 )");

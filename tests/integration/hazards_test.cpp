@@ -9,14 +9,11 @@ namespace {
 
 /// Sends a write that is not answered before the sink has a reader.
 const std::string send_a_write = R"(
-import os, signal, time
+import signal
 def send_a_write():
     h.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(b'x' * 512)), 0)
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
-def wait_for(name):
-    while not os.path.exists(name):
-        time.sleep(0.005)
 )";
 
 class hazards_of_a_killed_client : public integration_test,

@@ -18,15 +18,8 @@ const std::string modules = NBDSTREAM_TEST_MODULES "/";
 
 /// For clients that must do something later.
 const std::string prelude = R"(
-import os, time
-def wait_for(name):
-    while not os.path.exists(name):
-        time.sleep(0.005)
 def begin_write(data):
     h.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(data)), 0)
-def stay():
-    while True:
-        h.poll(-1)
 )";
 
 class hazards_of_progress : public integration_test {};

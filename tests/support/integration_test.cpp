@@ -10,7 +10,7 @@ namespace {
 const std::string bin = NBDSTREAM_BIN;
 
 const char* const client_prelude = R"(
-import errno, os
+import errno, os, time
 def send(data, offset=0, step=65536):
     for i in range(0, len(data), step):
         h.pwrite(data[i:i+step], offset + i)
@@ -19,6 +19,9 @@ def file(name):
         return f.read()
 def touch(name):
     open(name, 'w').close()
+def wait_for(name):
+    while not os.path.exists(name):
+        time.sleep(0.005)
 def fails_with(number, call, *args):
     try:
         call(*args)

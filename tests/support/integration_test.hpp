@@ -76,6 +76,7 @@ class integration_test : public ::testing::Test {
   ///   stay()                          never end
   ///   write_and_stay(data)            send one write, make a file `sent`, never end
   ///   file(name), touch(name)         read a file, make an empty one
+  ///   wait_for(name)                  until there is a file of that name
   [[nodiscard]] process start_client(const std::string& script,
                                      const std::string& uri = unix_uri) const;
   result client(const std::string& script, const std::string& uri = unix_uri) const;
