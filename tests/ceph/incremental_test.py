@@ -1,48 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-import random
-
+from live_disk import LiveDisk
 from support import TESTS, CephTest, MiB
 
-import nbd
 import qmp
 
 BITMAP_GRANULARITY = 64 << 10
 
 
-class Incremental(CephTest):
+class Incremental(LiveDisk, CephTest):
     """QEMU backs up a disk that is in use, again and again, to one image: the bitmap `bN` has what
     has changed since the snapshot `sN` was taken, and is removed only when `sN+1` is there."""
-
-    def setUp(self):
-        super().setUp()
-        half = self.size // 2
-        self.write_file("disk.raw", random.Random(3).randbytes(half) + bytes(half))
-        self.write_file("reference.raw", bytes(self.size))
-        self.qemu = self.start(
-            "qemu-storage-daemon", "--chardev", "socket,id=qmp,path=qmp.sock,server=on,wait=off",
-            "--monitor", "chardev=qmp", "--blockdev", "file,node-name=disk,filename=disk.raw",
-            "--nbd-server", "addr.type=unix,addr.path=disk.sock",
-            "--export", "nbd,id=guest,node-name=disk,name=disk,writable=on",
-            "--pidfile", "qemu.pid")
-        self.addCleanup(self.end, self.qemu)
-        self.wait_for_file("qemu.pid")
-
-    def start_guest(self):
-        """It writes here and there until the end of the case."""
-        guest = self.start(
-            "fio", "--name=guest", "--ioengine=nbd", "--uri=nbd+unix:///disk?socket=disk.sock",
-            "--rw=randwrite", "--norandommap", "--bs=4k", "--size={}".format(self.size),
-            "--rate_iops=400", "--iodepth=4", "--time_based", "--runtime=600", "--refill_buffers")
-        self.addCleanup(self.end, guest)
-
-    def write(self, length: int) -> None:
-        """By a guest that is quiet then."""
-        guest = nbd.NBD()
-        guest.connect_uri("nbd+unix:///disk?socket=" + self.path("disk.sock"))
-        dice = random.Random(length)
-        for _ in range(length // 4096):
-            guest.pwrite(dice.randbytes(4096), dice.randrange(self.size // 4096) * 4096)
-        guest.shutdown()
 
     def save(self, n: int, *options: object, job: str = "", status: int = 0) -> str:
         """Makes snapshot sN of the image. Returns the log."""

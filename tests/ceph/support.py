@@ -48,11 +48,13 @@ def too_late(*_) -> None:
     raise TimeoutError("the deadline of the case has passed")
 
 
-class CephTest(unittest.TestCase):
-    """A directory of its own, in which all commands run, and an empty image `image` of `size`
-    bytes. What a case leaves running makes it fail; so does a temporary file of nbdstream."""
+class ClusterTest(unittest.TestCase):
+    """A directory of its own, in which all commands run, and a disk of `size` bytes. What a case
+    leaves running makes it fail, but for the children `kept`; so does a temporary file of
+    nbdstream."""
 
     size = 64 * MiB
+    kept: list[int] = []
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -74,11 +76,10 @@ class CephTest(unittest.TestCase):
             "TMPDIR": self.path("tmp"),
             "PATH": "{}:/usr/bin:{}".format(pathlib.Path(NBDSTREAM).parent, os.environ["PATH"])}
         self.addCleanup(self.check_what_is_left)
-        self.make_image("image")
 
     def check_what_is_left(self) -> None:
         names = []
-        for pid in still_running(2):
+        for pid in still_running(2, but=self.kept):
             names.append(pathlib.Path("/proc/{}/cmdline".format(pid)).read_bytes())
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -124,11 +125,6 @@ class CephTest(unittest.TestCase):
         """Its log."""
         return self.assert_ends(self.start(NBDSTREAM, *words), status)
 
-    def backup(self, command: str, *options: object, sink: str = IMPORT, status: int = 0) -> str:
-        """By `command`, of a disk of `size` bytes. Returns nbdstream's log."""
-        return self.nbdstream(*DIFF, "--size", self.size, "--sink", sink, "--run", command,
-                              *options, status=status)
-
     def wait_until(self, happened) -> None:
         end = time.monotonic() + PATIENCE
         while not happened():
@@ -156,6 +152,19 @@ class CephTest(unittest.TestCase):
         self.write_file("in.raw", disk)
         self.run_command("qemu-img", "convert", "-f", "raw", "in.raw", "-O", "qcow2", "in.qcow2")
         return bytes(disk)
+
+
+class CephTest(ClusterTest):
+    """An empty image `image` as large as the disk."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.make_image("image")
+
+    def backup(self, command: str, *options: object, sink: str = IMPORT, status: int = 0) -> str:
+        """By `command`, of a disk of `size` bytes. Returns nbdstream's log."""
+        return self.nbdstream(*DIFF, "--size", self.size, "--sink", sink, "--run", command,
+                              *options, status=status)
 
     # ---- images
 
