@@ -102,6 +102,13 @@ class s3_test : public integration_test {
 
   // ---- what a server holds
 
+  /// An object of somebody else.
+  void put_object(const std::string& key, const std::string& content) const {
+    std::filesystem::create_directories(path("s3/about/bucket"));
+    write_file(path("s3/about/bucket/" + key), R"({"ETag": "\"0123\""})");
+    write_file(object(key), content);
+  }
+
   /// The keys of its whole objects, percent-encoded.
   [[nodiscard]] std::set<std::string> objects() const { return names_in("s3/objects/bucket"); }
   [[nodiscard]] std::filesystem::path object(const std::string& key = "key") const {
@@ -125,6 +132,11 @@ class s3_test : public integration_test {
                    R"("status": )" + std::to_string(status) + ","});
   }
 
+  /// Waits until the server has logged this `times` times.
+  [[nodiscard]] bool will_log(const std::vector<std::string>& parts, std::size_t times = 1) const {
+    return eventually([&] { return logged(parts) >= times; });
+  }
+
   void expect_whole_object(const std::string& key = "key") const {
     EXPECT_TRUE(same_content(object(key), path("in.raw")));
     EXPECT_EQ(open_uploads(), 0U);
@@ -133,6 +145,16 @@ class s3_test : public integration_test {
     EXPECT_EQ(objects(), std::set<std::string>{});
     EXPECT_EQ(open_uploads(), 0U);
   }
+
+  /// The lines of a log of nbdstream that are an error or a warning.
+  [[nodiscard]] static std::size_t count_of(const std::string& level, const std::string& log) {
+    std::istringstream lines(log);
+    std::size_t count = 0;
+    for (std::string line; std::getline(lines, line);)
+      count += line.find("nbdstream: " + level + ": ") == 0;
+    return count;
+  }
+
   [[nodiscard]] std::set<std::string> names_in(const std::string& directory) const {
     std::set<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(path(directory)))
