@@ -4,9 +4,10 @@
 
     gateway.py COMMAND [ARGUMENT]...       as in: tests/ceph/cluster.py tests/ceph/gateway.py bash
 
-The command finds the gateway by the variables that the SDKs of AWS have for it, and an empty bucket
-`bucket`. Exit status: the command's. When it ends, or this does, the gateway has ended.
+The command finds the gateway by the variables that the SDKs of AWS have for it, as the remote
+`gateway:` of rclone, and an empty bucket `bucket`. Exit status: the command's. When it ends, or this does, the gateway has ended.
 """
+import errno
 import hashlib
 import http.client
 import os
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from urllib.parse import quote
 
 sys.dont_write_bytecode = True
 
@@ -47,7 +49,11 @@ class Gateway:
             "AWS_ENDPOINT_URL": self.endpoint, "AWS_ENDPOINT_URL_S3": self.endpoint,
             "AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_CA_BUNDLE": "",
-            "AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*"}
+            "AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*",
+            "RCLONE_CONFIG": "/dev/null", "RCLONE_CONFIG_GATEWAY_TYPE": "s3",
+            "RCLONE_CONFIG_GATEWAY_PROVIDER": "Ceph", "RCLONE_CONFIG_GATEWAY_ENV_AUTH": "true",
+            "RCLONE_CONFIG_GATEWAY_ENDPOINT": self.endpoint,
+            "RCLONE_CONFIG_GATEWAY_NO_CHECK_BUCKET": "true"}
 
     def start(self) -> None:
         """Returns when it answers."""
@@ -83,7 +89,8 @@ class Gateway:
             return False
 
     def request(self, method: str, path: str, query: str = "", sign: bool = True):
-        """Status and body of a request without a body. `query` is sorted and encoded."""
+        """Status and body of a request without a body. `query` is sorted and encoded, `path` not."""
+        path = quote(path, safe="/-_.~")
         date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         headers = {"host": "{}:{}".format(self.host, self.port), "x-amz-content-sha256": EMPTY,
                    "x-amz-date": date}
@@ -97,15 +104,22 @@ class Gateway:
         finally:
             connection.close()
 
+    def _make_user_and_bucket(self) -> None:
+        """Of an earlier gateway of the cluster they are there already."""
+        made = subprocess.run(
+            ["radosgw-admin", "user", "create", "--uid=user", "--display-name=user",
+             "--access-key=" + ACCESS, "--secret-key=" + SECRET], timeout=STEP, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if made.returncode not in (0, errno.EEXIST):
+            raise SystemExit("gateway.py: no user: " + made.stderr.strip())
+        status, body = self.request("PUT", "/" + BUCKET)
+        if status != 200:
+            raise SystemExit("gateway.py: no bucket: {!r}".format(body))
+
     def __enter__(self) -> "Gateway":
         try:
             self.start()
-            subprocess.run(["radosgw-admin", "user", "create", "--uid=user", "--display-name=user",
-                            "--access-key=" + ACCESS, "--secret-key=" + SECRET],
-                           check=True, timeout=STEP, stdout=subprocess.DEVNULL)
-            status, body = self.request("PUT", "/" + BUCKET)
-            if status != 200:
-                raise SystemExit("gateway.py: no bucket: {!r}".format(body))
+            self._make_user_and_bucket()
         except BaseException:
             self.__exit__()
             raise
