@@ -67,8 +67,8 @@ std::int64_t subject::try_open(manner how, std::optional<std::uint64_t> exactly)
   std::string name = stream_ % 2 == 0 ? "disk/\xc3\xa4 1" : "";
   nbdstream_stream info{};
   info.struct_size = sizeof info;
-  // Every other stream is one of known length, which is a limit: none reaches it. It is no more than
-  // S3 takes in 10,000 of its smallest parts: a sink may refuse what it could not take.
+  // Every other stream is one of known length, which is a limit: none reaches it. It is no more
+  // than S3 takes in 10,000 of its smallest parts: a sink may refuse what it could not take.
   info.flags = stream_ % 2 == 0 ? NBDSTREAM_STREAM_SIZE_KNOWN : 0;
   info.id = stream_;
   info.size = stream_ % 2 == 0 ? std::uint64_t{32} << 30 : 0;
