@@ -105,7 +105,11 @@ TEST(ZstdSink, TellsTheNextSinkHowLongItMayBecomeAtMost) {
   zstd_fixture f;
   f.run(f.abort());
   const auto length = 3 * frame_size + 12345;
-  f.run(f.open({1, length, {}}));
+  sink::stream_info exact;
+  exact.size = length;
+  exact.size_is_exact = true;
+  f.run(f.open(exact));
+  EXPECT_FALSE(f.tape.streams.back().info.size_is_exact);
   const auto most = *f.tape.streams.back().info.size;
   EXPECT_EQ(most, length + length / 200 + 65536);
   f.run(f.write(noise(length)));
