@@ -12,7 +12,7 @@ class kit_test : public integration_test {
  protected:
   /// Installs the program, its sinks and what others need to build theirs.
   void install() {
-    for (const char* component : {"runtime", "development"})
+    for (const char* component : {"runtime", "sink_s3", "development"})
       run({CMAKE_PROGRAM, "--install", NBDSTREAM_BUILD, "--prefix", prefix, "--component",
            component});
   }
