@@ -16,6 +16,10 @@ module_host& of(const nbdstream_host* host) {
 }  // namespace
 
 struct module_host::waking {
+  // For clang 14, which has no aggregates in parentheses.
+  waking(asio::any_io_executor e, std::function<void()> l)
+      : executor(std::move(e)), look(std::move(l)) {}
+
   asio::any_io_executor executor;
   std::function<void()> look;  ///< of the loop's thread; none once the sink is gone
   std::atomic<bool> due = false;
