@@ -27,12 +27,12 @@ class S3Storm : public s3_test {
   }
 };
 
-/// 200 streams, 8 at a time, and every second request is refused: each ends with a whole object and
+/// 200 streams, 8 at a time, and every third request is refused: each ends with a whole object and
 /// is said to be committed, or with none and is said to be aborted.
 TEST_F(S3Storm, LeavesAWholeObjectOrAnErrorOfEachStream) {
   start_faulty_server(R"([{"on": "AbortMultipartUpload", "do": "error", "status": 503,
                            "code": "SlowDown", "chance": 0.2},
-                          {"do": "error", "status": 503, "code": "SlowDown", "chance": 0.5},
+                          {"do": "error", "status": 503, "code": "SlowDown", "chance": 0.35},
                           {"on": ["UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload"], "do": "lost",
                            "chance": 0.05}])");
   make_raw(path("in.raw"), 6 * MiB);
@@ -64,8 +64,10 @@ TEST_F(S3Storm, LeavesAWholeObjectOrAnErrorOfEachStream) {
   EXPECT_EQ(committed.size() + aborted, exports * streams_of_each) << ended.err;
   EXPECT_EQ(objects(), committed);
   EXPECT_EQ(open_uploads(), 0U);
+  // Both have happened, or this shows nothing.
   EXPECT_GT(committed.size(), 0U);
-  EXPECT_EQ(ended.status, aborted ? 1 : 0);
+  EXPECT_GT(aborted, 0);
+  EXPECT_EQ(ended.status, 1);
 }
 
 }  // namespace
