@@ -49,10 +49,12 @@ awaitable<nbd_export::told> nbd_export::commit() {
     co_return answer;
   }
   const auto until = io::clock::now() + settings_.run_grace;
+  stream->expect_commit(true);
   while (settings_.told && stream->accepts_writers() && stream->writers() > 0 &&
          io::clock::now() < until) {
     co_await changed_.wait_with_second_look(until);
   }
+  stream->expect_commit(false);
   if (stream->accepts_writers()) answer.why = stream->told_to_commit();
   if (!answer.why.empty()) co_return answer;
   // It may have failed meanwhile, and even have ended.

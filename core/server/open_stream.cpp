@@ -51,11 +51,11 @@ void open_stream::leave(client& who, stream::disconnect how) {
   late_.forget(who);
   if (over()) return;
   if (settings_.complete_when.told && how == stream::disconnect::eof) {
-    log_.warning("{} disconnected without NBD_CMD_DISC; waiting to be told", who.name);
+    log_.warning("{} disconnected without NBD_CMD_DISC", who.name);
   }
   verdict_.left(how, who.name, io::clock::now());
   verdict_changed();
-  if (settings_.complete_when.told && writers_.empty() && !over())
+  if (waits_to_be_told())
     log_.info("every writer has disconnected: waiting to be told to commit or to abort");
 }
 

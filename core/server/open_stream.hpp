@@ -143,6 +143,8 @@ class open_stream {
   /// As it is now.
   [[nodiscard]] status::open_stream snapshot() const;
   [[nodiscard]] status::state status() const;
+  /// Whether nobody writes any more, and whoever runs the job has said nothing of how it ended.
+  [[nodiscard]] bool waits_to_be_told() const noexcept;
   /// State: ended().
   [[nodiscard]] status::outcome outcome() const;
 
@@ -164,6 +166,8 @@ class open_stream {
   /// The job that writes the stream has succeeded. Returns why that does not make it complete, and
   /// then nothing has happened; empty: it will be committed.
   [[nodiscard]] std::string told_to_commit();
+  /// Whether told_to_commit() is about to be called, when those that write have left.
+  void expect_commit(bool expected) noexcept { commit_is_expected_ = expected; }
   /// The job has failed. Without effect where the sink alone can still make the stream fail.
   void told_to_abort(std::string_view reason);
   /// Ends even a stream that is complete.
@@ -243,8 +247,9 @@ class open_stream {
   std::size_t bystanders_ = 0;  ///< connections that have not written
   bool bystanders_were_told_ = false;
   bool end_is_sent_ = false;  ///< the reader may take the stream for a complete one
-  bool opened_ = false;       ///< the sink was asked to, and has to be aborted or committed;
-  bool is_open_ = false;      ///< and it is
+  bool commit_is_expected_ = false;
+  bool opened_ = false;   ///< the sink was asked to, and has to be aborted or committed;
+  bool is_open_ = false;  ///< and it is
   bool waiters_aborted_ = false;
   bool spilling_was_told_ = false;
   io::clock::time_point cancelled_at_ = io::clock::time_point::max();

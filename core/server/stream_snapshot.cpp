@@ -19,6 +19,11 @@ status::counters open_stream::count() const noexcept {
           .spilled = held_.spilled_bytes()};
 }
 
+bool open_stream::waits_to_be_told() const noexcept {
+  return settings_.complete_when.told && !commit_is_expected_ && state() == state_of::open &&
+         writers_.empty();
+}
+
 status::state open_stream::status() const {
   using status::state;
   switch (verdict_.current()) {
@@ -31,7 +36,7 @@ status::state open_stream::status() const {
     case state_of::open: break;
   }
   if (!is_open_) return state::waiting_for_reader;
-  if (settings_.complete_when.told && writers_.empty()) return state::waiting_for_decision;
+  if (waits_to_be_told()) return state::waiting_for_decision;
   if (settings_.limits.mode == stream::order::spool) return state::spooling;
   return order_.waits_for_gap() ? state::waiting_for_gap : state::streaming;
 }

@@ -103,7 +103,9 @@ h.pwrite(b'def', 3)
   EXPECT_TRUE(commit.running());
   write_file(path("go"), "");
   EXPECT_TRUE(ended_with(0, commit.wait()));
-  EXPECT_TRUE(ended_with(0, server.wait()));
+  const result ended = server.wait();
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_FALSE(mentions(ended.err, "waiting to be told")) << ended.err;
   EXPECT_TRUE(ended_with(0, writer.wait()));
   EXPECT_TRUE(holds(path("out.raw"), "abcdef"));
 }
