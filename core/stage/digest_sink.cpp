@@ -68,11 +68,10 @@ struct digest_sink::hashing {
 
 digest_sink::digest_sink(const asio::any_io_executor& executor, std::unique_ptr<sink> to,
                          config::digest_algorithm algorithm, log::logger& log, bool copy_only)
-    : executor_(executor),
-      to_(std::move(to)),
+    : forwarding_sink(executor, std::move(to)),
+      executor_(executor),
       algorithm_(algorithm),
       copy_only_(copy_only),
-      changed_(executor),
       ready_(executor),
       feeder_(executor),
       scope_(executor, [this, &log](std::exception_ptr failed) {
@@ -83,12 +82,6 @@ digest_sink::digest_sink(const asio::any_io_executor& executor, std::unique_ptr<
       }) {}
 
 digest_sink::~digest_sink() = default;
-
-auto digest_sink::busy() const noexcept -> activity {
-  const auto inner = to_->busy();
-  if (aborting_) return activity::aborting;
-  return working_ && inner == activity::none ? activity::working : inner;
-}
 
 auto digest_sink::failed_in_tap(error_code error) const -> failure {
   if (!error) return {};

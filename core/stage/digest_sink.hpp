@@ -8,6 +8,7 @@
 #include "log/log.hpp"
 #include "sink/sink.hpp"
 #include "stage/fingerprint.hpp"
+#include "stage/forwarding_sink.hpp"
 #include "stage/under_way.hpp"
 
 #include <atomic>
@@ -23,10 +24,8 @@ namespace nbdstream::stage {
 /// comes by reference (spliced, from the spill file, zeroes) goes there by reference, too, so the
 /// digest costs one copy, on its own thread. What the thread is behind is at most what that pipe
 /// holds.
-class digest_sink final : public sink::sink {
+class digest_sink final : public forwarding_sink {
  public:
-  using failure = nbdstream::sink::failure;
-
   /// `log` is borrowed. `copy_only`: no page of a file is handed on by reference.
   digest_sink(const asio::any_io_executor& executor, std::unique_ptr<sink> to,
               config::digest_algorithm algorithm, log::logger& log, bool copy_only = false);
@@ -54,17 +53,9 @@ class digest_sink final : public sink::sink {
   [[nodiscard]] awaitable<void> abort() override;
   void cancel() override;
   [[nodiscard]] std::uint64_t compressed() const noexcept override { return to_->compressed(); }
-  [[nodiscard]] std::string_view name() const noexcept override { return to_->name(); }
-  [[nodiscard]] std::span<const nbdstream::sink::fact> facts() const noexcept override {
-    return to_->facts();
-  }
   [[nodiscard]] std::optional<std::uint64_t> acknowledged() const noexcept override {
     return to_->acknowledged();
   }
-  [[nodiscard]] const failure* trouble() const noexcept override { return to_->trouble(); }
-  void announce_trouble(io::condition& to) override { to_->announce_trouble(to); }
-  [[nodiscard]] activity busy() const noexcept override;
-  [[nodiscard]] bool flushes() const noexcept override { return to_->flushes(); }
 
  private:
   struct hashing;
@@ -84,15 +75,11 @@ class digest_sink final : public sink::sink {
   [[nodiscard]] awaitable<failure> copy_on(std::uint64_t count, bool hash);
 
   asio::any_io_executor executor_;
-  std::unique_ptr<sink> to_;
   config::digest_algorithm algorithm_;
   bool copy_only_;
-  io::condition changed_;
   io::readiness ready_;
   io::worker feeder_;  ///< reads files into the thread's pipe
   std::atomic<bool> cancelled_ = false;
-  bool working_ = false;   ///< an operation of ours is under way,
-  bool aborting_ = false;  ///< and it is an abort
 
   // Of the stream that is open.
   std::shared_ptr<hashing> hashing_;    ///< the thread may keep it longer

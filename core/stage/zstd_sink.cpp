@@ -41,10 +41,9 @@ unsigned zstd_sink::usual_threads() noexcept {
 
 zstd_sink::zstd_sink(const asio::any_io_executor& executor, std::unique_ptr<sink> to, settings s,
                      log::logger& log)
-    : executor_(executor),
-      to_(std::move(to)),
+    : forwarding_sink(executor, std::move(to)),
+      executor_(executor),
       settings_(s),
-      changed_(executor),
       file_reader_(executor),
       scope_(executor, [this, &log](std::exception_ptr failed) {
         auto why = log::reason(failed);
@@ -53,12 +52,6 @@ zstd_sink::zstd_sink(const asio::any_io_executor& executor, std::unique_ptr<sink
       }) {}
 
 zstd_sink::~zstd_sink() = default;
-
-auto zstd_sink::busy() const noexcept -> activity {
-  const auto inner = to_->busy();
-  if (aborting_) return activity::aborting;
-  return working_ && inner == activity::none ? activity::working : inner;
-}
 
 void zstd_sink::fail(failure why) {
   if (!failure_) failure_ = std::move(why);
@@ -125,9 +118,8 @@ auto zstd_sink::take_lane() -> awaitable<lane*> {
 /// `count` frames more than there are.
 auto zstd_sink::claim_frames(std::uint64_t count) -> failure {
   if (count > seekable::most_frames - frames_) {
-    return {from_errno(EFBIG),
-            fmt::format("a seekable zstd stream has at most {} TiB",
-                        (std::uint64_t{seekable::most_frames} * frame_content) >> 40)};
+    return {from_errno(EFBIG), fmt::format("a seekable zstd stream has at most {} TiB",
+                                           seekable::longest_stream >> 40)};
   }
   frames_ += static_cast<std::uint32_t>(count);
   return {};

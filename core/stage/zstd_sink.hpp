@@ -3,11 +3,10 @@
 #define NBDSTREAM_STAGE_ZSTD_SINK_HPP
 
 #include "io/async_scope.hpp"
-#include "io/condition.hpp"
 #include "io/worker.hpp"
 #include "log/log.hpp"
 #include "seekable/table_builder.hpp"
-#include "sink/sink.hpp"
+#include "stage/forwarding_sink.hpp"
 #include "stage/under_way.hpp"
 
 #include <deque>
@@ -25,10 +24,8 @@ class frame_compressor;
 /// hands the frames to the next sink in their order, as soon as they are there. Zeroes of whole
 /// frames are counted, and written as copies of one frame. The seek table is written by commit()
 /// alone, so that what was aborted has none.
-class zstd_sink final : public sink::sink {
+class zstd_sink final : public forwarding_sink {
  public:
-  using failure = nbdstream::sink::failure;
-
   struct settings {
     int level = 3;
     unsigned threads = usual_threads();
@@ -61,15 +58,7 @@ class zstd_sink final : public sink::sink {
   [[nodiscard]] awaitable<void> abort() override;
   void cancel() override;
   [[nodiscard]] std::uint64_t compressed() const noexcept override { return written_; }
-  [[nodiscard]] std::string_view name() const noexcept override { return to_->name(); }
-  [[nodiscard]] std::span<const nbdstream::sink::fact> facts() const noexcept override {
-    return to_->facts();
-  }
   // acknowledged() stays unknown: the sink counts bytes of the compressed stream.
-  [[nodiscard]] const failure* trouble() const noexcept override { return to_->trouble(); }
-  void announce_trouble(io::condition& to) override { to_->announce_trouble(to); }
-  [[nodiscard]] activity busy() const noexcept override;
-  [[nodiscard]] bool flushes() const noexcept override { return to_->flushes(); }
 
  private:
   /// Room for a frame of content, or for such a frame compressed. A thread may keep it longer.
@@ -111,13 +100,9 @@ class zstd_sink final : public sink::sink {
   void fail(failure why);
 
   asio::any_io_executor executor_;
-  std::unique_ptr<sink> to_;
   settings settings_;
-  io::condition changed_;
   io::worker file_reader_;
   bool cancelled_ = false;
-  bool working_ = false;   ///< an operation of ours is under way,
-  bool aborting_ = false;  ///< and it is an abort
 
   // Of the stream that is open.
   std::vector<lane> lanes_;
