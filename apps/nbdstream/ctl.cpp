@@ -4,9 +4,9 @@
 #include "config/config.hpp"
 #include "config/parse.hpp"
 #include "config/text.hpp"
+#include "control/request.hpp"
 #include "control_client.hpp"
 #include "log/utf8.hpp"
-#include "log/visible.hpp"
 #include "status_table.hpp"
 
 #include <fmt/format.h>
@@ -50,9 +50,6 @@ refused, or nbdstream does not answer; 2 bad usage.
 
 /// How long an answer may take that nothing has to be waited for, unless --timeout says otherwise.
 constexpr std::chrono::seconds short_time{30};
-
-/// Of a reason: what the server takes.
-constexpr std::size_t longest_reason = 1000;  // bytes
 
 struct ctl_command {
   std::string control;
@@ -184,10 +181,9 @@ std::string target_of(const ctl_command& c, std::string_view verb) {
 
 /// As UTF-8 without control characters, and not too long for the server.
 std::string sendable_reason(std::string_view text) {
-  std::string out;
-  log::append_visible(out, log::to_utf8(text));
-  if (out.size() <= longest_reason) return out;
-  auto end = longest_reason;
+  auto out = config::printable(log::to_utf8(text));
+  if (out.size() <= control::longest_reason) return out;
+  auto end = control::longest_reason;
   while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xc0) == 0x80) --end;
   out.resize(end);
   return out;
@@ -210,21 +206,18 @@ bool show_outcome(const std::string& body, log::logger& log) {
     const auto& value = outcome.at(key);
     return value.is_string() ? std::string(value.get_string()) : std::string();
   };
-  const bool committed = text("outcome") == "committed";
-  if (committed) {
-    fmt::print("committed: {} bytes in {:.2f} s\n",
-               outcome.at("sent_bytes").to_number<std::uint64_t>(),
-               outcome.at("seconds").to_number<double>());
-    // A receipt that could not be written.
-    const auto problem = text("reason");
-    if (problem.empty()) return true;
-    log.error("{}", problem);
-    return false;
-  } else {
+  if (text("outcome") != "committed") {
     log.error("stream {}: aborted: {}", outcome.at("id").to_number<std::uint64_t>(),
               text("reason"));
+    return false;
   }
-  return committed;
+  fmt::print("committed: {} bytes in {:.2f} s\n",
+             outcome.at("sent_bytes").to_number<std::uint64_t>(),
+             outcome.at("seconds").to_number<double>());
+  // A receipt that could not be written.
+  const auto problem = text("reason");
+  if (!problem.empty()) log.error("{}", problem);
+  return problem.empty();
 }
 
 int refused(const control_reply& r, log::logger& log) {

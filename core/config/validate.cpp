@@ -3,6 +3,7 @@
 
 #include "config/parse.hpp"
 #include "config/text.hpp"
+#include "seekable/format.hpp"
 
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -270,12 +271,12 @@ void check_format(const export_config& e, std::string_view name) {
 }
 
 void check_compression(const export_config& e, std::string_view name) {
-  constexpr std::uint64_t most = std::uint64_t{512} << 40;  // bytes; what the seek table may list
-  if (!e.zstd_level || e.format != stream_format::raw || e.size.value_or(0) <= most) return;
+  const bool fits = e.size.value_or(0) <= seekable::longest_stream;
+  if (!e.zstd_level || e.format != stream_format::raw || fits) return;
   throw error(fmt::format(
-      "{}: --compress zstd is for streams of at most 512T, and --size is {}; leave it out, or give "
+      "{}: --compress zstd is for streams of at most {}, and --size is {}; leave it out, or give "
       "a smaller size",
-      name, *e.size));
+      name, format_size(seekable::longest_stream), *e.size));
 }
 
 void check_told(const export_config& e, const server_config& server, std::string_view name) {

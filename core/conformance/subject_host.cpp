@@ -2,6 +2,7 @@
 //
 // The host that a sink sees: who may call what of it, and when.
 #include "conformance/subject.hpp"
+#include "sink/sink.hpp"
 
 #include <sys/eventfd.h>
 
@@ -65,8 +66,7 @@ const nbdstream_setting* subject::find_setting(const nbdstream_host* host, const
 
 void subject::note_result(const nbdstream_host* host, const char* key, const char* value) {
   constexpr std::string_view known = "abcdefghijklmnopqrstuvwxyz0123456789_";
-  constexpr std::size_t longest_key = 64;
-  constexpr std::size_t longest_value = 4096;
+  using sink::fact;
   auto& self = of(host);
   const std::string_view name(key);
   if (!self.committing_ || self.calling_ != std::this_thread::get_id()) {
@@ -76,9 +76,10 @@ void subject::note_result(const nbdstream_host* host, const char* key, const cha
                   contract::result_in_commit);
   }
   const bool odd = name.empty() || name.find_first_not_of(known) != name.npos;
-  if (odd || name.size() > longest_key || std::string_view(value).size() > longest_value) {
+  const std::string_view text(value);
+  if (odd || name.size() > fact::longest_key || text.size() > fact::longest_value) {
     self.complain(fmt::format("result was called with the key \"{}\" and a value of {} bytes", name,
-                              std::string_view(value).size()),
+                              text.size()),
                   contract::result_form);
   }
 }

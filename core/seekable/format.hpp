@@ -28,5 +28,9 @@ inline constexpr std::uint32_t largest_frame = 0x40000000;  // bytes of content
 /// the table costs 2 MiB for each TiB of the disk.
 inline constexpr std::uint32_t frame_content = 4 << 20;  // bytes
 
+/// The longest stream that fits into our frames.
+inline constexpr std::uint64_t longest_stream =
+    std::uint64_t{most_frames} * frame_content;  // bytes
+
 }  // namespace nbdstream::seekable
 #endif

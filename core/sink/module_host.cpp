@@ -85,13 +85,11 @@ const nbdstream_setting* module_host::find_setting(const nbdstream_host* host, c
 /// What breaks the rules of sink.h is left out: a receipt must not grow without a bound.
 void module_host::note_result(const nbdstream_host* host, const char* key, const char* value) {
   constexpr std::size_t most_facts = 64;
-  constexpr std::size_t longest_key = 64;      // bytes
-  constexpr std::size_t longest_value = 4096;  // bytes
   auto& self = of(host);
   const std::string_view name(key);
   const std::string_view text(value);
-  if (!self.committing_ || name.empty() || name.size() > longest_key) return;
-  if (text.size() > longest_value) return;
+  if (!self.committing_ || name.empty() || name.size() > fact::longest_key) return;
+  if (text.size() > fact::longest_value) return;
   const auto known = std::ranges::find(self.facts_, name, &fact::key);
   if (known != self.facts_.end()) {
     known->value = text;

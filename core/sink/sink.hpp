@@ -42,6 +42,9 @@ struct failure {
 
 /// What a sink says of a stream that it has committed: "inode" is "1234".
 struct fact {
+  static constexpr std::size_t longest_key = 64;      // bytes
+  static constexpr std::size_t longest_value = 4096;  // bytes
+
   std::string key;
   std::string value;
 };
