@@ -138,13 +138,15 @@ def ended_by_signal(number: int, _) -> None:
     sys.exit(128 + number)
 
 
-def main() -> int:
+def run_beside(service, usage: str) -> int:
+    """Runs the command of our own command line while what service() makes is there, in its
+    environment. Returns the exit status, of a command that a signal ended 128 and its number."""
     if len(sys.argv) < 2:
-        sys.exit(__doc__.strip())
+        sys.exit(usage.strip())
     signal.signal(signal.SIGTERM, ended_by_signal)
     signal.signal(signal.SIGHUP, ended_by_signal)
-    with Cluster() as cluster:
-        command = subprocess.Popen(sys.argv[1:], env=cluster.environment)
+    with service() as running:
+        command = subprocess.Popen(sys.argv[1:], env=os.environ | running.environment)
         try:
             status = command.wait()
         except BaseException:
@@ -155,4 +157,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_beside(Cluster, __doc__))

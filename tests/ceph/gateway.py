@@ -5,7 +5,8 @@
     gateway.py COMMAND [ARGUMENT]...       as in: tests/ceph/cluster.py tests/ceph/gateway.py bash
 
 The command finds the gateway by the variables that the SDKs of AWS have for it, as the remote
-`gateway:` of rclone, and an empty bucket `bucket`. Exit status: the command's. When it ends, or this does, the gateway has ended.
+`gateway:` of rclone, and an empty bucket `bucket`. Exit status: the command's. When it ends, or this
+does, the gateway has ended.
 """
 import errno
 import hashlib
@@ -23,7 +24,7 @@ sys.dont_write_bytecode = True
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-from cluster import STEP, ended_by_signal, free_port, own_address
+from cluster import STEP, free_port, own_address, run_beside
 from s3_signature import signature
 
 ACCESS, SECRET, REGION, BUCKET = "AK", "SK", "us-east-1", "bucket"
@@ -32,7 +33,8 @@ EMPTY = hashlib.sha256().hexdigest()
 # radosgw alone insists on encryption to the monitor, which a cluster without keys does not have.
 # What was deleted or overwritten is collected at once: the OSD keeps all in memory.
 SETTINGS = {"rgw-gc-obj-min-wait": 1, "rgw-gc-processor-period": 5, "rgw-gc-processor-max-time": 5,
-            "rgw-dynamic-resharding": "false", "rgw-enable-apis": "s3", "ms-mon-client-mode": "crc", "debug-rgw": 1}
+            "rgw-dynamic-resharding": "false", "rgw-enable-apis": "s3",
+            "ms-mon-client-mode": "crc", "debug-rgw": 1}
 
 
 class Gateway:
@@ -143,21 +145,5 @@ def authorization(method: str, path: str, query: str, headers: dict) -> str:
         ACCESS, scope, names, signature(SECRET, scope, date, canonical))
 
 
-def main() -> int:
-    if len(sys.argv) < 2:
-        sys.exit(__doc__.strip())
-    signal.signal(signal.SIGTERM, ended_by_signal)
-    signal.signal(signal.SIGHUP, ended_by_signal)
-    with Gateway() as gateway:
-        command = subprocess.Popen(sys.argv[1:], env=os.environ | gateway.environment)
-        try:
-            status = command.wait()
-        except BaseException:
-            command.terminate()
-            command.wait()
-            raise
-    return status if status >= 0 else 128 - status
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_beside(Gateway, __doc__))

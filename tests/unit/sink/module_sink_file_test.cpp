@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "fake_module.hpp"
+#include "operations.hpp"
 #include "sink/module_sink.hpp"
 #include "support/fake_log.hpp"
 #include "unit/io/loop.hpp"
@@ -10,30 +11,6 @@ namespace nbdstream::test {
 namespace {
 
 namespace calls = fake_module_calls;
-
-struct outcome {
-  bool done = false;
-  sink::failure failed;
-};
-
-awaitable<void> open(sink::sink& s, outcome& o) {
-  const sink::stream_info info{};
-  o.failed = co_await s.open(info);
-  o.done = true;
-}
-awaitable<void> write_file(sink::sink& s, int from, std::uint64_t offset, std::uint64_t count,
-                           outcome& o) {
-  o.failed = co_await s.write_file(from, offset, count);
-  o.done = true;
-}
-awaitable<void> commit(sink::sink& s, outcome& o) {
-  o.failed = co_await s.commit(0);
-  o.done = true;
-}
-awaitable<void> abort(sink::sink& s, outcome& o) {
-  co_await s.abort();
-  o.done = true;
-}
 
 constexpr std::size_t much = 700'001;
 

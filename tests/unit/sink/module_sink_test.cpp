@@ -2,6 +2,7 @@
 #include "sink/module_sink.hpp"
 
 #include "fake_module.hpp"
+#include "operations.hpp"
 #include "support/fake_log.hpp"
 #include "support/temp_directory.hpp"
 #include "unit/io/loop.hpp"
@@ -15,33 +16,6 @@ namespace {
 
 namespace calls = fake_module_calls;
 using std::chrono::milliseconds;
-
-struct outcome {
-  bool done = false;
-  sink::failure failed;
-};
-
-awaitable<void> open(sink::sink& s, outcome& o) {
-  const sink::stream_info info{};
-  o.failed = co_await s.open(info);
-  o.done = true;
-}
-awaitable<void> write(sink::sink& s, std::string data, outcome& o) {
-  o.failed = co_await s.write(std::as_bytes(std::span(data)));
-  o.done = true;
-}
-awaitable<void> zeroes(sink::sink& s, std::uint64_t count, outcome& o) {
-  o.failed = co_await s.write_zeroes(count);
-  o.done = true;
-}
-awaitable<void> commit(sink::sink& s, outcome& o) {
-  o.failed = co_await s.commit(0);
-  o.done = true;
-}
-awaitable<void> abort(sink::sink& s, outcome& o) {
-  co_await s.abort();
-  o.done = true;
-}
 
 struct fixture {
   loop l;

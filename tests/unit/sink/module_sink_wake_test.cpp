@@ -4,6 +4,7 @@
 #include "sink/module_sink.hpp"
 
 #include "fake_module.hpp"
+#include "operations.hpp"
 #include "support/fake_log.hpp"
 #include "unit/io/loop.hpp"
 
@@ -15,27 +16,6 @@ namespace {
 namespace calls = fake_module_calls;
 using namespace std::chrono_literals;
 
-struct outcome {
-  bool done = false;
-  sink::failure failed;
-};
-
-awaitable<void> open(sink::sink& s, sink::stream_info info, outcome& o) {
-  o.failed = co_await s.open(info);
-  o.done = true;
-}
-awaitable<void> write(sink::sink& s, std::string data, outcome& o) {
-  o.failed = co_await s.write(std::as_bytes(std::span(data)));
-  o.done = true;
-}
-awaitable<void> commit(sink::sink& s, outcome& o) {
-  o.failed = co_await s.commit(0);
-  o.done = true;
-}
-awaitable<void> abort(sink::sink& s, outcome& o) {
-  co_await s.abort();
-  o.done = true;
-}
 awaitable<void> wait(io::condition& for_this, bool& done) {
   co_await for_this.wait();
   done = true;
