@@ -1,5 +1,5 @@
-# cpack makes the Debian packages nbdstream, nbdstream-sink-s3 and nbdstream-dev, for the release that it runs on. Their
-# version names that, so that the package of the next release is the newer one.
+# cpack makes the Debian packages nbdstream, nbdstream-sink-s3 and nbdstream-dev, for the release that
+# it runs on. Their version names that, so that the package of the next release is the newer one.
 # What only these have, a changelog say, is in components of their own: cmake --install leaves it.
 cmake_host_system_information(RESULT system QUERY DISTRIB_INFO)
 set(debian_version ${PROJECT_VERSION}-1)

@@ -26,7 +26,8 @@ struct figure {
 /// They only increase. In metrics they count all streams of an export.
 constexpr std::array counted{
     figure<counters>{"sent_bytes", "sent_bytes", "",
-                     "Bytes of streams that were sent, as they are uncompressed.", &counters::sent},
+                     "Bytes of streams that were sent, counted before compression.",
+                     &counters::sent},
     figure<counters>{"compressed_bytes", "compressed_bytes", "",
                      "Bytes that compressed streams became; 0 without compression.",
                      &counters::compressed},

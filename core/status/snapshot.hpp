@@ -40,13 +40,12 @@ enum class state : std::uint8_t {
 
 /// What has been counted, of one stream or of all streams of an export. It never decreases.
 struct counters {
-  std::uint64_t sent = 0;  ///< bytes of the stream that were sent, as they are uncompressed
-  std::uint64_t compressed =
-      0;                      ///< bytes that these became by compression; 0: it is not compressed
-  std::uint64_t payload = 0;  ///< of `sent`: that clients sent as data
-  std::uint64_t zeroes = 0;   ///< bytes of the disk that were passed on as zeroes
-  std::uint64_t spliced = 0;  ///< of `payload`: moved by the kernel from the client's socket
-  std::uint64_t spilled = 0;  ///< of `payload`: that were in the spill file meanwhile
+  std::uint64_t sent = 0;        ///< bytes of the stream that were sent, before compression
+  std::uint64_t compressed = 0;  ///< bytes that these became by it; 0: it is not compressed
+  std::uint64_t payload = 0;     ///< of `sent`: that clients sent as data
+  std::uint64_t zeroes = 0;      ///< bytes of the disk that were passed on as zeroes
+  std::uint64_t spliced = 0;     ///< of `payload`: moved by the kernel from the client's socket
+  std::uint64_t spilled = 0;     ///< of `payload`: that were in the spill file meanwhile
 
   counters& operator+=(const counters& other) noexcept {
     sent += other.sent;

@@ -51,7 +51,7 @@ bool is_reserved(std::string_view name) {
 }
 
 std::string text_of(const sink_host& host, const char* option) {
-  const std::string text(host.text(option).value_or(""));
+  std::string text(host.text(option).value_or(""));
   if (has_line_break(text)) refuse(std::string(option) + ": a line break cannot be in it");
   return text;
 }

@@ -215,7 +215,8 @@ exchange transport::perform(const http_request& request, const stop_question& st
   header_list headers;
   for (const auto& [name, value] : request.headers) {
     // Of a header without a value curl wants to see a semicolon.
-    const std::string line = value.empty() ? name + ";" : name + ": " + value;
+    std::string line = name;
+    line.append(value.empty() ? ";" : ": ").append(value);
     curl_slist* const longer = curl_slist_append(headers.get(), line.c_str());
     if (!longer) throw std::bad_alloc();
     (void)headers.release();
