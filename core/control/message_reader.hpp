@@ -40,6 +40,7 @@ class message_reader {
  private:
   struct parser;
   void parse();
+  [[nodiscard]] bool has_transfer_encoding() const;
   void fail(unsigned status, const std::string& sentence);
   void fail_with_header_too_large(bool in_first_line);
 

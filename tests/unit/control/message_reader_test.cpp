@@ -56,12 +56,15 @@ TEST(MessageReader, FindsRequestsThatCameTogetherOneAfterAnother) {
   EXPECT_TRUE(reader.begun());
 }
 
-TEST(MessageReader, TakesABodyInChunks) {
-  message_reader reader;
-  reader.feed(
-      "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
-  ASSERT_EQ(reader.current(), state::complete);
-  EXPECT_EQ(reader.take().body, "abcde");
+TEST(MessageReader, AsksForAContentLengthInPlaceOfATransferEncoding) {
+  for (const char* encoding : {"chunked", "gzip, chunked", "Chunked", "identity"}) {
+    const std::string header =
+        "POST / HTTP/1.1\r\nTransfer-Encoding: " + std::string(encoding) + "\r\n\r\n";
+    // The last one is a body that Boost 1.74 does not survive.
+    for (const char* body : {"", "3\r\nabc\r\n0\r\n\r\n", "0\r\n\r\nw"}) {
+      EXPECT_EQ(refusal_of(header + body), 411U) << header << body;
+    }
+  }
 }
 
 TEST(MessageReader, ClosesAfterARequestOfHttp10) {
@@ -86,8 +89,7 @@ TEST(MessageReader, RefusesWhatIsNoRequest) {
        {"\x16\x03\x01\x02\x01\x01\xfc", "NBDMAGIC\r\n\r\n", "GET / HTTP/2.0\r\n\r\n",
         "GET  / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n",
         "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+        "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
     EXPECT_EQ(refusal_of(text), 400U) << text;
   }
 }
@@ -101,9 +103,6 @@ TEST(MessageReader, RefusesWhatIsTooLarge) {
   };
   EXPECT_EQ(refusal_of(body(longest_body)), 0U);
   EXPECT_EQ(refusal_of(body(longest_body + 1)), 413U);
-  const std::string chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
-  EXPECT_EQ(refusal_of(chunked + "1001\r\n" + of_size(longest_body + 1)), 413U);
-  EXPECT_NE(refusal_of(chunked + "1;" + of_size(longest_header + longest_body)), 0U);
 }
 
 TEST(MessageReader, NeverFindsAnythingBehindWhatItRefused) {
