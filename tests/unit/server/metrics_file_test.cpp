@@ -9,6 +9,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <semaphore>
 
 namespace nbdstream::test {
 namespace {
@@ -78,10 +79,18 @@ TEST_F(MetricsFile, WarnsOnceWhereItCannotBeWritten) {
       << log_.all();
 }
 
+/// How many calls of hang() have returned.
+std::counting_semaphore<>& returned() {
+  static std::counting_semaphore<> calls(0);
+  return calls;
+}
+
 /// The path is a descriptor, and the disk answers once there is something to read there.
 std::int64_t hang(const std::string& path, const std::string& /*text*/) {
   char byte{};
-  return ::read(std::stoi(path), &byte, 1) == 1 ? 0 : -EIO;
+  const auto result = ::read(std::stoi(path), &byte, 1) == 1 ? 0 : -EIO;
+  returned().release();
+  return result;
 }
 
 TEST_F(MetricsFile, DoesNotKeepTheProcessWhereTheDiskHangs) {
@@ -92,7 +101,9 @@ TEST_F(MetricsFile, DoesNotKeepTheProcessWhereTheDiskHangs) {
   loop_.spawn(hung.write_last("two\n"));
   loop_.finish();  // both
   EXPECT_TRUE(log_.says("cannot be written: Connection timed out")) << log_.all();
+  // The thread that was left behind uses the pipe.
   EXPECT_EQ(::write(pipe.write.get(), "x", 1), 1);
+  EXPECT_TRUE(returned().try_acquire_for(std::chrono::seconds(10)));
 }
 
 TEST_F(MetricsFile, IsWaitedForWhereTheDiskIsSlow) {
@@ -105,6 +116,7 @@ TEST_F(MetricsFile, IsWaitedForWhereTheDiskIsSlow) {
   EXPECT_EQ(::write(pipe.write.get(), "xx", 2), 2);
   loop_.finish();
   EXPECT_TRUE(drain(pipe.read.get()).empty()) << "the last was not written";
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(returned().try_acquire());
   EXPECT_TRUE(log_.lines.empty()) << log_.all();
 }
 

@@ -8,6 +8,7 @@
 #include "support/fake_log.hpp"
 #include "unit/io/loop.hpp"
 
+#include <semaphore>
 #include <thread>
 
 namespace nbdstream::test {
@@ -188,17 +189,21 @@ TEST_F(WokenSink, RepeatsACallThatWasWokenWhileItRan) {
 TEST_F(WokenSink, IsCheckedAfterACallDuringWhichItWasWoken) {
   module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
   auto& s = opened();
-  std::atomic<bool> go_on = false;
+  std::binary_semaphore began(0);
+  std::binary_semaphore go_on(0);
   script.answer = [&](const char* call) {
-    while (std::string_view(call) == "write" && !go_on) std::this_thread::yield();
-    return 0;
+    if (std::string_view(call) != "write") return 0;
+    began.release();
+    return go_on.try_acquire_for(10s) ? 0 : -ETIMEDOUT;
   };
   outcome writing;
   l.spawn(write(s, "abc", writing));
+  l.poll();
+  ASSERT_TRUE(began.try_acquire_for(10s));
   wake();
   l.poll();
   EXPECT_EQ(std::ranges::count(script.calls, "check"), 0);
-  go_on = true;
+  go_on.release();
   look();
   EXPECT_FALSE(writing.failed);
   EXPECT_EQ(script.calls.back(), "check");
