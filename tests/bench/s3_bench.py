@@ -5,8 +5,8 @@ parts of the same size and as many connections. README.md explains the figures.
 
     tests/ceph/cluster.py tests/bench/s3_bench.py [OPTION]...
 
-It builds nothing, and needs awscli, libnbd-bin and rclone. It is no test: the exit status is 0 if each
-object was whole."""
+It builds nothing, and needs rclone, libnbd-bin or qemu-utils, awscli unless --alone, and zstd with
+--compress. It is no test: the exit status is 0 if each object was whole."""
 import argparse
 import hashlib
 import os
@@ -32,6 +32,10 @@ DEADLINE = 600  # seconds, for any run
 HOST = 20  # MiB that nbdstream has beside the buffers, by the formula of its manual
 
 
+CLIENTS = {"nbdcopy": ["nbdcopy"],  # 4 connections, far out of order
+           "qemu-img": ["qemu-img", "convert", "-n", "-f", "raw", "-O", "raw"]}  # in order
+
+
 class Sample(NamedTuple):
     seconds: float
     cpu: float   # seconds of the uploader, user and system; not of its source, nor of the gateway
@@ -50,17 +54,19 @@ class Uploader(NamedTuple):
 def uploaders(args, gateway: Gateway) -> list[Uploader]:
     url = "{}/key".format(BUCKET)
     part = "{}M".format(args.part)
-    return [
+    compress = ["--compress", args.compress] if args.compress else []
+    every = [
         Uploader("nbdstream", [args.nbdstream, "--sink", "s3://" + url, "-o", "part-size=" + part,
                                "-o", "connections={}".format(args.connections), "-o",
                                "memory={}M".format(args.part * (args.connections + 1)),
-                               "-U", "sock", "-P", "pid"],
-                 ["nbdcopy", "in.raw", "nbd+unix:///?socket=sock"], True),
+                               "-U", "sock", "-P", "pid", *compress],
+                 [*CLIENTS[args.client], "in.raw", "nbd+unix:///?socket=sock"], True),
         Uploader("rclone rcat", ["rclone", "rcat", "--s3-chunk-size", part, "--s3-upload-concurrency",
                                  str(args.connections), "gateway:" + url],
                  ["cat", "in.raw"], False),
         Uploader("aws s3 cp", ["aws", "--endpoint-url", gateway.endpoint, "s3", "cp", "-",
                                "s3://" + url], ["cat", "in.raw"], False)]
+    return every[:1] if args.alone else every
 
 
 def environment(args, gateway: Gateway, directory: pathlib.Path) -> dict:
@@ -102,21 +108,23 @@ def run(uploader: Uploader, directory: pathlib.Path, env: dict) -> Sample:
     return Sample(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def make_input(path: pathlib.Path, size: int) -> str:
+def make_input(path: pathlib.Path, size: int, source: pathlib.Path | None) -> str:
     """Its digest. In pieces: what is resident here would count as the uploaders' (wait4(2))."""
     digest, dice = hashlib.sha256(), random.Random(1)
-    with path.open("wb") as to:
+    with path.open("wb") as to, (source or pathlib.Path("/dev/null")).open("rb") as content:
         for _ in range(size):
-            piece = dice.randbytes(MiB)
+            piece = content.read(MiB) if source else dice.randbytes(MiB)
+            if len(piece) < MiB:
+                sys.exit("s3_bench.py: {} has not {} MiB; see --size".format(source, size))
             digest.update(piece)
             to.write(piece)
     return digest.hexdigest()
 
 
-def check_and_remove(gateway: Gateway, name: str, env: dict, expected: str) -> None:
+def check_and_remove(gateway: Gateway, name: str, env: dict, expected: str, args) -> None:
     digest = hashlib.sha256()
-    with subprocess.Popen(["rclone", "cat", "gateway:{}/key".format(BUCKET)], env=env,
-                          stdout=subprocess.PIPE) as reader:
+    command = "rclone cat gateway:{}/key{}".format(BUCKET, " | zstd -dc" if args.compress else "")
+    with subprocess.Popen(["sh", "-c", command], env=env, stdout=subprocess.PIPE) as reader:
         while piece := reader.stdout.read(MiB):
             digest.update(piece)
     if digest.hexdigest() != expected:
@@ -153,6 +161,10 @@ def options() -> argparse.Namespace:
     add("--size", type=int, default=1024, metavar="MiB", help="of the stream (%(default)s)")
     add("--part", type=int, default=16, metavar="MiB", help="of each part (%(default)s)")
     add("--connections", type=int, default=4, metavar="N", help="at once (%(default)s)")
+    add("--client", choices=CLIENTS, default="nbdcopy", help="of nbdstream; default: nbdcopy")
+    add("--compress", metavar="zstd[:LEVEL]", help="as nbdstream has it; only with --alone")
+    add("--input", type=pathlib.Path, metavar="FILE", help="what is streamed; default: random bytes")
+    add("--alone", action="store_true", help="nbdstream without its peers")
     add("--rounds", type=int, default=5, metavar="N", help="default: %(default)s")
     return parser.parse_args()
 
@@ -160,7 +172,10 @@ def options() -> argparse.Namespace:
 def main() -> None:
     args = options()
     args.nbdstream = args.nbdstream.resolve()
-    missing = [p for p in ("aws", "nbdcopy", "rclone", str(args.nbdstream)) if not shutil.which(p)]
+    if args.compress and not args.alone:
+        sys.exit("s3_bench.py: --compress is only for --alone")
+    needed = [args.client, "rclone", str(args.nbdstream)] + ([] if args.alone else ["aws"])
+    missing = [p for p in needed if not shutil.which(p)]
     if missing:
         sys.exit("s3_bench.py: these are missing: " + ", ".join(missing))
     print("{} processors, load {:.1f} at the beginning; {} rounds of {} MiB, parts of {} MiB, {} "
@@ -168,14 +183,14 @@ def main() -> None:
                                args.connections), flush=True)
     with Gateway() as gateway, tempfile.TemporaryDirectory(prefix="s3-bench-") as name:
         directory = pathlib.Path(name)
-        expected = make_input(directory / "in.raw", args.size)
+        expected = make_input(directory / "in.raw", args.size, args.input)
         env, peers = environment(args, gateway, directory), uploaders(args, gateway)
         results: dict[str, list[Sample]] = {peer.name: [] for peer in peers}
         for n in range(args.rounds):
             for k in range(len(peers)):  # each round begins with another
                 peer = peers[(n + k) % len(peers)]
                 results[peer.name].append(run(peer, directory, env))
-                check_and_remove(gateway, peer.name, env, expected)
+                check_and_remove(gateway, peer.name, env, expected, args)
     report(results, args)
 
 
