@@ -3,10 +3,10 @@
 // The sink of template.c once more, in Rust without crates: PATH.part, renamed to PATH when it is
 // complete.
 //
+//   export NBDSTREAM_RS=$(pkg-config --variable=rust nbdstream)
 //   rustc --edition 2021 --crate-type cdylib -C panic=abort -o mine.so template.rs
 //   nbdstream --sink ./mine.so:/backup/disk.raw --run '...'
 //
-// What stands here of nbdstream/sink.h is frozen: later versions only append to these structures.
 // No panic may leave a function that C calls; panic=abort sees to that.
 
 use std::ffi::{c_void, CStr, CString, OsStr};
@@ -19,72 +19,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::ptr::null;
 
-#[repr(C)]
-pub struct Setting {
-    struct_size: u32,
-    reserved: u32,
-    text: *const c_char,
-    number: i64,
+#[allow(dead_code, non_camel_case_types)]
+mod nbdstream {
+    include!(env!("NBDSTREAM_RS"));
 }
+use nbdstream::*;
 
-#[repr(C)]
-pub struct Host {
-    struct_size: u32,
-    abi_minor: u32,
-    context: *mut c_void,
-    log: extern "C" fn(*const Host, c_int, *const c_char),
-    explain: extern "C" fn(*const Host, *const c_char),
-    setting: extern "C" fn(*const Host, *const c_char) -> *const Setting,
-}
-
-#[repr(C)]
-pub struct SinkOption {
-    name: *const c_char,
-    kind: u32,
-    flags: u32,
-    default_value: *const c_char,
-    help: *const c_char,
-}
-const STRING: u32 = 1;
-const MODE: u32 = 6; // since ABI 1.1
-const REQUIRED: u32 = 1;
-const POSITIONAL: u32 = 2;
-const EXCLUSIVE_PATH: u32 = 8; // since ABI 1.1
-
-/// A function that is None is NULL in C.
-#[repr(C)]
-pub struct Table {
-    struct_size: u32,
-    abi_minor: u32,
-    name: *const c_char,
-    description: *const c_char,
-    version: *const c_char,
-    flags: u32,
-    blocking: u32,
-    options: *const SinkOption,
-    option_count: u32,
-    option_size: u32,
-    create: extern "C" fn(*const Host, *mut *mut Sink) -> c_int,
-    destroy: extern "C" fn(*mut Sink),
-    open: extern "C" fn(&mut Sink, *const c_void) -> c_int,
-    write: Option<extern "C" fn(&mut Sink, *const u8, usize) -> i64>,
-    zero: Option<extern "C" fn(&mut Sink, u64) -> i64>,
-    flush: Option<extern "C" fn(&mut Sink) -> c_int>,
-    native_fd: Option<extern "C" fn(&mut Sink, *mut u32) -> c_int>,
-    wait_for: Option<extern "C" fn(&mut Sink, *mut c_void) -> c_int>,
-    commit: extern "C" fn(&mut Sink, u64) -> c_int,
-    abort: extern "C" fn(&mut Sink) -> c_int,
-    interrupt: Option<extern "C" fn(*mut Sink)>,
-}
-// The pointers in it lead to what never changes.
-unsafe impl Sync for Table {}
-unsafe impl Sync for SinkOption {}
-
-// Disks block: open (1), write (2), commit and abort (4) get a thread of their own.
-const BLOCKING: u32 = 1 | 2 | 4;
-
-pub struct Sink {
-    host: *const Host,
+/// All that is remembered between the calls; the host hands it back to each of them.
+struct Sink {
+    host: *const nbdstream_host,
     path: PathBuf,
     part: PathBuf,
     mode: u32,
@@ -92,6 +35,11 @@ pub struct Sink {
 }
 
 impl Sink {
+    /// Calls on one sink never overlap.
+    fn of<'a>(sink: *mut c_void) -> &'a mut Sink {
+        unsafe { &mut *(sink as *mut Sink) }
+    }
+
     /// -errno, and a sentence for the user.
     fn failed(&self, what: &str, error: Error) -> c_int {
         let sentence = CString::new(format!("{} {}: {}", what, self.part.display(), error));
@@ -103,23 +51,24 @@ impl Sink {
 }
 
 /// Before any client comes. The host has checked the settings: what is required is there.
-extern "C" fn create(host: *const Host, out: *mut *mut Sink) -> c_int {
+extern "C" fn create(host: *const nbdstream_host, out: *mut *mut c_void) -> c_int {
     let text = unsafe { CStr::from_ptr((*((*host).setting)(host, c("path\0"))).text) };
     let path = PathBuf::from(OsStr::from_bytes(text.to_bytes()));
     let part = PathBuf::from(OsStr::from_bytes(&[text.to_bytes(), b".part"].concat()));
     let mode = unsafe { (*((*host).setting)(host, c("mode\0"))).number } as u32;
     let sink = Sink { host, path, part, mode, file: None };
-    unsafe { *out = Box::into_raw(Box::new(sink)) };
+    unsafe { *out = Box::into_raw(Box::new(sink)) as *mut c_void };
     0
 }
 
-extern "C" fn destroy(sink: *mut Sink) {
-    drop(unsafe { Box::from_raw(sink) });
+extern "C" fn destroy(sink: *mut c_void) {
+    drop(unsafe { Box::from_raw(sink as *mut Sink) });
 }
 
 /// At the first write of a client. create_new: neither follow a link that somebody planted, nor
 /// share the file with a twin of ours.
-extern "C" fn open(sink: &mut Sink, _stream: *const c_void) -> c_int {
+extern "C" fn open(sink: *mut c_void, _stream: *const nbdstream_stream) -> c_int {
+    let sink = Sink::of(sink);
     match OpenOptions::new().write(true).create_new(true).mode(sink.mode).open(&sink.part) {
         Ok(file) => sink.file = Some(file),
         Err(error) => return sink.failed("cannot create", error),
@@ -128,8 +77,9 @@ extern "C" fn open(sink: &mut Sink, _stream: *const c_void) -> c_int {
 }
 
 /// Takes some of the bytes, at least one; the host comes back with the rest.
-extern "C" fn write(sink: &mut Sink, data: *const u8, length: usize) -> i64 {
-    let data = unsafe { std::slice::from_raw_parts(data, length) };
+extern "C" fn write(sink: *mut c_void, data: *const c_void, length: usize) -> i64 {
+    let sink = Sink::of(sink);
+    let data = unsafe { std::slice::from_raw_parts(data as *const u8, length) };
     match sink.file.as_ref().unwrap().write(data) {
         Ok(count) => count as i64,
         Err(error) => sink.failed("cannot write to", error) as i64,
@@ -138,7 +88,8 @@ extern "C" fn write(sink: &mut Sink, data: *const u8, length: usize) -> i64 {
 
 /// The stream is complete; 0 says that its bytes are on the disk. That its name outlasts a crash
 /// would take an fsync of the directory, too. After an error abort follows.
-extern "C" fn commit(sink: &mut Sink, _length: u64) -> c_int {
+extern "C" fn commit(sink: *mut c_void, _length: u64) -> c_int {
+    let sink = Sink::of(sink);
     let synced = sink.file.as_ref().unwrap().sync_all();
     match synced.and_then(|()| rename(&sink.part, &sink.path)) {
         Ok(()) => sink.file = None,
@@ -149,7 +100,8 @@ extern "C" fn commit(sink: &mut Sink, _length: u64) -> c_int {
 
 /// The stream is not complete: leave nothing that looks as if it were. Also after an open that
 /// failed: then the file is not ours.
-extern "C" fn abort(sink: &mut Sink) -> c_int {
+extern "C" fn abort(sink: *mut c_void) -> c_int {
+    let sink = Sink::of(sink);
     if sink.file.take().is_some() {
         let _ = remove_file(&sink.part);
     }
@@ -161,35 +113,38 @@ const fn c(text: &'static str) -> *const c_char {
     text.as_ptr() as *const c_char
 }
 
-static OPTIONS: [SinkOption; 2] = [
-    SinkOption {
+static OPTIONS: [nbdstream_option; 2] = [
+    nbdstream_option {
         name: c("path\0"),
-        kind: STRING,
+        r#type: NBDSTREAM_OPTION_STRING,
         // The host lets no two exports have the same path.
-        flags: REQUIRED | POSITIONAL | EXCLUSIVE_PATH,
+        flags: NBDSTREAM_OPTION_REQUIRED
+            | NBDSTREAM_OPTION_POSITIONAL
+            | NBDSTREAM_OPTION_EXCLUSIVE_PATH,
         default_value: null(),
         help: c("the file that a complete stream becomes\0"),
     },
-    SinkOption {
+    nbdstream_option {
         name: c("mode\0"),
-        kind: MODE,
+        r#type: NBDSTREAM_OPTION_MODE,
         flags: 0,
         default_value: c("0666\0"),
         help: c("its permissions, of which umask takes some away\0"),
     },
 ];
 
-static TABLE: Table = Table {
-    struct_size: size_of::<Table>() as u32,
-    abi_minor: 1,
+static TABLE: nbdstream_sink_table = nbdstream_sink_table {
+    struct_size: size_of::<nbdstream_sink_table>() as u32,
+    abi_minor: NBDSTREAM_SINK_ABI_MINOR,
     name: c("template\0"),
     description: c("Write to a file that appears when the stream is complete\0"),
     version: c("1.0\0"),
     flags: 0,
-    blocking: BLOCKING,
+    // Disks block. Calls in these phases get a thread of their own, so that nobody waits for us.
+    blocking: NBDSTREAM_BLOCKING_OPEN | NBDSTREAM_BLOCKING_WRITE | NBDSTREAM_BLOCKING_FINISH,
     options: OPTIONS.as_ptr(),
-    option_count: 2,
-    option_size: size_of::<SinkOption>() as u32,
+    option_count: OPTIONS.len() as u32,
+    option_size: size_of::<nbdstream_option>() as u32,
     create,
     destroy,
     open,
@@ -201,10 +156,11 @@ static TABLE: Table = Table {
     commit,
     abort,
     interrupt: None,
+    check: None,
 };
 
 /// The entry point: the only symbol that the host looks for.
 #[no_mangle]
-pub extern "C" fn nbdstream_sink_v1() -> *const Table {
+pub extern "C" fn nbdstream_sink_v1() -> *const nbdstream_sink_table {
     &TABLE
 }

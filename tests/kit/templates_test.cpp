@@ -77,10 +77,28 @@ TEST_F(templates, in_rust_are_built_without_crates) {
   if (std::string_view(RUST_COMPILER).empty())
     GTEST_SKIP() << "there was no rustc when the tests were configured";
   copy_template("template.rs", ".");
-  run({RUST_COMPILER, "--edition", "2021", "--crate-type", "cdylib", "-C", "panic=abort", "-D",
-       "warnings", "-o", "mine.so", "template.rs"});
+  run_shell(
+      "export NBDSTREAM_RS=$(pkg-config --variable=rust nbdstream)\n" RUST_COMPILER
+      " --edition 2021 --crate-type cdylib -C panic=abort -D warnings -o mine.so template.rs");
   expect_one_symbol("mine.so");
   expect_stream("./mine.so");
+  run({prefix + "/bin/nbdstream", "--check-sink", "./mine.so:out.raw"});
+}
+
+/// Two programs, made from sink.h, print all that it declares: one in C, one in Rust. That in Rust
+/// compiles only if each member has its type.
+TEST_F(templates, in_rust_have_all_of_the_header_with_its_sizes_offsets_and_values) {
+  if (std::string_view(RUST_COMPILER).empty())
+    GTEST_SKIP() << "there was no rustc when the tests were configured";
+  const std::string headers = prefix + "/include/nbdstream/";
+  run({"/usr/bin/python3", source_directory + "/tests/kit/rust_layout.py", headers + "sink.h",
+       "."});
+  std::filesystem::copy(headers + "nbdstream.rs", path("nbdstream.rs"));
+  run_shell(C_COMPILER " $(pkg-config --cflags nbdstream) -o in_c layout.c");
+  run({RUST_COMPILER, "--edition", "2021", "-o", "in_rust", "layout.rs"});
+  const std::string layout = run({"./in_c"});
+  EXPECT_TRUE(mentions(layout, "nbdstream_sink_table.check 144\n"));
+  EXPECT_EQ(run({"./in_rust"}), layout);
 }
 
 }  // namespace
