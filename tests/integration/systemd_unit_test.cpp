@@ -2,23 +2,18 @@
 //
 // nbdstream@.service and its socket, as far as they can be tried without a running systemd.
 #include "support/integration_test.hpp"
+#include "support/systemd_units.hpp"
 
 #include <sstream>
 
 namespace nbdstream::test {
 namespace {
 
-std::string replaced(std::string text, const std::string& what, const std::string& by) {
-  const auto at = text.find(what);
-  EXPECT_NE(at, text.npos) << what;
-  return at == text.npos ? text : text.replace(at, what.size(), by);
-}
-
 class systemd_unit : public integration_test {
  protected:
   systemd_unit() {
-    service_ = replaced(read_file(NBDSTREAM_BUILD "/packaging/nbdstream@.service"),
-                        NBDSTREAM_INSTALL_BINDIR, NBDSTREAM_BIN);
+    service_ =
+        with_the_program_of_this_build(read_file(NBDSTREAM_BUILD "/packaging/nbdstream@.service"));
     write_file(path("nbdstream@.service"), service_);
     write_file(path("nbdstream@.socket"),
                read_file(source_directory + "/packaging/nbdstream@.socket"));
@@ -32,8 +27,7 @@ class systemd_unit : public integration_test {
 
   /// The program and arguments of ExecStart, for the configuration test.toml.
   arguments command() const {
-    const auto at = service_.find("\nExecStart=") + 11;
-    std::istringstream line(service_.substr(at, service_.find('\n', at) - at));
+    std::istringstream line(value_of("ExecStart", service_));
     arguments argv;
     for (std::string word; line >> word;) argv.push_back(word);
     EXPECT_TRUE(argv.back().ends_with("/nbdstream/%i.toml")) << argv.back();

@@ -50,6 +50,14 @@ TEST_F(installation, may_be_moved) {
             std::filesystem::canonical(moved));
 }
 
+TEST_F(installation, HasTheUnitsOfANightlyBackupThatRunTheInstalledProgram) {
+  const std::string units = prefix + "/lib/systemd/system/nbdstream-backup";
+  EXPECT_TRUE(
+      mentions(read_file(units + "@.service"), "\nExecStart=" + prefix + "/bin/nbdstream "));
+  EXPECT_TRUE(std::filesystem::exists(units + "@.timer"));
+  EXPECT_TRUE(std::filesystem::exists(units + ".slice"));
+}
+
 TEST_F(installation, has_modules_that_export_one_symbol) {
   for (const auto& module : std::filesystem::directory_iterator(sinks))
     expect_one_symbol(module.path());
