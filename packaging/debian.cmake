@@ -28,6 +28,11 @@ install(FILES ${PROJECT_SOURCE_DIR}/sinks/README.md
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/sinks/template/
   DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/nbdstream-dev/examples
   COMPONENT nbdstream-dev_documents EXCLUDE_FROM_ALL)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/doc/guide
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/nbdstream COMPONENT nbdstream_documents EXCLUDE_FROM_ALL)
+install(FILES fleet/backup.env fleet/backup-cronjob.yaml
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/nbdstream/examples
+  COMPONENT nbdstream_documents EXCLUDE_FROM_ALL)
 install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/nbdstream
   COMPONENT nbdstream_documents EXCLUDE_FROM_ALL)
 
