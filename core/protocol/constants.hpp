@@ -61,6 +61,7 @@ enum class info_type : std::uint16_t { export_ = 0, name = 1, description = 2, b
 /// "Transmission flags".
 namespace transmission_flag {
 inline constexpr std::uint16_t has_flags = 1 << 0;
+inline constexpr std::uint16_t read_only = 1 << 1;
 inline constexpr std::uint16_t send_flush = 1 << 2;
 inline constexpr std::uint16_t send_fua = 1 << 3;
 inline constexpr std::uint16_t send_trim = 1 << 5;

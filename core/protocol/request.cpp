@@ -107,6 +107,9 @@ std::optional<request> decode_request(bytes header, const terms& agreed) noexcep
 
 verdict check_request(const request& r, const terms& agreed) noexcept {
   if (const auto v = check_payload(r); v.error != wire_error::none) return v;
+  if (r.writes() && (agreed.flags & transmission_flag::read_only)) {
+    return {wire_error::perm, false, "the export is read-only"};
+  }
   if (!offered_command(r.type, agreed.flags)) {
     return {wire_error::inval, false, "an unknown command"};
   }

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <utility>
 
 namespace nbdstream {
 namespace {
@@ -21,6 +22,9 @@ namespace {
 /// How soon its end is seen without the signal that tells of it: a sink's module may have taken
 /// that for itself.
 constexpr auto look_interval = std::chrono::seconds(1);
+
+/// How often the end of a process group is looked for: there is no event for it.
+constexpr auto group_interval = std::chrono::milliseconds(20);
 
 std::vector<std::string> environment_with(const captive_command::variables& add) {
   std::vector<std::string> all;
@@ -132,6 +136,36 @@ awaitable<bool> captive_command::wait(io::clock::time_point until) {
   if (look()) co_return true;
   co_await changed_.wait(std::min(until, io::clock::now() + look_interval));
   co_return look();
+}
+
+awaitable<void> captive_command::wait_for_end(io::clock::duration grace) {
+  auto kill_at = io::clock::time_point::max();
+  for (;;) {
+    if (terminating_ && kill_at == io::clock::time_point::max()) {
+      kill_at = io::clock::now() + grace;
+    }
+    const bool exited = co_await wait(kill_at);
+    if (exited) co_return;
+    if (io::clock::now() >= kill_at) {
+      signal(SIGKILL);
+      kill_at += grace;
+    }
+  }
+}
+
+void captive_command::terminate(int number) {
+  if (std::exchange(terminating_, true)) return;
+  if (group_exists()) signal(number);
+  wake();
+}
+
+awaitable<void> captive_command::end_group(io::clock::duration grace) {
+  if (!terminating_) co_return;
+  const auto kill_at = io::clock::now() + grace;
+  while (group_exists() && io::clock::now() < kill_at) {
+    co_await changed_.wait(io::clock::now() + group_interval);
+  }
+  if (group_exists()) signal(SIGKILL);
 }
 
 /// Whether it has ended.

@@ -49,6 +49,15 @@ class captive_command {
   /// Whether we have given it our terminal.
   [[nodiscard]] bool has_terminal() const noexcept { return foreground_.is_given(); }
 
+  /// Waits until it has ended, however long that takes; once it was told to end, `grace`: then it
+  /// is killed.
+  [[nodiscard]] awaitable<void> wait_for_end(io::clock::duration grace);
+  /// Tells its group to end, the first time. `number`: a signal.
+  void terminate(int number);
+  /// Where it was told to end: waits for what is left of its group, `grace` at most, and kills that
+  /// then. The shell may be gone and its children not.
+  [[nodiscard]] awaitable<void> end_group(io::clock::duration grace);
+
   /// To every process of its group, also those that outlive the command itself.
   void signal(int number) const noexcept;
   /// Whether any process of its group is left; reaps those that have ended.
@@ -63,7 +72,8 @@ class captive_command {
 
   pid_t pid_ = -1;
   pid_t group_ = -1;
-  bool stopped_ = false;  ///< and we are to be continued first
+  bool terminating_ = false;  ///< it was told to end
+  bool stopped_ = false;      ///< and we are to be continued first
   int status_ = 0;
   std::string ending_;
   foreground foreground_;

@@ -7,15 +7,17 @@
 #include "io/transport.hpp"
 #include "io/watchdog.hpp"
 #include "log/context.hpp"
+#include "protocol/request.hpp"
 #include "protocol/terms.hpp"
 #include "server/client.hpp"
-#include "server/export.hpp"
+#include "server/served.hpp"
 
 #include <fmt/format.h>
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace nbdstream {
@@ -42,6 +44,16 @@ struct connection {
   client me;
   log::context log;  ///< what is said of this connection
 
+  /// One line a connection: a peer must not be able to flood the log.
+  void log_refusal(const protocol::request& r, std::string_view why) {
+    const auto level = std::exchange(refused_before_, true) ? log::level::debug : log::level::info;
+    const log::field where[] = {{"offset", r.offset}};
+    log.line(level,
+             fmt::format("{} of {} bytes at {} refused: {}", protocol::name_of(r.type), r.length,
+                         r.offset, why),
+             where);
+  }
+
   /// A payload that is not looked at, or a long reply, must make some progress within the deadline,
   /// not arrive or leave as a whole.
   void expect_progress() noexcept {
@@ -59,8 +71,8 @@ struct connection {
     return true;
   }
 
-  nbd_export* exported = nullptr;  ///< once it has been chosen;
-  protocol::terms agreed;          ///< then
+  const served* exported = nullptr;  ///< once it has been chosen;
+  protocol::terms agreed;            ///< then
 
   /// How many requests were served since others had their turn.
   int without_pause = 0;
@@ -70,10 +82,8 @@ struct connection {
     return output.pieces_sent() + transport->unread();
   }
   std::optional<std::uint64_t> progress_;
+  bool refused_before_ = false;
 };
-
-/// How a connection ended, or nothing as long as it goes on.
-using ending = std::optional<stream::disconnect>;
 
 }  // namespace nbdstream
 #endif

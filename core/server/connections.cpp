@@ -39,9 +39,12 @@ connections::connections(asio::any_io_executor executor, const config::server_co
       changed_(changed),
       scope_(executor_, [this](std::exception_ptr) { changed_.notify_all(); }) {}
 
-bool connections::full() const {
+std::optional<protocol::negotiator::refusal> connections::gate(bool stopping) const {
+  using protocol::option_reply;
+  if (stopping) return {{option_reply::err_shutdown, "the server is shutting down"}};
   const auto count = std::ranges::count_if(sessions_, &session::transmitting);
-  return static_cast<std::size_t>(count) >= max_negotiated;
+  if (static_cast<std::size_t>(count) < max_negotiated) return std::nullopt;
+  return {{option_reply::err_policy, "too many connections"}};
 }
 
 bool connections::read_last_words() const {

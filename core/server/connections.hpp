@@ -7,9 +7,11 @@
 #include "io/tls.hpp"
 #include "log/log.hpp"
 #include "server/session.hpp"
+#include "status/snapshot.hpp"
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace nbdstream {
@@ -35,8 +37,8 @@ class connections {
   [[nodiscard]] std::vector<status::connection> snapshot() const;
 
   [[nodiscard]] bool empty() const noexcept { return sessions_.empty(); }
-  /// Whether no more clients may begin to transmit.
-  [[nodiscard]] bool full() const;
+  /// Why no client may begin to transmit now, if so.
+  [[nodiscard]] std::optional<protocol::negotiator::refusal> gate(bool stopping) const;
   /// Whether any client that wrote has closed its end, and what it sent last is still to be read.
   [[nodiscard]] bool read_last_words() const;
 

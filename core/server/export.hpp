@@ -5,6 +5,7 @@
 #include "config/config.hpp"
 #include "protocol/negotiator.hpp"
 #include "server/open_stream.hpp"
+#include "server/served.hpp"
 
 #include <functional>
 #include <memory>
@@ -15,7 +16,7 @@
 namespace nbdstream {
 
 /// One export with its sink: turns what its clients do into streams, one after another.
-class nbd_export {
+class nbd_export final : public served {
  public:
   struct settings {
     config::export_config config;
@@ -36,7 +37,8 @@ class nbd_export {
   nbd_export(asio::any_io_executor executor, settings s, std::unique_ptr<sink::sink> sink,
              log::logger& log, io::condition& server_changed);
 
-  [[nodiscard]] const protocol::export_info& info() const noexcept { return info_; }
+  [[nodiscard]] const protocol::export_info& info() const noexcept override { return info_; }
+  [[nodiscard]] std::unique_ptr<service> serve(connection& on) override;
 
   // What connections do.
 

@@ -110,6 +110,20 @@ awaitable<payload::result> payload::receive() {
   co_return result::arrived;
 }
 
+awaitable<payload::result> payload::apply_to_status(protocol::request& r, protocol::verdict& v) {
+  v = {};
+  if (due_ == 0) co_return result::arrived;
+  const auto count = due_;
+  const auto arrived = co_await need(count);
+  if (arrived == result::connection_ended) co_return arrived;
+  v = {wire_error::inval, false, "not a metadata context"};
+  if (protocol::apply_status_payload(r, on_.input.front(count))) {
+    v = protocol::check_request(r, on_.agreed);
+  }
+  use(count);
+  co_return arrived;
+}
+
 awaitable<payload::result> payload::drop_rest() {
   bool ignored = true;
   co_return co_await drop_rest(ignored);

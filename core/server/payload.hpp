@@ -3,6 +3,7 @@
 #define NBDSTREAM_SERVER_PAYLOAD_HPP
 
 #include "server/connection.hpp"
+#include "server/open_stream.hpp"
 
 #include <cstdint>
 #include <span>
@@ -36,6 +37,9 @@ class payload {
   /// Moves the payload to where the stream wants it; `error` is what the client is told.
   [[nodiscard]] awaitable<result> deliver(open_stream& to, const protocol::request& r,
                                           open_stream::admitted& a, protocol::wire_error& error);
+  /// `r` is a BLOCK_STATUS: makes it one without a payload that asks for the same. `v` is what was
+  /// wrong with it.
+  [[nodiscard]] awaitable<result> apply_to_status(protocol::request& r, protocol::verdict& v);
   /// Drops the rest; `all_zero` becomes false where any byte of it is not zero.
   [[nodiscard]] awaitable<result> drop_rest(bool& all_zero);
   [[nodiscard]] awaitable<result> drop_rest();

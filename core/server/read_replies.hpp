@@ -3,17 +3,19 @@
 #define NBDSTREAM_SERVER_READ_REPLIES_HPP
 
 #include "server/connection.hpp"
+#include "server/open_stream.hpp"
 
 #include <memory>
-#include <span>
 
 namespace nbdstream {
+
+class nbd_export;
 
 /// Answers READ and BLOCK_STATUS, in the form that was agreed on.
 class read_replies {
  public:
-  /// `on` is borrowed.
-  explicit read_replies(connection& on) noexcept : on_(on) {}
+  /// Both are borrowed.
+  read_replies(connection& on, nbd_export& of) noexcept : on_(on), export_(of) {}
 
   /// A READ that finds only zeroes.
   [[nodiscard]] awaitable<ending> zeroes(protocol::request r);
@@ -23,12 +25,8 @@ class read_replies {
   void status(const protocol::request& r, open_stream* stream);
 
  private:
-  [[nodiscard]] awaitable<ending> send(protocol::request r, std::span<const std::byte> data,
-                                       const protocol::read_layout& layout);
-  [[nodiscard]] awaitable<error_code> send_data(std::span<const std::byte> data,
-                                                std::uint64_t length);
-
   connection& on_;
+  nbd_export& export_;
 };
 
 }  // namespace nbdstream

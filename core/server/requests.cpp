@@ -18,6 +18,10 @@ constexpr std::size_t largest_batch = 64;
 
 }  // namespace
 
+std::unique_ptr<service> nbd_export::serve(connection& on) {
+  return std::make_unique<requests>(on, *this);
+}
+
 awaitable<ending> requests::serve(request r) {
   payload_.expect(r.payload());
   const auto checked = protocol::check_request(r, on_.agreed);
@@ -35,21 +39,36 @@ awaitable<ending> requests::serve(request r) {
   co_return std::nullopt;
 }
 
-/// One line a connection: a peer must not be able to flood the log.
-void requests::log_refusal(const request& r, std::string_view why) {
-  const auto level = std::exchange(refused_before_, true) ? log::level::debug : log::level::info;
-  const log::field where[] = {{"offset", r.offset}};
-  on_.log.line(level,
-               fmt::format("{} of {} bytes at {} refused: {}", protocol::name_of(r.type), r.length,
-                           r.offset, why),
-               where);
+awaitable<void> requests::answer_all() {
+  if (on_.me.joined) on_.me.joined->answer_all(on_.me);
+  co_return;
+}
+
+// Between requests, reading finds out. In one, nothing is read while it waits for the sink, and
+// where no reply can arrive the stream cannot be completed any more.
+void requests::notice_hangup() {
+  if (payload_.moves_unseen()) return;
+  // A client that only stopped sending may still disconnect cleanly with what it sent before; and
+  // where something else decides, one that does not may have done its part, too.
+  const bool last_request = on_.input.size() + on_.transport->unread() <= payload_.due();
+  if (last_request && export_.decided_by_disconnects()) on_.me.gone = true;
+  if (on_.me.gone) export_.hung_up(on_.me);
+}
+
+void requests::fail(std::string_view why) {
+  if (on_.me.joined) on_.me.joined->fail(why);
+}
+
+awaitable<void> requests::end(stream::disconnect how) {
+  export_.detach(on_.me, how);
+  co_return;
 }
 
 awaitable<ending> requests::refuse(request r, protocol::verdict v) {
-  log_refusal(r, v.why);
+  on_.log_refusal(r, v.why);
   // A hint that is refused loses nothing; a write does, whatever its client makes of the error.
   if (r.type == command::write || r.type == command::write_zeroes) {
-    const auto stream = co_await on_.exported->join(on_.me);
+    const auto stream = co_await export_.join(on_.me);
     if (stream) stream->refuse(on_.me, r, 0, v.why);
   }
   if (v.disconnect) co_return disconnected;
@@ -60,9 +79,9 @@ awaitable<ending> requests::refuse(request r, protocol::verdict v) {
 }
 
 awaitable<ending> requests::read(request r) {
-  const auto stream = on_.exported->stream_of(on_.me);
+  const auto stream = export_.stream_of(on_.me);
   using readable = held_data::readable;
-  auto found = on_.exported->gaps_are_zeroes() ? readable::zeroes : readable::unknown;
+  auto found = export_.gaps_are_zeroes() ? readable::zeroes : readable::unknown;
   if (r.length == 0) found = readable::zeroes;
   if (stream && r.length > 0) found = stream->held().look(r.offset, r.length);
   if (found == readable::data) co_return co_await reads_.held(r, stream);
@@ -76,24 +95,17 @@ awaitable<ending> requests::read(request r) {
     why = "the stream has ended";
     help = "; with --run it would end with the command, not with its connections";
   }
-  log_refusal(r, fmt::format("{}{}", why, help));
+  on_.log_refusal(r, fmt::format("{}{}", why, help));
   on_.replies.add(r.reply_to(), wire_error::io, why);
   co_return std::nullopt;
 }
 
 awaitable<ending> requests::status(request r) {
-  if (payload_.due() > 0) {
-    const auto count = payload_.due();
-    const auto arrived = co_await payload_.need(count);
-    if (arrived == payload::result::connection_ended) co_return disconnected;
-    protocol::verdict v{wire_error::inval, false, "not a metadata context"};
-    if (protocol::apply_status_payload(r, on_.input.front(count))) {
-      v = protocol::check_request(r, on_.agreed);
-    }
-    payload_.use(count);
-    if (v.error != wire_error::none) co_return co_await refuse(r, v);
-  }
-  reads_.status(r, on_.exported->stream_of(on_.me).get());
+  protocol::verdict v;
+  const auto arrived = co_await payload_.apply_to_status(r, v);
+  if (arrived == payload::result::connection_ended) co_return disconnected;
+  if (v.error != wire_error::none) co_return co_await refuse(r, v);
+  reads_.status(r, export_.stream_of(on_.me).get());
   co_return std::nullopt;
 }
 
@@ -105,15 +117,15 @@ awaitable<ending> requests::write(request r) {
   gather(r);
   if (batch_.size() > 1) co_return co_await write_batch();
   // A connection that is alone holds up no other.
-  const bool others = !payload_.splicing() || !on_.exported->alone();
+  const bool others = !payload_.splicing() || !export_.alone();
   const auto first = others ? std::min<std::uint64_t>(r.length, payload::head) : 0;
   // What stands behind the head may be spliced, if it is not read.
   const auto most = payload_.splicing() ? payload::head : io::input::capacity;
   std::optional<nbd_export::first_write> beginning;
-  if (!on_.me.joined) beginning.emplace(*on_.exported);
+  if (!on_.me.joined) beginning.emplace(export_);
   const auto arrived = co_await payload_.need(first, most);
   if (arrived == payload::result::connection_ended) co_return disconnected;
-  const auto stream = co_await on_.exported->join(on_.me);
+  const auto stream = co_await export_.join(on_.me);
   beginning.reset();
   if (stream) co_return co_await write_to(*stream, r);
   const auto dropped = co_await payload_.drop_rest();
@@ -186,14 +198,14 @@ awaitable<ending> requests::write_batch() {
 }
 
 awaitable<ending> requests::zero(request r) {
-  if (r.has(command_flag::fast_zero) && !on_.exported->zeroes_are_fast()) {
+  if (r.has(command_flag::fast_zero) && !export_.zeroes_are_fast()) {
     on_.replies.add(r.reply_to(), wire_error::notsup,
                     "zeroes are sent as such, no faster than data");
     co_return std::nullopt;
   }
   auto error = wire_error::none;
   if (r.length > 0) {
-    const auto stream = co_await on_.exported->join(on_.me);
+    const auto stream = co_await export_.join(on_.me);
     error = wire_error::shutdown;
     if (stream) {
       auto admitted = co_await stream->admit(on_.me, r);

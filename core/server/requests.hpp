@@ -3,6 +3,7 @@
 #define NBDSTREAM_SERVER_REQUESTS_HPP
 
 #include "server/connection.hpp"
+#include "server/export.hpp"
 #include "server/payload.hpp"
 #include "server/read_replies.hpp"
 
@@ -11,17 +12,22 @@
 
 namespace nbdstream {
 
-/// Serves the requests of one connection, one after another ("Request types").
-class requests {
+/// Serves one connection to an export: what it writes goes into the export's streams.
+class requests final : public service {
  public:
-  /// `on` is borrowed.
-  explicit requests(connection& on) noexcept : on_(on), payload_(on), reads_(on) {}
+  /// Both are borrowed.
+  requests(connection& on, nbd_export& of) : on_(on), export_(of), payload_(on), reads_(on, of) {
+    export_.attach();
+  }
 
-  /// Serves `r`, but NBD_CMD_DISC. State: its header was consumed.
-  [[nodiscard]] awaitable<ending> serve(protocol::request r);
-
-  /// The payload of the request that is being served.
-  [[nodiscard]] const payload& incoming() const noexcept { return payload_; }
+  [[nodiscard]] awaitable<ending> serve(protocol::request r) override;
+  [[nodiscard]] awaitable<void> answer_all() override;
+  [[nodiscard]] bool takes_payload_from_socket() const noexcept override {
+    return payload_.splicing();
+  }
+  void notice_hangup() override;
+  void fail(std::string_view why) override;
+  [[nodiscard]] awaitable<void> end(stream::disconnect how) override;
 
  private:
   using request = protocol::request;
@@ -37,12 +43,11 @@ class requests {
   [[nodiscard]] awaitable<ending> flush(request r);
 
   void gather(const request& first);
-  void log_refusal(const request& r, std::string_view why);
 
   connection& on_;
+  nbd_export& export_;
   payload payload_;
   read_replies reads_;
-  bool refused_before_ = false;
   std::vector<encoding::piece> batch_;      ///< of gather(): payloads in the connection's input,
   std::vector<protocol::cookie> reply_to_;  ///< and whose they are
 };

@@ -3,6 +3,8 @@
 
 #include "config/parse.hpp"
 #include "log/reason.hpp"
+#include "server/command_variables.hpp"
+#include "server/inherited_signals.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -21,18 +23,6 @@
 namespace nbdstream {
 namespace {
 
-/// $tls, as nbdkit-captive(1) has it.
-std::string_view tls_variable(config::tls_mode mode) {
-  switch (mode) {
-    case config::tls_mode::on: return "1";
-    case config::tls_mode::require: return "2";
-    default: return "";
-  }
-}
-
-/// How often the end of a process group is looked for: there is no event for it.
-constexpr auto group_interval = std::chrono::milliseconds(20);
-
 /// How long a signal waits for what clients that have closed sent last.
 constexpr auto last_words_time = std::chrono::seconds(1);
 
@@ -50,12 +40,7 @@ server::server(asio::any_io_executor executor, const config::configuration& conf
       signals_(executor_, SIGTERM),
       scope_(executor_,
              [this](std::exception_ptr failed) { log_.error("{}", log::reason(failed)); }) {
-  // What the parent chose to ignore (nohup) stays ignored.
-  for (const int number : {SIGINT, SIGHUP, SIGQUIT, SIGUSR1}) {
-    struct sigaction inherited {};
-    ::sigaction(number, nullptr, &inherited);
-    if (inherited.sa_handler != SIG_IGN) signals_.add(number);
-  }
+  add_unless_ignored(signals_, {SIGINT, SIGHUP, SIGQUIT, SIGUSR1});
 }
 
 server::~server() = default;
@@ -64,13 +49,6 @@ void server::serve_exports(std::vector<std::unique_ptr<nbd_export>> exports) {
   exports_ = std::move(exports);
   for (const auto& e : exports_) infos_.push_back(e->info());
   speed_.resize(exports_.size());
-}
-
-std::optional<protocol::negotiator::refusal> server::gate() const {
-  using protocol::option_reply;
-  if (stopping_) return {{option_reply::err_shutdown, "the server is shutting down"}};
-  if (connections_.full()) return {{option_reply::err_policy, "too many connections"}};
-  return std::nullopt;
 }
 
 void server::start_listeners() {
@@ -90,37 +68,9 @@ void server::close_listeners() {
   sockets_.clear();
 }
 
-/// Where TLS is required, with what a client on this machine needs for it.
-std::string server::command_uri(const listening_socket& socket) const {
-  listening_socket::security s;
-  s.tls = config::effective_tls(config_) == config::tls_mode::require;
-  if (s.tls) {
-    s.user = tls_->first_user();
-    // The command may go to another directory.
-    for (const auto& [key, path] : {std::pair("tls-certificates", tls_->certificates()),
-                                    std::pair("tls-psk-file", tls_->psk_file())}) {
-      if (!path.empty()) s.parameters.emplace_back(key, std::filesystem::absolute(path).string());
-    }
-  }
-  return socket.uri(infos_.front().name, s);
-}
-
 void server::start_command() {
   if (config_.run.empty()) return;
-  const auto found = std::ranges::find_if_not(sockets_, &listening_socket::abstract);
-  if (found == sockets_.end()) {
-    throw listen_error("--run: no URI names an abstract socket; listen elsewhere too");
-  }
-  const auto& socket = *found;
-  const auto& name = infos_.front().name;
-  const auto uri = command_uri(socket);
-  captive_command::variables variables{
-      {"uri", uri},
-      {"nbd", uri},
-      {"unixsocket", socket.unix_path},
-      {"port", socket.port},
-      {"exportname", name},
-      {"tls", std::string(tls_variable(config::effective_tls(config_)))}};
+  auto variables = variables_for_command(sockets_, config_, tls_.get(), infos_.front().name);
   if (!config_.control.empty()) {
     variables.emplace_back("NBDSTREAM_CONTROL", std::filesystem::absolute(config_.control));
   }
@@ -153,12 +103,12 @@ awaitable<int> server::run() {
       for (auto& e : exports_) e->no_more_clients();
     }
     // A command that waits for a stuck sink would wait for ever.
-    if (exports_are_over() && any_sink_is_stuck() && attending()) terminate_command(SIGTERM);
+    if (exports_are_over() && any_sink_is_stuck() && attending()) command_.terminate(SIGTERM);
   }
   close_listeners();
   stop_exports("the server ends");
   co_await connections_.close_all(!any_sink_is_stuck());
-  co_await end_command();
+  co_await command_.end_group(config_.grace);
   unfinished_ = any_sink_is_stuck();
   finished_ = true;
   signals_.cancel();
@@ -216,7 +166,7 @@ awaitable<void> server::watch_for_first_write() {
                      config::format_duration(time));
     e->stop("no client wrote anything");
   }
-  if (client_timed_out_ && attending()) terminate_command(SIGTERM);
+  if (client_timed_out_ && attending()) command_.terminate(SIGTERM);
 }
 
 nbd_export* server::find_export(std::string_view name) noexcept {
@@ -253,7 +203,7 @@ void server::begin_to_end(int signal) {
   aborted_before_signal_ = aborted_streams();
   close_listeners();
   for (auto& e : exports_) e->close();
-  terminate_command(signal);
+  command_.terminate(signal);
   scope_.spawn(stop_streams());
   changed_.notify_all();
 }
@@ -268,26 +218,9 @@ awaitable<void> server::stop_streams() {
   stop_exports(fmt::format("ended by signal {} ({})", signal_, ::sigdescr_np(signal_)));
 }
 
-void server::terminate_command(int signal) {
-  if (std::exchange(terminating_, true)) return;
-  if (command_.group_exists()) command_.signal(signal);
-  command_.wake();
-}
-
 // The command of --run: its exit status decides.
 awaitable<void> server::attend_command() {
-  auto kill_at = io::clock::time_point::max();
-  for (;;) {
-    if (terminating_ && kill_at == io::clock::time_point::max()) {
-      kill_at = io::clock::now() + config_.grace;
-    }
-    const bool exited = co_await command_.wait(kill_at);
-    if (exited) break;
-    if (io::clock::now() >= kill_at) {
-      command_.signal(SIGKILL);
-      kill_at += config_.grace;
-    }
-  }
+  co_await command_.wait_for_end(config_.grace);
   close_listeners();
   connections_.close_negotiating();
   const auto how = "the command of --run " + command_.ending();
@@ -316,16 +249,6 @@ awaitable<void> server::read_clients_to_their_ends() {
   } else {  // what is open fails by itself: stream::verdict
     for (auto& e : exports_) e->close();
   }
-}
-
-awaitable<void> server::end_command() {
-  if (!terminating_) co_return;
-  // The shell may be gone and its children not.
-  const auto kill_at = io::clock::now() + config_.grace;
-  while (command_.group_exists() && io::clock::now() < kill_at) {
-    co_await changed_.wait(io::clock::now() + group_interval);
-  }
-  if (command_.group_exists()) command_.signal(SIGKILL);
 }
 
 std::uint64_t server::aborted_streams() const {

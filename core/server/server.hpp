@@ -69,12 +69,13 @@ class server final : private session_host {
     return infos_;
   }
   [[nodiscard]] nbd_export& export_at(std::size_t index) override { return *exports_[index]; }
-  [[nodiscard]] std::optional<protocol::negotiator::refusal> gate() const override;
+  [[nodiscard]] std::optional<protocol::negotiator::refusal> gate() const override {
+    return connections_.gate(stopping_);
+  }
 
   void start_listeners();
   void close_listeners();
   void start_command();
-  [[nodiscard]] std::string command_uri(const listening_socket& socket) const;
 
   [[nodiscard]] awaitable<void> handle_signals();
   void begin_to_end(int signal);
@@ -83,7 +84,6 @@ class server final : private session_host {
   [[nodiscard]] awaitable<void> attend_command();
   void report_failed_command(std::string_view why);
   [[nodiscard]] awaitable<void> read_clients_to_their_ends();
-  [[nodiscard]] awaitable<void> end_command();
   [[nodiscard]] awaitable<void> watch_for_first_write();
 
   // In server_service.cpp.
@@ -110,7 +110,6 @@ class server final : private session_host {
   [[nodiscard]] bool over() const;
   /// Whether the command runs, or its clients are still being read to their ends.
   [[nodiscard]] bool attending() const { return !config_.run.empty() && !command_status_; }
-  void terminate_command(int signal);
   void stop_exports(std::string_view reason);
   [[nodiscard]] std::uint64_t aborted_streams() const;
   [[nodiscard]] bool name_outstanding() const;
@@ -142,7 +141,6 @@ class server final : private session_host {
   bool command_was_running_ = false;         ///< then
   std::uint64_t aborted_before_signal_ = 0;  ///< streams
   bool client_timed_out_ = false;            ///< --client-timeout
-  bool terminating_ = false;                 ///< the command was told to end
   bool stopping_ = false;                    ///< no new clients
   bool reloading_ = false;                   ///< the files of TLS;
   bool reload_again_ = false;                ///< and once more then

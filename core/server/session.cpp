@@ -35,7 +35,6 @@ session::session(const asio::any_io_executor& executor, settings s,
     : settings_(s),
       host_(host),
       on_(executor, s.id, std::move(transport), s.payload_timeout, log),
-      requests_(on_),
       request_begins_(executor),
       scope_(executor, [this](std::exception_ptr) { close(); }) {}
 
@@ -53,10 +52,10 @@ awaitable<void> session::run() {
     how = co_await serve_client();
   } catch (...) {
     failed = std::current_exception();  // out of memory, or a mistake of ours: not of the client
-    if (on_.me.joined) on_.me.joined->fail(log::reason(failed));
+    if (service_) service_->fail(log::reason(failed));
   }
   try {
-    if (on_.exported) on_.exported->detach(on_.me, how);
+    if (service_) co_await service_->end(how);
     co_await on_.output.send();  // what was answered before a violation
     if (how == disconnect::clean) co_await linger();
   } catch (...) {
@@ -75,7 +74,6 @@ awaitable<disconnect> session::serve_client() {
   const bool agreed = co_await negotiate();
   if (!agreed) co_return disconnect::mid_request;
   on_.deadline.rest();
-  on_.exported->attach();
   scope_.spawn(watch_peer());
   co_return co_await transmit();
 }
@@ -95,7 +93,9 @@ awaitable<bool> session::negotiate() {
     if (handshake.current() == state::transmission) {
       on_.agreed = handshake.agreed();
       on_.replies.agree_on(on_.agreed.reply_form);
-      on_.exported = &host_.export_at(handshake.chosen());
+      auto& chosen = host_.export_at(handshake.chosen());
+      on_.exported = &chosen;
+      service_ = chosen.serve(on_);
       on_.log.about().exported = on_.exported->info().name;
       co_return true;
     }
@@ -142,7 +142,7 @@ awaitable<disconnect> session::transmit() {
     if (on_.me.gone) co_return disconnect::mid_request;
     on_.me.in_request = true;
     if (peer_ != peer_state::connected) request_begins_.notify_all();
-    ended = co_await requests_.serve(r);
+    ended = co_await service_->serve(r);
     on_.me.in_request = false;
     if (ended) co_return *ended;
   }
@@ -161,7 +161,7 @@ awaitable<ending> session::next_request(protocol::request& into) {
   }
   if (idle) {
     // The payload behind the header is to be spliced, like the last one: it must not be read.
-    const auto most = requests_.incoming().splicing() ? header : io::input::capacity;
+    const auto most = service_->takes_payload_from_socket() ? header : io::input::capacity;
     const auto error = co_await on_.input.need(header, most);
     if (error == asio::error::eof && on_.input.size() == 0) co_return co_await end_of_input();
     if (error) co_return disconnect::mid_request;
@@ -189,7 +189,7 @@ awaitable<ending> session::end_of_input() {
 
 /// The client asks nothing more: its late replies are sent too.
 awaitable<bool> session::answer_all() {
-  if (on_.me.joined) on_.me.joined->answer_all(on_.me);
+  co_await service_->answer_all();
   const auto unsent = co_await on_.output.send();
   co_return !unsent;
 }
@@ -220,21 +220,9 @@ awaitable<void> session::watch_peer() {
   peer_ = co_await on_.transport->wait_hangup();
   on_.me.gone = peer_ == peer_state::hung_up;
   while (!closed_ && peer_ != peer_state::connected) {
-    notice_hangup();
+    if (on_.me.in_request) service_->notice_hangup();
     co_await request_begins_.wait();
   }
-}
-
-// Between requests, reading finds out. In one, nothing is read while it waits for the sink, and
-// where no reply can arrive the stream cannot be completed any more.
-void session::notice_hangup() {
-  const auto& payload = requests_.incoming();
-  if (!on_.me.in_request || payload.moves_unseen()) return;
-  // A client that only stopped sending may still disconnect cleanly with what it sent before; and
-  // where something else decides, one that does not may have done its part, too.
-  const bool last_request = on_.input.size() + on_.transport->unread() <= payload.due();
-  if (last_request && on_.exported->decided_by_disconnects()) on_.me.gone = true;
-  if (on_.me.gone) on_.exported->hung_up(on_.me);
 }
 
 bool session::reads_last_words() const noexcept {

@@ -6,7 +6,6 @@
 #include "protocol/negotiator.hpp"
 #include "protocol/request.hpp"
 #include "server/connection.hpp"
-#include "server/requests.hpp"
 
 #include <memory>
 #include <optional>
@@ -20,13 +19,13 @@ class session_host {
   virtual ~session_host() = default;
   /// The exports as clients see them, and the one at an index of that list.
   [[nodiscard]] virtual std::span<const protocol::export_info> export_infos() const = 0;
-  [[nodiscard]] virtual nbd_export& export_at(std::size_t index) = 0;
+  [[nodiscard]] virtual served& export_at(std::size_t index) = 0;
   /// Why no client may begin to transmit now, if so.
   [[nodiscard]] virtual std::optional<protocol::negotiator::refusal> gate() const = 0;
 };
 
 /// One connection, from the greeting to its end. Reads as the protocol document does: the
-/// handshake, then requests, one after another, which server/requests serves.
+/// handshake, then requests, one after another, which a service of the export serves.
 class session {
  public:
   struct settings {
@@ -54,7 +53,7 @@ class session {
   [[nodiscard]] bool reads_last_words() const noexcept;
 
   /// Null until it has been chosen.
-  [[nodiscard]] const nbd_export* exported() const noexcept { return on_.exported; }
+  [[nodiscard]] const served* exported() const noexcept { return on_.exported; }
   [[nodiscard]] const client& peer() const noexcept { return on_.me; }
   [[nodiscard]] log::context& log() noexcept { return on_.log; }
 
@@ -72,12 +71,11 @@ class session {
   [[nodiscard]] awaitable<void> send_replies();
   [[nodiscard]] awaitable<void> watch_deadline();
   [[nodiscard]] awaitable<void> watch_peer();
-  void notice_hangup();
 
   settings settings_;
   session_host& host_;
   connection on_;
-  requests requests_;
+  std::unique_ptr<service> service_;  ///< once an export has been chosen
   bool closed_ = false;
   bool lingering_ = false;
   io::transport::peer_state peer_ = io::transport::peer_state::connected;

@@ -5,6 +5,7 @@
 #ifndef NBDSTREAM_TESTS_ALLOCATION_STREAMING_HPP
 #define NBDSTREAM_TESTS_ALLOCATION_STREAMING_HPP
 
+#include "server/export.hpp"
 #include "server/session.hpp"
 #include "support/fake_log.hpp"
 #include "support/file_descriptor.hpp"

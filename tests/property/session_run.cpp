@@ -3,6 +3,7 @@
 
 #include "link.hpp"
 #include "plain_disk.hpp"
+#include "server/payload.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest-spi.h>

@@ -5,6 +5,7 @@
 #ifndef NBDSTREAM_TESTS_UNIT_SERVER_RIG_HPP
 #define NBDSTREAM_TESTS_UNIT_SERVER_RIG_HPP
 
+#include "server/export.hpp"
 #include "server/session.hpp"
 #include "support/fake_log.hpp"
 #include "support/fake_sink.hpp"
