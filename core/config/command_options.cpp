@@ -261,10 +261,14 @@ std::span<const command_option> command_options() {
   return options;
 }
 
+const command_option* find_option(std::span<const command_option> among, std::string_view name) {
+  const auto found = std::find_if(among.begin(), among.end(),
+                                  [&](const auto& o) { return o.name == name; });
+  return found == among.end() ? nullptr : &*found;
+}
+
 const command_option* find_option(std::string_view name) {
-  const auto found =
-      std::find_if(std::begin(options), std::end(options), [&](auto& o) { return o.name == name; });
-  return found == std::end(options) ? nullptr : found;
+  return find_option(options, name);
 }
 
 positional_word parse_positional(std::string_view word) {

@@ -24,10 +24,11 @@ struct command_line {
   std::vector<listen_address> listen;     ///< --unix, --vsock
   std::optional<std::string> tcp_host;    ///< --ipaddr
   std::optional<std::uint32_t> tcp_port;  ///< --port
+  bool raw = false;                       ///< --raw, of `nbdstream serve`
 };
 
 /// Under which heading --help shows an option.
-enum class help_group { sink, stream, listen, run, tls, report, other };
+enum class help_group { source, sink, stream, listen, run, tls, report, other };
 
 /// Where an option's value goes.
 enum class option_target {
@@ -54,7 +55,12 @@ struct command_option {
 [[nodiscard]] std::span<const command_option> command_options();
 
 /// The option `name` (without dashes), or null.
+[[nodiscard]] const command_option* find_option(std::span<const command_option> among,
+                                                std::string_view name);
 [[nodiscard]] const command_option* find_option(std::string_view name);
+
+/// What --help says of options, those of a group under its heading.
+[[nodiscard]] std::string describe_options(std::span<const command_option> options);
 
 /// `KEY=VALUE` as nbdkit's users write it, in any position: pipe=, write=, size=. Returns the
 /// option that it stands for and its value, or throws config::error.

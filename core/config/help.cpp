@@ -66,8 +66,9 @@ Examples:
     nbdstream --sink fifo:output --size 40G --dump-config
 )";
 
-constexpr std::array<std::pair<help_group, std::string_view>, 7> headings{
-    {{help_group::sink, "Where the stream goes"},
+constexpr std::array<std::pair<help_group, std::string_view>, 8> headings{
+    {{help_group::source, "What is served"},
+     {help_group::sink, "Where the stream goes"},
      {help_group::stream, "The export and its streams"},
      {help_group::listen, "How clients connect"},
      {help_group::tls, "Encryption"},
@@ -107,15 +108,21 @@ void append_wrapped(std::string& out, std::string line, std::string_view help) {
 
 }  // namespace
 
-std::string help_text() {
-  std::string out(introduction);
+std::string describe_options(std::span<const command_option> options) {
+  std::string out;
   for (const auto& [group, heading] : headings) {
+    const auto in_group = [wanted = group](const auto& option) { return option.group == wanted; };
+    if (std::ranges::none_of(options, in_group)) continue;
     out += fmt::format("\n{}:\n", heading);
-    for (const auto& option : command_options()) {
-      if (option.group == group) append_wrapped(out, synopsis(option), option.help);
+    for (const auto& option : options) {
+      if (in_group(option)) append_wrapped(out, synopsis(option), option.help);
     }
   }
-  return out.append(values);
+  return out;
+}
+
+std::string help_text() {
+  return std::string(introduction) + describe_options(command_options()) + std::string(values);
 }
 
 std::string version_text() {

@@ -23,7 +23,7 @@ TEST(CommandLineErrors, SuggestTheNearestOption) {
                   {{"--stream=3"}, {"--streams?"}},
                   {{"--exportname", "x"}, {"--export-name?"}},
                   {{"--no-padding"}, {"\"--no-padding\"", "unknown option"}},
-                  {{"--completely-else"}, {"unknown option", "nbdstream --help"}},
+                  {{"--completely-else"}, {"unknown option", "see --help"}},
                   {{"-Z"}, {"\"-Z\"", "unknown option"}},
                   {{"-fZ"}, {"unknown option"}}});
 }
