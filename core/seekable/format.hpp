@@ -11,6 +11,7 @@
 
 namespace nbdstream::seekable {
 
+inline constexpr std::uint32_t frame_magic = 0xFD2FB528;  ///< each frame begins with this
 inline constexpr std::uint32_t table_magic = 0x184D2A5E;  ///< the skippable frame begins with this,
 inline constexpr std::uint32_t footer_magic =
     0x8F92EAB1;  ///< and ends, as the file does, with this

@@ -5,7 +5,6 @@
 #include <zstd_errors.h>
 
 #include <cerrno>
-#include <cstring>
 #include <new>
 
 namespace nbdstream::stage {
@@ -31,13 +30,6 @@ std::int64_t frame_compressor::compress(std::span<const std::byte> content,
       ZSTD_compress2(context_.get(), to.data(), to.size(), content.data(), content.size());
   if (!ZSTD_isError(n)) return static_cast<std::int64_t>(n);
   return ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation ? -ENOMEM : -EIO;
-}
-
-bool is_zeroes(std::span<const std::byte> data) noexcept {
-  if (data.empty()) return true;
-  // Each byte is as the one before it, and the first is zero.
-  return data.front() == std::byte{0} &&
-         std::memcmp(data.data(), data.data() + 1, data.size() - 1) == 0;
 }
 
 }  // namespace nbdstream::stage

@@ -34,8 +34,5 @@ class frame_compressor {
   std::unique_ptr<ZSTD_CCtx_s, free> context_;
 };
 
-/// Whether all of it is zeroes. It looks no further than the first byte that is not.
-[[nodiscard]] bool is_zeroes(std::span<const std::byte> data) noexcept;
-
 }  // namespace nbdstream::stage
 #endif

@@ -6,6 +6,7 @@
 
 #include "io/spill_file.hpp"
 #include "log/reason.hpp"
+#include "seekable/zeroes.hpp"
 #include "stage/frame_compressor.hpp"
 
 #include <fmt/format.h>
@@ -163,7 +164,7 @@ awaitable<void> zstd_sink::compress(lane& on, std::shared_ptr<item> into, buffer
   // What it uses is its own: it may be left behind.
   io::worker::job job = [with = on.with, content, frame = into->frame, size]() -> std::int64_t {
     const std::span<const std::byte> all(content.get(), size);
-    if (size == frame_content && is_zeroes(all)) return 0;
+    if (size == frame_content && seekable::is_zeroes(all)) return 0;
     return with->compress(all, std::span(frame.get(), frame_compressor::most_bytes(size)));
   };
   const auto result = co_await on.thread->run(std::move(job));
