@@ -3,6 +3,7 @@
 #define NBDSTREAM_RESTORE_INPUT_HPP
 
 #include "io/unique_fd.hpp"
+#include "restore/byte_input.hpp"
 #include "restore/stop_signals.hpp"
 
 #include <cstddef>
@@ -14,21 +15,19 @@
 namespace nbdstream::restore {
 
 /// Where diffs come from: a file, which can be read as often as one likes, or a pipe.
-class input {
+class input final : public byte_input {
  public:
   /// "-": standard input. Throws failure where it cannot be opened.
   input(const std::string& path, const stop_signals& signals);
 
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const std::string& name() const noexcept override { return name_; }
   [[nodiscard]] bool seekable() const noexcept { return seekable_; }
 
-  /// The next bytes, at most as many as `into` has; 0: there are no more.
-  [[nodiscard]] std::size_t read(std::span<std::byte> into);
-  /// Passes over `count` bytes. Returns over how many: fewer where the input ends before.
-  [[nodiscard]] std::uint64_t skip(std::uint64_t count);
-
-  /// Begins again. State: seekable().
-  void rewind() noexcept { position_ = 0; }
+  [[nodiscard]] std::size_t read(std::span<std::byte> into) override;
+  [[nodiscard]] std::uint64_t skip(std::uint64_t count) override;
+  void rewind() noexcept override {
+    if (seekable_) position_ = 0;
+  }
   /// All of `into`, from the byte `at` on. State: seekable().
   void read_at(std::uint64_t at, std::span<std::byte> into) const;
 

@@ -10,8 +10,8 @@ namespace nbdstream::restore {
 broken_diff::broken_diff(const std::string& name, const diff::fault& why)
     : failure(fmt::format("{}: byte {}: {}", name, why.at, why.text)) {}
 
-reader::reader(input& from) : from_(from), buffer_(256 << 10) {
-  if (from_.seekable()) from_.rewind();
+reader::reader(byte_input& from) : from_(from), buffer_(256 << 10) {
+  from_.rewind();
 }
 
 reader::event reader::next() {

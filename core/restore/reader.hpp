@@ -4,7 +4,7 @@
 
 #include "diff/parser.hpp"
 #include "restore/failure.hpp"
-#include "restore/input.hpp"
+#include "restore/byte_input.hpp"
 
 #include <vector>
 
@@ -20,7 +20,7 @@ class reader {
  public:
   enum class event { header, data, zeroes, end, finished };
 
-  explicit reader(input& from);
+  explicit reader(byte_input& from);
 
   /// What comes next; of the data before, what was not read is passed over. Throws broken_diff.
   [[nodiscard]] event next();
@@ -39,7 +39,7 @@ class reader {
   void refill();
   [[noreturn]] void refuse_end() const;
 
-  input& from_;
+  byte_input& from_;
   diff::parser parser_;
   std::vector<std::byte> buffer_;
   std::span<const std::byte> left_;  ///< of the buffer

@@ -4,9 +4,8 @@
 #include "restore/reader.hpp"
 
 namespace nbdstream::restore {
-namespace {
 
-void scan_one(input& from, std::size_t number, extents with, scanned& found) {
+void scan_one(byte_input& from, std::size_t number, extents with, scanned& found) {
   reader diffs(from);
   for (;;) {
     const auto what = diffs.next();
@@ -27,8 +26,6 @@ void scan_one(input& from, std::size_t number, extents with, scanned& found) {
     }
   }
 }
-
-}  // namespace
 
 scanned scan(std::vector<input>& inputs, extents with) {
   scanned found;

@@ -20,6 +20,10 @@ struct scanned {
 
 enum class extents { wanted, not_wanted };
 
+/// Reads all of one input, passing over the data, behind what `found` has. `number`: what the input
+/// is called in the extents. Throws failure where anything is wrong with it.
+void scan_one(byte_input& from, std::size_t number, extents with, scanned& found);
+
 /// Reads all of it, passing over the data. Throws failure where anything is wrong with it. State:
 /// every input is seekable.
 [[nodiscard]] scanned scan(std::vector<input>& inputs, extents with);

@@ -129,9 +129,9 @@ constexpr std::array<subcommand, 3> subcommands{
 
 job read_command_line(arguments argv) {
   const std::string_view word = argv[1];
-  // The last two are not of this program; who asks for one of them was sent here by a mistake in
+  // The last ones are not of this program; who asks for one of them was sent here by a mistake in
   // its name.
-  std::array<std::string_view, subcommands.size() + 2> names{"", "", "", "ctl", "verify"};
+  std::array<std::string_view, subcommands.size() + 3> names{"", "", "", "ctl", "serve", "verify"};
   for (std::size_t i = 0; i < subcommands.size(); ++i) {
     if (subcommands[i].name == word) return subcommands[i].read(argv);
     names[i] = subcommands[i].name;
