@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sink/module.hpp"
 
+#include "sink/library.hpp"
 #include "sink/options.hpp"
-
-#include <dlfcn.h>
 
 #include <fmt/format.h>
 #include <boost/dll/shared_library.hpp>
@@ -27,28 +26,6 @@ constexpr int newest_major_guessed = 9;
 
 std::string entry_name(int major) {
   return fmt::format("nbdstream_sink_v{}", major);
-}
-
-boost::dll::shared_library load_library(const std::string& path) {
-  namespace dll = boost::dll;
-  if (!std::filesystem::exists(path)) {
-    throw load_error(
-        fmt::format("{}: there is no such file; --list-sinks shows what there is", path));
-  }
-  // RTLD_NODELETE: threads and descriptors of a module may outlive every handle to it.
-  const auto mode = static_cast<dll::load_mode::type>(dll::load_mode::rtld_now |
-                                                      dll::load_mode::rtld_local | RTLD_NODELETE);
-  boost::dll::fs::error_code error;
-  dll::shared_library library;
-  library.load(path, error, mode);
-  if (error) {
-    // Boost.DLL's code says nothing of use; what dlopen() itself says names the file and the fault.
-    ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    const char* const why = ::dlerror();
-    throw load_error(
-        fmt::format("{}: not a loadable sink module ({})", path, why ? why : error.message()));
-  }
-  return library;
 }
 
 entry_point& find_entry(const boost::dll::shared_library& library, const std::string& path) {
@@ -89,18 +66,6 @@ nbdstream_sink_table copy_table(const nbdstream_sink_table& table) {
   return copy;
 }
 
-/// The module's options may be smaller or larger than ours.
-std::vector<nbdstream_option> copy_options(const nbdstream_sink_table& table) {
-  std::vector<nbdstream_option> options(table.option_count);
-  const auto known = std::min<std::size_t>(table.option_size, sizeof(nbdstream_option));
-  const auto* at = reinterpret_cast<const std::byte*>(table.options);
-  for (auto& option : options) {
-    std::memcpy(&option, at, known);
-    at += table.option_size;
-  }
-  return options;
-}
-
 }  // namespace
 
 module load_module(const std::string& path) {
@@ -116,7 +81,8 @@ module load_module(const std::string& path) {
   }
   loaded.table = copy_table(*table);
   check_table(loaded.table, loaded.path);
-  loaded.options = copy_options(loaded.table);
+  const auto& t = loaded.table;
+  loaded.options = copy_options(t.options, t.option_count, t.option_size);
   const auto fault = fault_of(loaded.options);
   if (!fault.empty()) throw load_error(fmt::format("{}: {}", loaded.path, fault));
   return loaded;

@@ -98,25 +98,27 @@ bool from_command_line(const config::sink_config& given) {
   throw error(fmt::format("{}: --option {}={}", needs, option.name, value));
 }
 
-[[noreturn]] void fail_unknown(std::string_view module, option_list options,
+[[noreturn]] void fail_unknown(std::string_view module, std::string_view kind, option_list options,
                                const config::sink_setting& setting) {
   std::vector<std::string_view> names;
   for (const auto& option : options) names.emplace_back(option.name);
   std::string hint = config::did_you_mean(setting.key, names);
-  if (hint.empty()) hint = fmt::format("; nbdstream --dump-sink {} lists what it knows", module);
-  throw error(fmt::format("{}: the {} sink has no setting {}{}", setting.where, module,
+  if (hint.empty() && kind == "sink")
+    hint = fmt::format("; nbdstream --dump-sink {} lists what it knows", module);
+  if (hint.empty()) hint = fmt::format("; it has {}", fmt::join(names, ", "));
+  throw error(fmt::format("{}: the {} {} has no setting {}{}", setting.where, module, kind,
                           quote(setting.key), hint));
 }
 
 /// What the user gave as settings, the argument among them under its option's name.
-std::vector<config::sink_setting> all_given(std::string_view module, option_list options,
-                                            const config::sink_config& given) {
+std::vector<config::sink_setting> all_given(std::string_view module, std::string_view kind,
+                                            option_list options, const config::sink_config& given) {
   std::vector<config::sink_setting> all;
   if (given.argument) {
     const nbdstream_option* option = positional_option(options);
     if (option == nullptr) {
-      throw error(fmt::format("{}: the {} sink takes no argument, but {} is given", given.where,
-                              module, quote(*given.argument)));
+      throw error(fmt::format("{}: the {} {} takes no argument, but {} is given", given.where,
+                              module, kind, quote(*given.argument)));
     }
     all.push_back({option->name, *given.argument, given.where});
   }
@@ -188,19 +190,23 @@ bool is_secret(option_list options, std::string_view key) {
   return option != nullptr && has(*option, NBDSTREAM_OPTION_SECRET);
 }
 
-settings::settings(std::string_view module, option_list options, const config::sink_config& given) {
+settings::settings(std::string_view module, option_list options, const config::sink_config& given,
+                   std::string_view kind) {
   const auto put = [this](const nbdstream_option& option, std::string text, std::int64_t number) {
     auto& node = values_[option.name];
     node.text = std::move(text);
-    node.setting = {sizeof(nbdstream_setting), 0, node.text.c_str(), number};
+    node.setting = {};  // a newer header may have more of it
+    node.setting.struct_size = sizeof(nbdstream_setting);
+    node.setting.text = node.text.c_str();
+    node.setting.number = number;
   };
-  for (auto& setting : all_given(module, options, given)) {
+  for (auto& setting : all_given(module, kind, options, given)) {
     const nbdstream_option* option = find_option(options, setting.key);
-    if (option == nullptr) fail_unknown(module, options, setting);
+    if (option == nullptr) fail_unknown(module, kind, options, setting);
     if (find(setting.key) != nullptr) {
       throw error(fmt::format("{}: {} is given twice; give it once{}", setting.where, option->name,
                               given.argument && has(*option, NBDSTREAM_OPTION_POSITIONAL)
-                                  ? ", as the sink's argument or as a setting"
+                                  ? fmt::format(", as the {}'s argument or as a setting", kind)
                                   : ""));
     }
     refuse_number(*option, setting);

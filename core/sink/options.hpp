@@ -40,9 +40,10 @@ using option_list = std::span<const nbdstream_option>;
 /// valid.
 class settings {
  public:
-  /// `module` is the module's own name, for messages. Throws config::error, which begins with the
-  /// place (file:line:column, --option) where there is one.
-  settings(std::string_view module, option_list options, const config::sink_config& given);
+  /// `module` is the module's own name, for messages, and `kind` what it is. Throws config::error,
+  /// which begins with the place (file:line:column, --option) where there is one.
+  settings(std::string_view module, option_list options, const config::sink_config& given,
+           std::string_view kind = "sink");
 
   settings(settings&&) noexcept = default;
   settings& operator=(settings&&) noexcept = default;

@@ -45,13 +45,19 @@ registry::registry() {
   if (!prefix.empty()) directories_.push_back(prefix / NBDSTREAM_SINK_SUBDIR);
 }
 
-module registry::load(const std::string& name) const {
-  if (name.find('/') != std::string::npos) return load_module(name);
+std::string registry::find(const std::string& name) const {
   std::error_code ignored;
   for (const auto& directory : directories_) {
     const auto path = directory / (name + std::string(extension));
-    if (fs::exists(path, ignored)) return load_module(path.string());
+    if (fs::exists(path, ignored)) return path.string();
   }
+  return {};
+}
+
+module registry::load(const std::string& name) const {
+  if (name.find('/') != std::string::npos) return load_module(name);
+  const auto path = find(name);
+  if (!path.empty()) return load_module(path);
   const auto known = names();
   const std::vector<std::string_view> views(known.begin(), known.end());
   std::vector<std::string> places;

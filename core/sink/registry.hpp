@@ -24,6 +24,9 @@ class registry {
   /// Throws load_error, which for an unknown name says where it looked and what it may be.
   [[nodiscard]] module load(const std::string& name) const;
 
+  /// The file of the module of that name; empty where there is none.
+  [[nodiscard]] std::string find(const std::string& name) const;
+
   /// The names of all modules that there are, sorted; what is found first hides later ones.
   [[nodiscard]] std::vector<std::string> names() const;
 
