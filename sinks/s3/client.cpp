@@ -24,12 +24,16 @@ bool gives_up(operation what) noexcept {
 
 /// How long a request is repeated. What is left behind costs money, so that is not the user's
 /// choice.
-duration patience(operation what, const settings& s) noexcept {
-  return gives_up(what) ? minutes(1) : s.retry_timeout;
+duration patience(const job& j, const settings& s) noexcept {
+  if (j.patience > duration::zero()) return j.patience;
+  return gives_up(j.what) ? minutes(1) : s.retry_timeout;
 }
 
 std::string name_of(const job& j) {
   switch (j.what) {
+    case operation::get:
+      return "reading " + std::to_string(j.wanted.length) + " bytes at " +
+             std::to_string(j.wanted.begin);
     case operation::part: return "part " + std::to_string(j.number);
     case operation::create: return "beginning the upload";
     case operation::complete: return "completing the upload";
@@ -101,7 +105,7 @@ outcome client::run(errand& by, const job& j) {
   attempt one;
   one.body = body_of(j);
   const auto began = clock::now();
-  attempts tried(patience(j.what, settings_), began);
+  attempts tried(patience(j, settings_), began);
   const bool repeatable = !makes_object(j.what) && j.what != operation::probe;
   bool answer_lost = false;
   judgement why;
@@ -141,7 +145,8 @@ outcome client::run(errand& by, const job& j) {
     const auto time = std::chrono::duration_cast<std::chrono::seconds>(clock::now() - began);
     why.text += "; given up after " + std::to_string(failures) + " attempts in " +
                 std::to_string(time.count()) + " s";
-    if (!gives_up(j.what) && why.what != verdict::corrupt) why.text += " (retry-timeout)";
+    const bool users = !gives_up(j.what) && j.patience == duration::zero();
+    if (users && why.what != verdict::corrupt) why.text += " (retry-timeout)";
   }
   outcome out = ended(j, one, why);
   out.answer_lost = answer_lost;
@@ -172,7 +177,10 @@ judgement client::try_once(errand& by, const job& j, attempt& one) {
   const reply& answer = one.what.answer;
   // Of an object that is there a server may send more than was asked for.
   const bool probed = j.what == operation::probe && answer.status / 100 == 2;
-  if (one.what.what != exchange::kind::answered && !probed) return not_answered(one.what);
+  const bool unranged = j.what == operation::get && answer.status == 200;
+  if (one.what.what != exchange::kind::answered && !probed && !unranged)
+    return not_answered(one.what);
+  if (j.what == operation::get) return judge(j.wanted, answer);
   judgement out = judge(j.what, answer);
   if (out.what != verdict::good) return out;
   if (j.what == operation::create && element(answer.body, "UploadId").empty())
@@ -211,6 +219,7 @@ outcome client::ended(const job& j, const attempt& one, const judgement& why) co
       out.part.etag = element(answer.body, "ETag");
       out.location = element(answer.body, "Location");
       break;
+    case operation::get: out.bytes = answer.body; break;
     case operation::look:
       out.nonce = answer.header("x-amz-meta-nbdstream-id");
       out.length = length_of(answer);

@@ -26,6 +26,7 @@ enum class operation {
   put,       ///< send a small object in one request
   complete,  ///< make the parts an object
   look,      ///< is the object there, and whose is it?
+  get,       ///< read a range of the object
   abort,     ///< give the multipart upload up
   remove     ///< remove the object
 };
@@ -58,6 +59,14 @@ struct object {
   bool overwrite = false;
 };
 
+/// Bytes of an object, of that one of its versions which has this ETag.
+struct range {
+  std::uint64_t begin = 0;
+  std::uint64_t length = 0;  ///< 1 or more
+  std::uint64_t whole = 0;   ///< the length of the object
+  std::string etag;
+};
+
 struct job {
   operation what{};
   std::shared_ptr<const object> target;
@@ -66,8 +75,10 @@ struct job {
   std::string upload_id;           ///< of what belongs to a multipart upload
   std::vector<stored_part> parts;  ///< to complete
   std::string version;             ///< to remove; empty: whatever is there
+  range wanted;                    ///< to get
   unsigned tries = 0;      ///< how often this was asked before: it is not asked again at once
   duration least_delay{};  ///< before it is begun
+  duration patience{};     ///< how long it is repeated; 0: as the settings say
   std::shared_ptr<const std::atomic<bool>> stop;  ///< set: it is not wanted any more; none: it is
 };
 
@@ -90,6 +101,7 @@ struct outcome {
   std::string location;      ///< of complete
   std::string nonce;         ///< of look
   std::uint64_t length = 0;  ///< of look
+  std::string bytes;         ///< of get: all that were wanted
   duration retry_after{};    ///< what the server has asked for
   bool answer_lost = false;  ///< of some attempt: it may have been done more often than is known
 };

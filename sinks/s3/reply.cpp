@@ -67,6 +67,8 @@ constexpr std::array meanings{std::to_array<meaning>({
     {"QuotaExceeded", refused, EDQUOT, "the quota of the user or the bucket is exceeded"},
     {"XMinioStorageFull", refused, ENOSPC, "the server's disks are full"},
     {"PreconditionFailed", verdict::exists, EEXIST, "an object is there already"},
+    {"InvalidObjectState", refused, EIO,
+     "it is in an archive: it must be restored there before it can be read"},
     {"ConditionalRequestConflict", verdict::conflict, EEXIST,
      "somebody else writes the same object at the same time"},
     {"RequestTimeTooSkewed", verdict::skewed, EACCES, "our clock and the server's differ too much"},
@@ -83,6 +85,13 @@ constexpr std::array meanings{std::to_array<meaning>({
     {"SlowDown", verdict::slow_down, EBUSY, "the server has too much to do"},
 })};
 
+constexpr std::string_view another_object = "another object has replaced it";
+
+meaning precondition_failed(operation what) noexcept {
+  if (what == operation::get) return {"", refused, ESTALE, another_object};
+  return {"", verdict::exists, EEXIST, "an object is there already"};
+}
+
 /// What a status means of which no more is known.
 meaning of_status(operation what, int status) {
   const bool looks = what == operation::look || what == operation::probe;
@@ -98,7 +107,7 @@ meaning of_status(operation what, int status) {
     case 403:
       return {"", looks ? verdict::forbidden : refused, EACCES, "the server does not allow it"};
     case 404:
-      if (looks || what == operation::remove)
+      if (looks || what == operation::get || what == operation::remove)
         return {"", verdict::absent, ENOENT, "there is no such object"};
       return {"", refused, ENOENT, "there is no such thing"};
     case 501:
@@ -111,9 +120,10 @@ meaning of_status(operation what, int status) {
     case 409:
       return {"", what == operation::put || what == operation::complete ? verdict::conflict : again,
               EEXIST, "somebody else works on the same object"};
-    case 412: return {"", verdict::exists, EEXIST, "an object is there already"};
-    case 416:  // of an empty object
-      if (looks) return {"", verdict::good, 0, ""};
+    case 412: return precondition_failed(what);
+    case 416:
+      if (looks) return {"", verdict::good, 0, ""};  // of an empty object
+      if (what == operation::get) return precondition_failed(what);
       break;
     case 413:
       return {"", refused, EFBIG, "it is too large for the server: give a smaller part-size"};
@@ -134,6 +144,7 @@ meaning of_code(operation what, const reply& answer, std::string_view code,
   meaning found = known != meanings.end() ? *known : of_status(what, answer.status);
   // A 503 with another code is still one, and so is a redirection.
   if (answer.status == 503 || answer.status == 429) found.what = verdict::slow_down;
+  if (what == operation::get && answer.status == 412) found = precondition_failed(what);
   if (what == operation::probe && code == "InvalidObjectState") found.what = verdict::good;
   if (what == operation::probe && code == "AccessDenied") found.what = verdict::forbidden;
   if (code == "AuthorizationHeaderMalformed" && !region.empty())
@@ -161,6 +172,15 @@ std::string where(const reply& answer, const std::string& region) {
   if (!host.empty())
     return ", " + host + ", and redirections are not followed: give its `endpoint`";
   return ", and redirections are not followed: give the right `endpoint`";
+}
+
+/// Whether an answer says that it has the bytes that were asked for.
+bool is_of(const range& wanted, const reply& answer) {
+  if (answer.status == 200) return wanted.begin == 0 && wanted.length == wanted.whole;
+  const auto last = wanted.begin + wanted.length - 1;
+  return answer.status == 206 && answer.header("content-range") ==
+                                     "bytes " + std::to_string(wanted.begin) + "-" +
+                                         std::to_string(last) + "/" + std::to_string(wanted.whole);
 }
 
 duration retry_after(const reply& answer) {
@@ -226,6 +246,22 @@ judgement judge(operation what, const reply& answer) {
   const std::string request = word(answer.header("x-amz-request-id"));
   if (!request.empty()) out.text += ", request " + request;
   out.text += ")";
+  return out;
+}
+
+judgement judge(const range& wanted, const reply& answer) {
+  auto out = judge(operation::get, answer);
+  if (out.what != verdict::good) return out;
+  const bool right = is_of(wanted, answer);
+  // Not every server obeys If-Match.
+  const bool replaced = right && answer.header("etag") != wanted.etag;
+  if (right && !replaced && answer.body.size() == wanted.length) return out;
+  out.what = right && !replaced ? verdict::corrupt : refused;
+  out.error = replaced ? ESTALE : EPROTO;
+  out.text = replaced ? std::string(another_object)
+             : right  ? "the server has sent fewer bytes than it said"
+                      : "the server has not sent the range that was asked for (HTTP " +
+                           std::to_string(answer.status) + ")";
   return out;
 }
 

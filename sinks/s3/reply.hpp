@@ -59,5 +59,9 @@ struct judgement {
 /// What the answer to a request means. Never repeats more of it than letters and digits.
 judgement judge(operation what, const reply& answer);
 
+/// The same of a get, which is good only with all bytes that were wanted, of the object that they
+/// were wanted of.
+judgement judge(const range& wanted, const reply& answer);
+
 }  // namespace nbdstream::s3
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "request.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace nbdstream::s3 {
@@ -18,6 +19,7 @@ const char* method_of(operation what) {
     case operation::look: return "HEAD";
     case operation::abort:
     case operation::remove: return "DELETE";
+    case operation::get:
     case operation::probe: break;
   }
   return "GET";
@@ -100,6 +102,10 @@ void limit(http_request& request, const job& j, const settings& s) {
     case operation::look: request.total = seconds(30); break;
     case operation::abort:
     case operation::remove: request.total = seconds(60); break;
+    case operation::get:
+      request.longest_answer =
+          std::max<std::size_t>(request.longest_answer, static_cast<std::size_t>(j.wanted.length));
+      [[fallthrough]];
     case operation::part:
     case operation::put: request.stall = s.stall_timeout; break;
     case operation::complete: request.stall = minutes(10); break;
@@ -136,6 +142,12 @@ http_request make_request(const job& j, const settings& s, const manner& m, cons
   if (j.what == operation::create || j.what == operation::put) describe_object(j, s, m, headers);
   if (j.what == operation::complete) headers.emplace_back("content-type", "application/xml");
   if (j.what == operation::probe) headers.emplace_back("range", "bytes=0-0");
+  if (j.what == operation::get) {
+    const auto last = j.wanted.begin + j.wanted.length - 1;
+    headers.emplace_back("range",
+                         "bytes=" + std::to_string(j.wanted.begin) + "-" + std::to_string(last));
+    headers.emplace_back("if-match", j.wanted.etag);
+  }
   if (final && m.conditional && !j.target->overwrite) headers.emplace_back("if-none-match", "*");
   describe_body(j, m, sums, headers);
   std::string signature = authorization(to_sign, date, m.region, who);

@@ -156,14 +156,31 @@ fields parse_headers(std::string_view text) {
   return out;
 }
 
-settings read_settings(const sink_host& host) {
+namespace {
+
+/// What says where an object is, and how to get there.
+settings read_common_settings(const sink_host& host) {
   settings out;
   out.name = parse_object_name(text_of(host, "url"));
   out.named_profile = host.text("profile").has_value();
   out.profile = first_of({text_of(host, "profile"), environment("AWS_PROFILE"), "default"});
-  out.overwrite = host.number("overwrite").value_or(0) != 0;
   read_place(host, profile_files::of(out.profile).read(), out);
   read_sizes(host, out);
+  return out;
+}
+
+}  // namespace
+
+settings read_source_settings(const sink_host& host) {
+  settings out = read_common_settings(host);
+  if (has_placeholders(out.name.key))
+    refuse(out.object_url(out.name.key) + " names no single object: write the key as it is");
+  return out;
+}
+
+settings read_settings(const sink_host& host) {
+  settings out = read_common_settings(host);
+  out.overwrite = host.number("overwrite").value_or(0) != 0;
   read_integrity(host, out);
   read_object(host, out);
   return out;

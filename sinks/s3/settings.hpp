@@ -7,6 +7,7 @@
 #include <nbdstream/sink.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "address.hpp"
 #include "job.hpp"
@@ -82,8 +83,29 @@ inline constexpr std::array<nbdstream_option, 18> known_options{
      {"headers", NBDSTREAM_OPTION_STRING, 0, nullptr,
       "of the object, as in 'x-amz-tagging: a=b; content-type: application/zstd'"}}};
 
+/// Those of them that say something of how an object is read, with other words for two.
+constexpr std::array<nbdstream_option, 9> source_options() {
+  std::array<nbdstream_option, 9> out{};
+  std::size_t count = 0;
+  for (const auto& option : known_options) {
+    const std::string_view name(option.name);
+    for (const std::string_view kept : {"url", "endpoint", "region", "addressing", "profile",
+                                        "ca-file", "connections", "retry-timeout", "stall-timeout"})
+      if (name == kept) out[count++] = option;
+  }
+  for (auto& option : out) {
+    const std::string_view name(option.name);
+    if (name == "url") option.help = "s3://BUCKET/KEY";
+    if (name == "connections") option.help = "how many requests run at a time, from 1 to 64";
+    if (name == "retry-timeout") option.default_value = "1m";
+  }
+  return out;
+}
+
 /// Throws sink_error that says in one sentence what is wrong.
 settings read_settings(const sink_host& host);
+/// The same for a source.
+settings read_source_settings(const sink_host& host);
 
 /// "Name: value; Name: value". Throws sink_error.
 fields parse_headers(std::string_view text);

@@ -12,7 +12,6 @@
 namespace nbdstream::s3 {
 namespace {
 
-constexpr std::size_t longest_body = 64 << 10;  // bytes, of an answer
 constexpr std::size_t most_headers = 200;
 constexpr int longest_nap = 1000;  // milliseconds; what stops a request wakes it before
 
@@ -54,7 +53,7 @@ int rewind_body(void* data, curl_off_t offset, int origin) noexcept {
 std::size_t take_body(char* from, std::size_t size, std::size_t count, void* data) noexcept try {
   auto& r = *static_cast<running*>(data);
   const std::size_t n = size * count;
-  if (r.answer.body.size() + n > longest_body) return 0;
+  if (r.answer.body.size() + n > r.request.longest_answer) return 0;
   r.answer.body.append(from, n);
   return n;
 } catch (...) {

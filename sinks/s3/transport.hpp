@@ -19,6 +19,7 @@ struct http_request {
   payload body;      ///< only of PUT and POST, which always have one, also an empty one
   duration stall{};  ///< without a byte in either direction; 0: any time
   duration total{};  ///< 0: any time
+  std::size_t longest_answer = 64 << 10;        ///< bytes of a body; a longer one is no answer
   duration connect = std::chrono::seconds(10);  ///< look-up, TCP and TLS
   bool direct = false;                          ///< never by a proxy
 };

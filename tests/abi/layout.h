@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a header of sinks says, line by line of layout.def. Whoever includes this has included that
+ * What a header of sinks, or of sources, says, line by line of layout.def. Whoever includes this has included that
  * header. */
 #ifndef NBDSTREAM_TESTS_LAYOUT_H
 #define NBDSTREAM_TESTS_LAYOUT_H
@@ -20,6 +20,7 @@ extern "C" {
 const struct layout_line *layout_of_today(void);
 const struct layout_line *layout_of_1_0(void);
 const struct layout_line *layout_of_1_1(void);
+const struct layout_line *layout_of_source_1_0(void);
 #ifdef __cplusplus
 }
 #endif

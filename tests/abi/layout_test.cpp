@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// ABI 1.0 and 1.1 are frozen: the header of today has all of both, where the headers that were
-// published have it.
+// ABI 1.0 and 1.1, and 1.0 of sources, are frozen: the header of today has all of both, where the
+// headers that were published have it.
 #include "layout.h"
 
 #include <gtest/gtest.h>
 #include <nbdstream/sink.h>
+#include <nbdstream/source.h>
 
 #include <type_traits>
 
@@ -27,6 +28,10 @@ TEST(Layout, of_the_published_header_is_1_0) {
 
 TEST(Layout, OfThePublishedHeaderIs11) {
   expect_frozen(layout_of_1_1());
+}
+
+TEST(Layout, OfThePublishedHeaderOfSourcesIs10) {
+  expect_frozen(layout_of_source_1_0());
 }
 
 TEST(Layout, OfTodayIs10And11AndWhatWasAppended) {
@@ -54,6 +59,11 @@ static_assert(is<decltype(h::explain), void(const nbdstream_host*, const char*)>
 static_assert(
     is<decltype(h::setting), const nbdstream_setting*(const nbdstream_host*, const char*)>);
 static_assert(is<decltype(t::check), int(void*)>);
+using s = nbdstream_source_table;
+static_assert(is<decltype(s::open), int(const nbdstream_host*, void**, nbdstream_source_info*)>);
+static_assert(is<decltype(s::read), int(void*, uint64_t, void*, size_t)>);
+static_assert(is<decltype(s::interrupt), void(void*)>);
+static_assert(is<decltype(s::close), void(void*)>);
 static_assert(is<decltype(h::result), void(const nbdstream_host*, const char*, const char*)>);
 static_assert(is<decltype(h::progress), void(const nbdstream_host*, uint64_t)>);
 static_assert(is<decltype(h::wake), void(const nbdstream_host*)>);

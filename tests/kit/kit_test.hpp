@@ -58,8 +58,12 @@ class kit_test : public integration_test {
   }
 
   /// The module exports its entry point and nothing else.
+  /// What a module exports, a line each, sorted by name.
+  [[nodiscard]] std::string symbols_of(const std::string& module) const {
+    return run({NM_PROGRAM, "-D", "--defined-only", "-j", module});
+  }
   void expect_one_symbol(const std::string& module) const {
-    EXPECT_EQ(run({NM_PROGRAM, "-D", "--defined-only", "-j", module}), "nbdstream_sink_v1\n");
+    EXPECT_EQ(symbols_of(module), "nbdstream_sink_v1\n");
   }
 
   /// The installed program streams a disk through `sink`, whose argument is a file.

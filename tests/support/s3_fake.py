@@ -169,7 +169,7 @@ class Exchange(BaseHTTPRequestHandler):
 
     def begin(self, reply: Reply, framing: dict, code: str = "") -> None:
         """Logs first: a client that has its reply may look at the log."""
-        self.log(event="reply", status=reply.status, code=code)
+        self.log(event="reply", status=reply.status, code=code, sends=reply.length)
         self.send_response(reply.status)
         for name, value in (reply.headers | {"x-amz-request-id": self.request_id} | framing).items():
             self.send_header(name, value)
@@ -272,7 +272,7 @@ def options() -> argparse.ArgumentParser:
     add("--faults", metavar="FILE")
     add("--skew", type=float, default=0, help="seconds that its clock is ahead")
     add("--versioning", action="store_true")
-    add("--no-conditions", action="store_true", help="ignore If-None-Match, as RGW 16 does")
+    add("--no-conditions", action="store_true", help="ignore If-None-Match, as RGW 16 does, and If-Match")
     add("--gone", choices=("404", "500"), default="404",
         help="the status of Complete for an upload that is not there; 500 as in RGW")
     add("--checksums", action="store_true", help="bodies need one, as a bucket with Object Lock")

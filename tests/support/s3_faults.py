@@ -17,6 +17,9 @@ What happens then, by the word in "do":
     "broken"      the reply is 200 with <Error>; "made" (false), "code"
     "cut"         the reply ends after "bytes" of its body; with "length" (true) the header has said
                   how long it was to be, without it the end of the connection looks like its end
+    "whole"       the reply is 200 with the whole object, whatever range was asked for
+    "shifted"     the reply has the range behind the one that was asked for
+    "short"       the reply says that it has the range, and its body is "bytes" shorter
     "trickle"     done, but the reply begins with "spaces" times a space, one each 50 ms
     "rival"       somebody else's object "rival" gets to the key just before; then as usual
     "vanish"      somebody aborts the upload just before; then as usual
@@ -120,6 +123,20 @@ class Faults:
 
     def do_cut(self, exchange, words) -> None:
         exchange.send(exchange.answer(), cut=words["bytes"], length=words.get("length", True))
+
+    def do_whole(self, exchange, _) -> None:
+        reply = exchange.answer()
+        exchange.send(reply._replace(status=200, start=0, size=reply.file.stat().st_size))
+
+    def do_shifted(self, exchange, _) -> None:
+        reply = exchange.answer()
+        begin = reply.start + reply.size
+        said = "bytes {}-{}/{}".format(begin, begin + reply.size - 1, reply.file.stat().st_size)
+        exchange.send(reply._replace(headers=reply.headers | {"Content-Range": said}, start=begin))
+
+    def do_short(self, exchange, words) -> None:
+        reply = exchange.answer()
+        exchange.send(reply._replace(size=reply.size - words["bytes"]))
 
     def do_trickle(self, exchange, words) -> None:
         reply = exchange.answer()

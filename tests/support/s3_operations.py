@@ -114,7 +114,8 @@ def get_object(server, request, _) -> Reply:
         headers = of_the_object(server.store.head(request.bucket, request.key))
         path = server.store.object(request.bucket, request.key)
         size = path.stat().st_size
-    if request.headers.get("if-match", headers["ETag"]) not in ("*", headers["ETag"]):
+    wanted = request.headers.get("if-match", "*") if server.store.conditions else "*"
+    if wanted not in ("*", headers["ETag"]):
         raise Refusal(412, "PreconditionFailed", "If-Match")
     headers["Accept-Ranges"] = "bytes"
     part = range_of(request.headers.get("range"), size)

@@ -62,7 +62,8 @@ class Body:
 class Store:
     def __init__(self, directory: pathlib.Path, buckets: list[str], versioning: bool,
                  conditions: bool) -> None:
-        """`conditions`: whether If-None-Match is obeyed; RGW of Ceph 18 and older ignores it."""
+        """`conditions`: whether If-None-Match and If-Match are obeyed; RGW of Ceph 18 and older
+        ignores the former."""
         self.root, self.versioning, self.conditions = directory, versioning, conditions
         self.lock = threading.RLock()
         for name in ("uploads", "incoming", "noncurrent"):

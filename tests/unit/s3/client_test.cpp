@@ -7,8 +7,7 @@
 
 #include <cerrno>
 
-#include "scripted_errand.hpp"
-#include "surroundings.hpp"
+#include "client_surroundings.hpp"
 
 namespace nbdstream::s3 {
 namespace {
@@ -17,22 +16,8 @@ using kind = outcome::kind;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-class Client : public surroundings {
+class Client : public client_surroundings {
  protected:
-  void SetUp() override {
-    surroundings::SetUp();
-    set("AWS_ACCESS_KEY_ID", "AK");
-    set("AWS_SECRET_ACCESS_KEY", "SK");
-    how.name = {"bucket", "key"};
-    how.at = parse_endpoint("http://host:9000");
-    how.own_endpoint = true;
-    how.region = "us-east-1";
-    how.profile = "default";
-    how.retry_timeout = std::chrono::minutes(15);
-    how.stall_timeout = seconds(60);
-    how.learn_checksum = true;
-  }
-
   job of(operation what) const {
     job j;
     j.what = what;
@@ -54,8 +39,6 @@ class Client : public surroundings {
 
   void answer_part() { net.answer(200, "", {{"etag", "\"e\""}}); }
 
-  settings how;
-  scripted_errand net;
   std::vector<std::string> log;
   std::optional<client> one;
 };

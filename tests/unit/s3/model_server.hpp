@@ -79,6 +79,7 @@ struct model_server {
         parts.reset();
         return good;
       case operation::remove: object.reset(); return good;
+      case operation::get:
       case operation::probe: break;
     }
     return of(outcome::kind::failed, "nobody asks that");

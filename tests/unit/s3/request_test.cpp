@@ -24,6 +24,7 @@ class Request : public testing::Test {
     j.number = 7;
     j.upload_id = "a/b~c";
     j.version = "v 1";
+    j.wanted = {100, 50, 1000, "\"etag\""};
     j.parts = {{"\"e1\"", ""}, {"<&>", "c2="}};
     body = body_of(j);
     const digests sums{"HEX", "SHA=", "MD5="};
@@ -43,6 +44,13 @@ class Request : public testing::Test {
   payload body;
 };
 
+TEST_F(Request, OfAGetNamesTheRangeAndTheObject) {
+  const auto get = make(operation::get);
+  EXPECT_EQ(header(get, "range"), "bytes=100-149");
+  EXPECT_EQ(header(get, "if-match"), "\"etag\"");
+  EXPECT_EQ(get.stall, std::chrono::seconds(60));
+}
+
 TEST_F(Request, OfEachOperationHasItsMethodAndItsQuery) {
   const std::string at = "http://host:9000/bucket/a%20key";
   const auto line = [&](operation what) {
@@ -55,6 +63,7 @@ TEST_F(Request, OfEachOperationHasItsMethodAndItsQuery) {
   EXPECT_EQ(line(operation::put), "PUT " + at);
   EXPECT_EQ(line(operation::complete), "POST " + at + "?uploadId=a%2Fb~c");
   EXPECT_EQ(line(operation::look), "HEAD " + at);
+  EXPECT_EQ(line(operation::get), "GET " + at);
   EXPECT_EQ(line(operation::abort), "DELETE " + at + "?uploadId=a%2Fb~c");
   EXPECT_EQ(line(operation::remove), "DELETE " + at + "?versionId=v%201");
 }
