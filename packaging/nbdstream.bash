@@ -37,7 +37,7 @@ _nbdstream() {
   program=${program/#\~\//$HOME/}
   # What stands behind one is its own.
   local subcommand= word
-  if ((cword > 1)) && [[ ${words[1]} == @(apply|cat|ctl|info|verify) ]]; then
+  if ((cword > 1)) && [[ ${words[1]} == @(apply|cat|ctl|info|serve|verify) ]]; then
     subcommand=${words[1]}
     [[ $prev != --@(from|reason) ]] || return
     [[ $prev != --control ]] || { _filedir; return; }
@@ -103,7 +103,7 @@ _nbdstream() {
     COMPREPLY=($(compgen -W 'pipe= write= size=' -- "$cur"))
     compopt -o nospace 2>/dev/null
     # Behind these stands a space, which nospace takes from all that is completed.
-    for word in apply cat ctl info verify; do
+    for word in apply cat ctl info serve verify; do
       ((cword > 1)) || [[ $word != "$cur"* ]] || COMPREPLY+=("$word ")
     done
   fi

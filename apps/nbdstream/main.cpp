@@ -9,7 +9,9 @@
 #include "control/whole_server.hpp"
 #include "ctl.hpp"
 #include "make_exports.hpp"
+#include "process.hpp"
 #include "receipt/path.hpp"
+#include "serve.hpp"
 #include "server/descriptor_limit.hpp"
 #include "server/server.hpp"
 #include "show.hpp"
@@ -19,11 +21,9 @@
 #include "verify.hpp"
 
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <cerrno>
@@ -39,36 +39,6 @@
 
 namespace nbdstream {
 namespace {
-
-constexpr int exit_failure = 1;
-constexpr int exit_usage = 2;
-
-/// A descriptor that is closed must not be given out as 0, 1 or 2 to something else. Standard
-/// output becomes one that cannot be written, so that nothing vanishes unseen.
-void occupy_standard_descriptors() {
-  for (int fd = 0; fd <= 2; ++fd) {
-    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY);
-  }
-}
-
-void block_signals() {
-  sigset_t all;
-  ::sigfillset(&all);
-  ::sigprocmask(SIG_BLOCK, &all, nullptr);
-}
-
-/// Whoever started us may have blocked some, and SIGTERM is to end us.
-void unblock_signals() {
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
-void exit_with_parent() {
-  const auto parent = ::getppid();
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != parent) std::raise(SIGTERM);  // it went away in between
-}
 
 /// Moves the descriptor of --progress to a place of our own, before anything else can get its
 /// number; and the command of --run must not inherit it.
@@ -92,24 +62,9 @@ awaitable<int> run_all(server& it, control::control_server& control) {
   co_return status;
 }
 
-/// Before there are threads, and children.
-systemd::notifier find_manager(log::logger& log) {
-  try {
-    return systemd::notifier::take_from_environment();
-  } catch (const std::invalid_argument& e) {
-    log.warning("{}", e.what());
-    return {};
-  }
-}
-
 int serve(const config::configuration& config, std::shared_ptr<const io::tls_context> tls,
           std::vector<chosen_sink> chosen, log::logger& log) {
-  // A reader that goes away, a limit on the size of files: errors of the write that meets them.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
-  // Whoever started us may have ignored it: then no child's exit status could be had.
-  std::signal(SIGCHLD, SIG_DFL);
-  unblock_signals();
+  prepare_signals();
   raise_descriptor_limit();
   if (config.server.exit_with_parent) exit_with_parent();
   try_spill_directories(config);
@@ -126,18 +81,7 @@ int serve(const config::configuration& config, std::shared_ptr<const io::tls_con
   control::whole_server controlled(it);
   control::control_server control(loop.get_executor(), config, controlled,
                                   std::move(control_sockets), log);
-  std::optional<int> status;
-  asio::co_spawn(loop, run_all(it, control), [&](std::exception_ptr failed, int result) {
-    // What has ended as it should is not to be ended by a signal while it is taken apart.
-    block_signals();
-    loop.stop();
-    if (!failed) status = result;
-  });
-  try {
-    loop.run();
-  } catch (const std::exception& e) {
-    log.error("internal error: {}", e.what());
-  }
+  const auto status = run_to_its_end(loop, run_all(it, control), log);
   // Coroutines that are still there, and calls that never return, use what destructors would take
   // from under them.
   if (!status || it.is_unfinished() || io::worker::left_behind())
@@ -150,7 +94,7 @@ bool is_subcommand(std::string_view word) {
   return !word.empty() && word.front() != '-' && word.find('=') == word.npos;
 }
 
-/// Becomes the program of the subcommands. Throws where it cannot.
+/// Becomes the program of the other subcommands. Throws where it cannot.
 [[noreturn]] void become_restore(char** argv) {
   const auto prefix = sink::program().parent_path().parent_path();
   const auto program = prefix / NBDSTREAM_LIBEXEC / "nbdstream-restore";
@@ -159,24 +103,11 @@ bool is_subcommand(std::string_view word) {
                                   std::strerror(errno)));
 }
 
-/// Where stderr is the journal it would get the same lines, but none of their fields. Who asked for
-/// JSON there wants that.
-void direct(log::logger& log, const config::server_config& config) {
-  log.configure(config.log_level, config.log_format);
-  if (config.log_to) {
-    if (*config.log_to == log::target::journal && !log.use_journal()) {
-      log.warning("--log journal: nobody listens on {}; the log goes to stderr",
-                  log::journal::usual_path);
-    }
-  } else if (config.log_format == log::format::text && log::is_journal_stream(STDERR_FILENO)) {
-    static_cast<void>(log.use_journal());
-  }
-}
-
 int run(int argc, char** argv, log::logger& log) {
   const std::span words(argv, static_cast<std::size_t>(argc));
   if (argc > 1 && std::string_view(argv[1]) == "ctl") return run_ctl(words.subspan(2), log);
   if (argc > 1 && std::string_view(argv[1]) == "verify") return verify(words.subspan(1), log);
+  if (argc > 1 && std::string_view(argv[1]) == "serve") return run_serve(words.subspan(1), log);
   if (argc > 1 && is_subcommand(argv[1])) become_restore(argv);
   auto command = config::parse_command_line(argc, argv);
   using action = config::command::action;

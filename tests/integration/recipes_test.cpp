@@ -73,8 +73,8 @@ TEST_P(readme, recipe_works_as_it_stands) {
 INSTANTIATE_TEST_SUITE_P(recipes, readme, ::testing::ValuesIn(read_recipes()),
                          [](const auto& each) { return each.param.name; });
 
-TEST(readme_recipes, are_twenty_one) {
-  EXPECT_EQ(read_recipes().size(), 21u);
+TEST(ReadmeRecipes, AreTwentyTwo) {
+  EXPECT_EQ(read_recipes().size(), 22u);
 }
 
 }  // namespace

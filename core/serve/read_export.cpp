@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "serve/read_export.hpp"
+
+#include "serve/read_service.hpp"
+
+#include <utility>
+
+namespace nbdstream::serve {
+namespace {
+
+/// So many reads of the source are under way at a time: over a network most of them wait.
+constexpr std::size_t threads = 8;
+
+}  // namespace
+
+read_export::read_export(const asio::any_io_executor& executor, settings s, log::logger& log)
+    : executor_(executor),
+      from_(std::move(s.from)),
+      readers_(executor, threads),
+      memory_changed_(executor),
+      log_(log) {
+  using namespace protocol::transmission_flag;
+  info_ = {.name = std::move(s.name),
+           .description = std::move(s.description),
+           .size = from_->size(),
+           .flags = has_flags | read_only | can_multi_conn};
+}
+
+std::unique_ptr<service> read_export::serve(connection& on) {
+  return std::make_unique<read_service>(on, *this);
+}
+
+void read_export::report(const std::string& why) {
+  if (why == reported_) return;
+  reported_ = why;
+  log_.error("{}", why);
+}
+
+}  // namespace nbdstream::serve
