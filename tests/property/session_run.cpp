@@ -22,7 +22,7 @@ constexpr int shut_down = 108;  // NBD_ESHUTDOWN
 /// What each byte of a script stands for, where payloads are to be spliced: many payloads of a
 /// script have the 128 bytes that this makes 32 KiB.
 constexpr std::uint32_t large_unit = 256;
-static_assert(large_unit * 128 == payload::least_splice);
+static_assert(std::uint64_t{large_unit} * 128 == payload::least_splice);
 
 nbd_export::settings settings_of(const script& s, std::uint32_t unit) {
   auto settings = rig::plain();

@@ -30,7 +30,7 @@ std::string error_of(Call call) {
   try {
     call();
   } catch (const error& e) {
-    const std::string message = e.what();
+    std::string message = e.what();
     EXPECT_FALSE(message.empty());
     EXPECT_EQ(message.find('\n'), message.npos) << message;
     EXPECT_FALSE(message.ends_with('.')) << message;
