@@ -28,7 +28,9 @@ constexpr std::uint64_t small_read = 256 << 10;          // bytes
 /// How soon a client that has hung up meanwhile is noticed.
 constexpr auto look_interval = std::chrono::seconds(1);
 
-/// Of one answer.
+/// Of one answer. No thread is to be busy for long with one request: a client asks again for what
+/// an answer leaves out.
+constexpr std::uint64_t longest_look = std::uint64_t{1} << 40;  // bytes
 constexpr std::size_t most_extents = 4096;
 
 /// What a thread reads or finds out, and owns while it does.
@@ -85,12 +87,11 @@ std::uint32_t flags_of(source::content what) noexcept {
 }
 
 source::failure find_extents(task& t) {
-  const auto end = t.asked.offset + t.asked.length;
+  const auto end = t.asked.offset + std::min(t.asked.length, longest_look);
   const std::size_t most = t.asked.has(protocol::command_flag::req_one) ? 1 : most_extents;
   source::source::extent found;
   for (auto at = t.asked.offset; at < end; at = found.end) {
     auto failed = t.from->look(at, end, found);
-    // A client asks again for what an answer leaves out.
     if (failed) return t.found.empty() ? failed : source::failure{};
     const auto flags = flags_of(found.what);
     if (!t.found.empty() && t.found.back().flags == flags) {
