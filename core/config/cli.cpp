@@ -90,10 +90,9 @@ void merge_listen(command_line& line, server_config& server, bool single) {
 
 command parse_command_line(int argc, const char* const* argv) {
   command out;
-  const std::vector<token> tokens =
-      tokenize(argc, argv, command_options(), [](const auto& word) {
-        return std::optional(parse_positional(word));
-      });
+  const std::vector<token> tokens = tokenize(argc, argv, command_options(), [](const auto& word) {
+    return std::optional(parse_positional(word));
+  });
   if (find_token(tokens, "help") != nullptr) {
     out.what = command::action::help;
     return out;

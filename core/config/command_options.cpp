@@ -262,8 +262,8 @@ std::span<const command_option> command_options() {
 }
 
 const command_option* find_option(std::span<const command_option> among, std::string_view name) {
-  const auto found = std::find_if(among.begin(), among.end(),
-                                  [&](const auto& o) { return o.name == name; });
+  const auto found =
+      std::find_if(among.begin(), among.end(), [&](const auto& o) { return o.name == name; });
   return found == among.end() ? nullptr : &*found;
 }
 

@@ -33,8 +33,7 @@ po::options_description describe(options_table options) {
 
 /// Takes an option whose value is optional and not there, as in `--progress` without `=FD`, since
 /// program_options would take the next word for the value.
-std::vector<po::option> take_without_value(options_table options,
-                                           std::vector<std::string>& words) {
+std::vector<po::option> take_without_value(options_table options, std::vector<std::string>& words) {
   const std::string& word = words.front();
   if (!word.starts_with("--")) return {};
   const command_option* known = find_option(options, std::string_view(word).substr(2));

@@ -3,8 +3,8 @@
 #define NBDSTREAM_RESTORE_READER_HPP
 
 #include "diff/parser.hpp"
-#include "restore/failure.hpp"
 #include "restore/byte_input.hpp"
+#include "restore/failure.hpp"
 
 #include <vector>
 

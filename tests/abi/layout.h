@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a header of sinks, or of sources, says, line by line of layout.def. Whoever includes this has included that
- * header. */
+ * What a header of sinks, or of sources, says, line by line of layout.def. Whoever includes this
+ * has included that header. */
 #ifndef NBDSTREAM_TESTS_LAYOUT_H
 #define NBDSTREAM_TESTS_LAYOUT_H
 

@@ -100,8 +100,8 @@ TEST_F(completion, knows_the_words_of_nbdkit) {
 }
 
 TEST_F(completion, KnowsTheSubcommandsAndWhatTheyTake) {
-  EXPECT_EQ(of(""),
-            words({"apply ", "cat ", "ctl ", "info ", "pipe=", "serve ", "size=", "verify ", "write="}));
+  EXPECT_EQ(of(""), words({"apply ", "cat ", "ctl ", "info ", "pipe=", "serve ", "size=", "verify ",
+                           "write="}));
   EXPECT_EQ(of("ap"), words({"apply "}));
   EXPECT_EQ(of("apply --"),
             words({"--from", "--help", "--in-place", "--progress", "--resize", "--verify"}));

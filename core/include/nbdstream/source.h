@@ -62,8 +62,7 @@ struct nbdstream_source_table {
    * returns: log may be called any time, on any thread; explain only from within open and read, on
    * the thread of the call; setting only from within open. Its other functions do nothing. Before
    * the host serves anybody, on one thread. Required. */
-  int (*open)(const struct nbdstream_host *host, void **source,
-              struct nbdstream_source_info *info);
+  int (*open)(const struct nbdstream_host *host, void **source, struct nbdstream_source_info *info);
 
   /* Fills `into` with the `length` bytes (1 or more) from `offset` on, all within the size.
    * Whatever it returns but 0 is an error, after which `into` may hold anything. The same bytes
