@@ -22,11 +22,16 @@ constexpr std::string_view introduction =
 Usage:
   nbdstream [OPTION]... [--sink NAME[:ARGUMENT]] [pipe=PATH] [size=SIZE]
   nbdstream --config FILE [OPTION]...
+  nbdstream serve|apply|cat|info|verify|ctl ...
 
 An NBD client writes, and the sink (a named pipe, say) receives the bytes in the order of their
 offsets, each once. A stream ends in exactly one of commit and abort; exit status 0 means that it
 was committed. nbdkit's words work in any position: pipe=PATH and write=PATH are
 --sink fifo:PATH, and size=SIZE is --size SIZE.
+
+Subcommands, each of which has its own --help: serve makes an NBD export of a backup;
+apply, cat and info are for rbd diffs; verify compares a stream with its receipt; ctl talks to a
+server that runs.
 )";
 
 constexpr std::string_view values = R"(
