@@ -270,10 +270,13 @@ TEST_F(Serve, LetsAFileBeTakenOutOfADisk) {
   write_file(path("disk"), "");
   EXPECT_TRUE(ended_with(
       0,
-      serve({"fs.zst"}, R"(qemu-storage-daemon --blockdev driver=nbd,node-name=disk,read-only=on,)"
-                        R"(server.type=unix,server.path="$unixsocket" --export type=fuse,id=fuse,)"
-                        R"(node-name=disk,mountpoint=disk --pidfile daemon --daemonize && )"
-                        R"(debugfs -R 'dump found saved' disk 2>/dev/null; kill $(cat daemon))")));
+      serve(
+          {"fs.zst"},
+          R"(qemu-storage-daemon --blockdev driver=nbd,node-name=disk,read-only=on,)"
+          R"(server.type=unix,server.path="$unixsocket" --export type=fuse,id=fuse,)"
+          R"(node-name=disk,mountpoint=disk --pidfile daemon --daemonize && )"
+          R"(debugfs -R 'dump found saved' disk 2>/dev/null; fusermount3 -u disk; kill $(cat daemon))")));
+  EXPECT_EQ(read_file("/proc/mounts").find(path("disk").string()), std::string::npos);
   EXPECT_TRUE(same_content(path("saved"), path("lost")));
 }
 
