@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the programs that serve do with their own process.
+// What the program does with its own process before and while it serves.
 #ifndef NBDSTREAM_APPS_PROCESS_HPP
 #define NBDSTREAM_APPS_PROCESS_HPP
 
@@ -27,8 +27,9 @@ void occupy_standard_descriptors();
 [[nodiscard]] std::optional<int> run_to_its_end(asio::io_context& loop, awaitable<int> all,
                                                 log::logger& log);
 
-/// Before anything is served.
+/// Signals as the server expects them, whatever it has inherited. Before anything is served.
 void prepare_signals();
+/// From now on SIGTERM comes when the parent process ends, or has ended already.
 void exit_with_parent();
 
 /// Before there are threads, and children.

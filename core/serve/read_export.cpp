@@ -2,6 +2,7 @@
 #include "serve/read_export.hpp"
 
 #include "serve/read_service.hpp"
+#include "server/read_message.hpp"
 
 #include <utility>
 
@@ -11,13 +12,16 @@ namespace {
 /// So many reads of the source are under way at a time: over a network most of them wait.
 constexpr std::size_t threads = 8;
 
+/// A read of more than `small_read` waits where the reads of all clients have so much memory.
+constexpr std::uint64_t most_memory = 256 << 20;  // bytes
+
 }  // namespace
 
 read_export::read_export(const asio::any_io_executor& executor, settings s, log::logger& log)
     : executor_(executor),
       from_(std::move(s.from)),
       readers_(executor, threads),
-      memory_changed_(executor),
+      memory_freed_(executor),
       log_(log) {
   using namespace protocol::transmission_flag;
   info_ = {.name = std::move(s.name),
@@ -28,6 +32,10 @@ read_export::read_export(const asio::any_io_executor& executor, settings s, log:
 
 std::unique_ptr<service> read_export::serve(connection& on) {
   return std::make_unique<read_service>(on, *this);
+}
+
+bool read_export::has_memory_for(std::uint64_t bytes) const noexcept {
+  return bytes <= small_read || memory_ == 0 || memory_ + bytes <= most_memory;
 }
 
 void read_export::report(const std::string& why) {

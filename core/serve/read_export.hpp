@@ -34,9 +34,15 @@ class read_export final : public served {
   [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
   [[nodiscard]] const std::shared_ptr<source::source>& from() const noexcept { return from_; }
   [[nodiscard]] reader_pool& readers() noexcept { return readers_; }
-  /// Bytes that all clients together read at the moment. Who changes it notifies memory_changed().
-  [[nodiscard]] std::uint64_t& memory() noexcept { return memory_; }
-  [[nodiscard]] io::condition& memory_changed() noexcept { return memory_changed_; }
+  /// Whether a read of so many bytes may begin now, beside those of all clients.
+  [[nodiscard]] bool has_memory_for(std::uint64_t bytes) const noexcept;
+  /// A read of so many bytes has begun, or ended. Each end notifies memory_freed().
+  void read_begins(std::uint64_t bytes) noexcept { memory_ += bytes; }
+  void read_ends(std::uint64_t bytes) {
+    memory_ -= bytes;
+    memory_freed_.notify_all();
+  }
+  [[nodiscard]] io::condition& memory_freed() noexcept { return memory_freed_; }
   /// Something could not be read: an error line, once for each line that differs from the last.
   void report(const std::string& why);
 
@@ -50,8 +56,8 @@ class read_export final : public served {
   std::shared_ptr<source::source> from_;
   protocol::export_info info_;
   reader_pool readers_;
-  std::uint64_t memory_ = 0;
-  io::condition memory_changed_;
+  std::uint64_t memory_ = 0;  ///< bytes of the reads that are under way
+  io::condition memory_freed_;
   log::logger& log_;
   std::string reported_;
 };

@@ -21,10 +21,6 @@ namespace {
 constexpr int most_requests = 16;
 constexpr std::uint64_t most_memory = 32 << 20;  // bytes; one read may have them all
 
-/// Of all clients: a read of more than `small_read` waits where they have so much memory.
-constexpr std::uint64_t most_memory_of_all = 256 << 20;  // bytes
-constexpr std::uint64_t small_read = 256 << 10;          // bytes
-
 /// How soon a client that has hung up meanwhile is noticed.
 constexpr auto look_interval = std::chrono::seconds(1);
 
@@ -38,9 +34,11 @@ struct task {
   std::shared_ptr<source::source> from;
   protocol::request asked;
   source::failure failed{};
-  std::vector<std::byte> data{};                 ///< READ
+  std::unique_ptr<std::byte[]> data{};           ///< READ
   protocol::read_layout layout{0, 0};            ///< READ
   std::vector<protocol::status_extent> found{};  ///< BLOCK_STATUS
+
+  [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {data.get(), asked.length}; }
 
   /// Whatever it throws is a failure of this request, not of the thread.
   template <class Call>
@@ -58,7 +56,7 @@ struct task {
 
 /// Zeroes are not read.
 source::failure read_all(task& t) {
-  t.data.resize(t.asked.length);
+  t.data = std::make_unique_for_overwrite<std::byte[]>(t.asked.length);
   const auto begin = t.asked.offset;
   const auto end = begin + t.asked.length;
   t.layout = {begin, end};
@@ -66,12 +64,14 @@ source::failure read_all(task& t) {
   for (auto at = begin; at < end; at = found.end) {
     auto failed = t.from->look(at, end, found);
     if (failed) return failed;
-    if (found.what != source::content::data) {
+    const auto piece = t.bytes().subspan(at - begin, found.end - at);
+    if (found.what == source::content::data) {
+      failed = t.from->read(at, piece);
+      if (failed) return failed;
+    } else {
+      std::ranges::fill(piece, std::byte{0});
       t.layout.zeroes(at, found.end);
-      continue;
     }
-    failed = t.from->read(at, std::span(t.data).subspan(at - begin, found.end - at));
-    if (failed) return failed;
   }
   return {};
 }
@@ -125,9 +125,8 @@ class read_service::counted {
   ~counted() {
     --by_.under_way_;
     by_.memory_ -= bytes_;
-    by_.export_.memory() -= bytes_;
+    by_.export_.read_ends(bytes_);
     by_.done_.notify_all();
-    by_.export_.memory_changed().notify_all();
   }
   counted(const counted&) = delete;
   counted& operator=(const counted&) = delete;
@@ -156,7 +155,7 @@ awaitable<ending> read_service::serve(request r) {
   if (broken_) co_return stream::disconnect::mid_request;
   ++under_way_;
   memory_ += bytes;
-  export_.memory() += bytes;
+  export_.read_begins(bytes);
   scope_.spawn(r.type == command::read ? read(r) : status(r));
   co_return std::nullopt;
 }
@@ -176,12 +175,8 @@ awaitable<void> read_service::make_room(std::uint64_t bytes) {
     return under_way_ == 0 || (under_way_ < most_requests && memory_ + bytes <= most_memory);
   };
   while (!fits() && !broken_) co_await done_.wait();
-  const auto others_leave_room = [&] {
-    const auto used = export_.memory();
-    return bytes <= small_read || used == 0 || used + bytes <= most_memory_of_all;
-  };
-  while (!others_leave_room() && !broken_) {
-    co_await export_.memory_changed().wait(io::clock::now() + look_interval);
+  while (!export_.has_memory_for(bytes) && !broken_) {
+    co_await export_.memory_freed().wait(io::clock::now() + look_interval);
     if (on_.transport->peer() == io::transport::peer_state::hung_up) broken_ = true;
   }
 }
@@ -194,7 +189,7 @@ awaitable<void> read_service::read(request r) {
   if (result < 0) {
     answer_failure(r, result, t->failed);
   } else if (!broken_) {
-    const auto ended = co_await send_read(on_, r, t->data, t->layout);
+    const auto ended = co_await send_read(on_, r, t->bytes(), t->layout);
     if (ended) {
       broken_ = true;
       on_.transport->close();

@@ -6,9 +6,14 @@
 #include "server/connection.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace nbdstream {
+
+/// A READ of no more than this need not wait until others have their memory: it costs no more than
+/// the input of a connection.
+inline constexpr std::uint64_t small_read = 256 << 10;  // bytes
 
 /// Sends the answer to a READ that has succeeded, in the form that was agreed on. `data` are the
 /// bytes that were asked for, which may be missing where all of them are zeroes; `layout` says

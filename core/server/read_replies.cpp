@@ -23,10 +23,6 @@ std::uint32_t flags_of(stream::state what) noexcept {
   return 0;
 }
 
-/// What is read of held data in pieces no larger than this need not wait for its turn: it costs no
-/// more than the input of a connection.
-constexpr std::uint64_t small_read = 256 << 10;  // bytes
-
 }  // namespace
 
 awaitable<ending> read_replies::zeroes(protocol::request r) {

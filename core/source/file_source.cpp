@@ -60,8 +60,9 @@ failure file_source::look(std::uint64_t offset, std::uint64_t until, extent& fou
   const bool to_the_end = data < 0 && errno == ENXIO;
   found = {until, to_the_end ? content::hole : content::data};
   // What has been cut off must not be taken for a hole.
-  const auto size = ::lseek(fd_.get(), 0, SEEK_END);
-  if (to_the_end && static_cast<std::uint64_t>(size) < size_) return too_short();
+  if (to_the_end && ::lseek(fd_.get(), 0, SEEK_END) < static_cast<off_t>(size_)) {
+    return too_short();
+  }
   if (data < 0) return {};  // a file system that does not tell has data only
   auto end = data;
   if (static_cast<std::uint64_t>(data) > offset) {

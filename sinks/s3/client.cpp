@@ -189,7 +189,7 @@ judgement client::try_once(errand& by, const job& j, attempt& one) {
   return out;
 }
 
-outcome client::ended(const job& j, const attempt& one, const judgement& why) const {
+outcome client::ended(const job& j, attempt& one, const judgement& why) const {
   outcome out;
   out.why = {why.error, described(j, why.text)};
   out.retry_after = why.retry_after;
@@ -206,7 +206,7 @@ outcome client::ended(const job& j, const attempt& one, const judgement& why) co
       return out;
     default: return out;
   }
-  const reply& answer = one.what.answer;
+  reply& answer = one.what.answer;
   out.what = kind::done;
   out.part.etag = answer.header("etag");
   out.version = answer.header("x-amz-version-id");
@@ -219,7 +219,7 @@ outcome client::ended(const job& j, const attempt& one, const judgement& why) co
       out.part.etag = element(answer.body, "ETag");
       out.location = element(answer.body, "Location");
       break;
-    case operation::get: out.bytes = answer.body; break;
+    case operation::get: out.bytes = std::move(answer.body); break;
     case operation::look:
       out.nonce = answer.header("x-amz-meta-nbdstream-id");
       out.length = length_of(answer);

@@ -38,7 +38,7 @@ class client {
   bool correct_clock(const attempt& one);
   bool go_where_it_is(const attempt& one, const judgement& why);
   [[nodiscard]] std::string described(const job& j, const std::string& text) const;
-  outcome ended(const job& j, const attempt& one, const judgement& why) const;
+  outcome ended(const job& j, attempt& one, const judgement& why) const;
 
   const settings settings_;
   credential_source credentials_;
