@@ -32,7 +32,8 @@ TEST_P(S3Commit, EndsAsItSays) {
   const auto& it = GetParam();
   start_faulty_server(it.rules, it.server);
   make_disk(it.size);
-  arguments settings{"retry-timeout=3s", "stall-timeout=2s"};
+  arguments settings{it.expected == then::whole ? "retry-timeout=10s" : "retry-timeout=3s",
+                     "stall-timeout=2s"};
   settings.insert(settings.end(), it.settings.begin(), it.settings.end());
   const result ended = upload(to_bucket(settings));
   EXPECT_TRUE(ended_with(it.expected == then::whole ? 0 : 1, ended));

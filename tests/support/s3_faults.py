@@ -11,7 +11,7 @@ What happens then, by the word in "do":
                   client that has asked with Expect does not send it
     "reset"       the connection is reset when "bytes" of the body were read (none)
     "stall"       likewise, but there is never an answer
-    "slow"        the body is read at "rate" bytes a second
+    "slow"        the body is read at "rate" bytes a second, and little of it waits in the system
     "hold"        nothing, until there is a file "until"; then as usual
     "lost"        the connection is reset instead of a reply; "made" (true): it was done
     "broken"      the reply is 200 with <Error>; "made" (false), "code"
@@ -29,6 +29,7 @@ import json
 import pathlib
 import random
 import shutil
+import socket
 import threading
 import time
 import uuid
@@ -98,6 +99,7 @@ class Faults:
         exchange.wait_for_close(LONGEST)
 
     def do_slow(self, exchange, words) -> None:
+        exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
         exchange.rate = words["rate"]
         exchange.serve()
 
