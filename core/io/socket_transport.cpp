@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <climits>
 
 namespace nbdstream::io {
 namespace {
@@ -72,6 +73,18 @@ class socket_connection final : public transport {
     co_await wait(descriptor_base::wait_read);
     if (closed_) co_return aborted();
     co_return error_code{};
+  }
+
+  io_result<std::size_t> read_now(std::span<const iovec> into) noexcept override {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(into.data());  // recvmsg(2) does not change it
+    message.msg_iovlen = std::min<std::size_t>(into.size(), IOV_MAX);
+    for (;;) {
+      if (closed_) return aborted();
+      const auto n = ::recvmsg(fd(), &message, MSG_DONTWAIT);
+      if (n >= 0) return static_cast<std::size_t>(n);
+      if (errno != EINTR) return from_errno();
+    }
   }
 
   awaitable<peer_state> wait_hangup() override {

@@ -82,6 +82,9 @@ class tls_connection final : public transport {
   }
   int socket() noexcept override { return ssl_ ? -1 : plain_->socket(); }
   awaitable<error_code> readable(std::size_t enough) override { return plain_->readable(enough); }
+  io_result<std::size_t> read_now(std::span<const iovec> into) noexcept override {
+    return plain_->read_now(into);
+  }
 
   awaitable<void> finish() override {
     if (!ssl_ || closed_) co_return;

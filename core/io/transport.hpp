@@ -9,6 +9,8 @@
 #include "io/readiness.hpp"
 #include "io/unique_fd.hpp"
 
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -56,6 +58,12 @@ class transport {
   /// and unread() tells what has come meanwhile. State: socket() is there.
   [[nodiscard]] virtual awaitable<error_code> readable(std::size_t /*enough*/) {
     co_return asio::error::operation_not_supported;
+  }
+
+  /// Reads what there is into `into`, one behind the other, and does not wait: `would_block` where
+  /// there is nothing, 0 at the end of the stream. State: socket() is there.
+  [[nodiscard]] virtual io_result<std::size_t> read_now(std::span<const iovec> /*into*/) noexcept {
+    return error_code(asio::error::operation_not_supported);
   }
 
   /// How many bytes could be read without waiting.

@@ -42,12 +42,13 @@ awaitable<sink::failure> held_data::send_next() {
 /// Sends what is next as long as it is in memory, many pieces with one call.
 awaitable<sink::failure> held_data::send_memory() {
   std::size_t bytes = 0;
-  while (order_.memory_at_cursor() && bytes < memory_at_once && blocks_.size() < pieces_at_once) {
+  while (order_.memory_at_cursor() && bytes < memory_at_once && pieces_.size() < pieces_at_once) {
     auto step = order_.next();
     const auto& e = step->held;
-    const auto piece = e.block->bytes(e.begin, e.end);
-    pieces_.push_back({e.begin, piece});
-    bytes += piece.size();
+    for (auto at = e.begin; at < e.end; at = pieces_.back().offset + pieces_.back().data.size()) {
+      pieces_.push_back({at, e.block->piece(at, e.end)});
+    }
+    bytes += e.end - e.begin;
     blocks_.push_back(std::move(step->held.block));
   }
   sent_ += bytes;
@@ -121,7 +122,11 @@ awaitable<wire_error> held_data::read(std::uint64_t offset, std::span<std::byte>
       std::ranges::fill(piece, std::byte{0});
       layout.zeroes(at, until);
     } else if (e->what == content::memory) {
-      std::memcpy(piece.data(), e->block->bytes(at, until).data(), piece.size());
+      for (auto from = at; from < until;) {
+        const auto held_piece = e->block->piece(from, until);
+        std::memcpy(piece.data() + (from - at), held_piece.data(), held_piece.size());
+        from += held_piece.size();
+      }
     } else {
       const auto error = co_await spill_.read(at, piece, owner);
       if (error) co_return wire_error::io;

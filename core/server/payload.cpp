@@ -42,8 +42,9 @@ awaitable<payload::result> payload::deliver(open_stream& to, const protocol::req
                                             open_stream::admitted& a, wire_error& error) {
   using place = stream::placement::place;
   const auto& where = a.where;
-  splicing_ = where.where == place::next && r.length >= least_splice && to.splices() &&
-              on_.transport->socket() >= 0;
+  const bool large = r.length >= least_splice && on_.transport->socket() >= 0;
+  const bool splices = large && where.where == place::next && to.splices();
+  unread_ = splices || (large && where.where == place::memory);
   if (where.where == place::memory) {
     const auto received = co_await receive();
     if (!on_.me.arriving) error = wire_error::io;
@@ -52,7 +53,7 @@ awaitable<payload::result> payload::deliver(open_stream& to, const protocol::req
   const bool spills = where.where == place::spill;
   auto offset = where.begin;
   for (auto left = where.payload; error == wire_error::none && left > 0;) {
-    if (splicing_ && on_.input.size() == 0) {
+    if (unread_ && on_.input.size() == 0) {
       const auto spliced = co_await splice(to, r, left, error);
       if (spliced == result::connection_ended) co_return spliced;
       continue;
@@ -82,30 +83,45 @@ awaitable<payload::result> payload::splice(open_stream& to, const protocol::requ
   moves_unseen_ = false;
   left -= did.moved;
   due_ -= did.moved;
-  if (did.unsupported) splicing_ = false;
-  if (did.source_empty) {
-    on_.expect_progress();
-    const auto failed = co_await on_.transport->readable(left);
-    on_.rest();
-    co_return failed ? result::connection_ended : result::arrived;
-  }
+  if (did.unsupported) unread_ = false;
+  if (did.source_empty) co_return co_await wait_for(left);
   const bool goes_on = error != wire_error::none || did.moved > 0 || did.unsupported;
   co_return goes_on ? result::arrived : result::connection_ended;
+}
+
+/// Until some of the `left` bytes of the payload are in the socket.
+awaitable<payload::result> payload::wait_for(std::uint64_t left) {
+  on_.expect_progress();
+  const auto failed = co_await on_.transport->readable(left);
+  on_.rest();
+  co_return failed ? result::connection_ended : result::arrived;
 }
 
 /// Reads payload into memory, which goes where the stream fails meanwhile: nothing refers to it
 /// while this waits.
 awaitable<payload::result> payload::receive() {
-  auto& into = on_.me.arriving;
-  for (std::size_t done = 0; into && done < into->bytes().size();) {
+  const auto& into = on_.me.arriving;
+  auto at = into ? into->offset() : 0;
+  while (into && at < into->end()) {
+    if (unread_ && on_.input.size() == 0) {
+      const auto read = read_from_socket(*into, at);
+      if (read == error_code(asio::error::would_block)) {
+        const auto arrived = co_await wait_for(into->end() - at);
+        if (arrived == result::connection_ended) co_return arrived;
+      } else if (read) {
+        co_return result::connection_ended;
+      }
+      continue;
+    }
     const auto read = co_await need(1);
     if (read == result::connection_ended) co_return read;
-    if (!into) break;
-    const auto left = into->bytes().subspan(done);
-    const auto piece = on_.input.front(left.size());
-    std::memcpy(left.data(), piece.data(), piece.size());
-    use(piece.size());
-    done += piece.size();
+    while (into && at < into->end() && on_.input.size() > 0) {
+      const auto to = into->piece(at, into->end());
+      const auto from = on_.input.front(to.size());
+      std::memcpy(to.data(), from.data(), from.size());
+      use(from.size());
+      at += from.size();
+    }
   }
   co_return result::arrived;
 }
@@ -122,6 +138,21 @@ awaitable<payload::result> payload::apply_to_status(protocol::request& r, protoc
   }
   use(count);
   co_return arrived;
+}
+
+/// What the socket has of the bytes from `at` on goes to their place in `into`, without a copy.
+error_code payload::read_from_socket(stream::block& into, std::uint64_t& at) {
+  pieces_.clear();
+  for (auto to = at; to < into.end();) {
+    const auto piece = into.piece(to, into.end());
+    pieces_.push_back({piece.data(), piece.size()});
+    to += piece.size();
+  }
+  const auto read = on_.transport->read_now(pieces_);
+  if (read.has_error()) return read.error();
+  at += *read;
+  due_ -= *read;
+  return *read > 0 ? error_code() : error_code(asio::error::eof);
 }
 
 awaitable<payload::result> payload::drop_rest() {

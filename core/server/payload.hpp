@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace nbdstream {
 
@@ -15,7 +16,8 @@ class payload {
  public:
   enum class result { arrived, connection_ended };
 
-  /// Payloads of this size are spliced; for less a copy costs less than the calls.
+  /// Payloads of this size go from the socket to their place; for less a copy costs less than the
+  /// calls.
   static constexpr std::uint64_t least_splice = 32 << 10;  // bytes
   /// So much of a payload must be there before its request may hold up others.
   static constexpr std::size_t head = 64 << 10;  // bytes
@@ -44,20 +46,24 @@ class payload {
   [[nodiscard]] awaitable<result> drop_rest(bool& all_zero);
   [[nodiscard]] awaitable<result> drop_rest();
 
-  /// The last payload was spliced, so the next may be: what stands behind a header is not read.
-  [[nodiscard]] bool splicing() const noexcept { return splicing_; }
+  /// The last payload went from the socket to its place, so the next one may: what stands behind a
+  /// header is not read.
+  [[nodiscard]] bool leaves_unread() const noexcept { return unread_; }
   /// due() may count what has left the connection.
   [[nodiscard]] bool moves_unseen() const noexcept { return moves_unseen_; }
 
  private:
+  [[nodiscard]] awaitable<result> wait_for(std::uint64_t left);
   [[nodiscard]] awaitable<result> receive();
+  [[nodiscard]] error_code read_from_socket(stream::block& into, std::uint64_t& at);
   [[nodiscard]] awaitable<result> splice(open_stream& to, const protocol::request& r,
                                          std::uint64_t& left, protocol::wire_error& error);
 
   connection& on_;
   std::uint64_t due_ = 0;
-  bool splicing_ = false;
+  bool unread_ = false;
   bool moves_unseen_ = false;
+  std::vector<iovec> pieces_;                 ///< of read_from_socket()
   const open_stream* splicing_to_ = nullptr;  ///< while a splice is under way
 };
 

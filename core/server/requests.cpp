@@ -117,10 +117,10 @@ awaitable<ending> requests::write(request r) {
   gather(r);
   if (batch_.size() > 1) co_return co_await write_batch();
   // A connection that is alone holds up no other.
-  const bool others = !payload_.splicing() || !export_.alone();
+  const bool others = !payload_.leaves_unread() || !export_.alone();
   const auto first = others ? std::min<std::uint64_t>(r.length, payload::head) : 0;
   // What stands behind the head may be spliced, if it is not read.
-  const auto most = payload_.splicing() ? payload::head : io::input::capacity;
+  const auto most = payload_.leaves_unread() ? payload::head : io::input::capacity;
   std::optional<nbd_export::first_write> beginning;
   if (!on_.me.joined) beginning.emplace(export_);
   const auto arrived = co_await payload_.need(first, most);

@@ -23,7 +23,7 @@ class requests final : public service {
   [[nodiscard]] awaitable<ending> serve(protocol::request r) override;
   [[nodiscard]] awaitable<void> answer_all() override;
   [[nodiscard]] bool takes_payload_from_socket() const noexcept override {
-    return payload_.splicing();
+    return payload_.leaves_unread();
   }
   void notice_hangup() override;
   void fail(std::string_view why) override;

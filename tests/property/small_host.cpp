@@ -63,7 +63,8 @@ void small_host::arrive(const late& l) {
   const auto& p = l.place;
   for (std::uint64_t i = 0; i < p.payload; ++i) {
     const auto byte = payload_byte(l.index, p.begin + i);
-    if (p.where == where::memory) p.block->bytes()[i] = static_cast<std::byte>(byte);
+    if (p.where == where::memory)
+      p.block->piece(p.block->offset(), p.block->end())[i] = static_cast<std::byte>(byte);
     if (p.where == where::spill) spill_[p.begin + i] = byte;
   }
   sequencer_.payload_arrived(p);
@@ -88,7 +89,7 @@ void small_host::tend() {
       sent_.append(step->zeroes, '\0');
       if (e.what == content::spill) sent_ += spill_.substr(e.begin, e.end - e.begin);
       if (e.what != content::memory) continue;
-      for (const auto b : e.block->bytes(e.begin, e.end)) sent_ += static_cast<char>(b);
+      for (const auto b : e.block->piece(e.begin, e.end)) sent_ += static_cast<char>(b);
     }
     std::erase_if(put_off_, [this](const op& o) {
       return o.end() <= sequencer_.cursor() || !sequencer_.memory().more_than_half();
@@ -136,7 +137,7 @@ std::string small_host::read(std::uint64_t offset, std::uint64_t length) const {
     for (auto at = std::max(e->begin, offset); at < std::min(e->end, offset + length); ++at) {
       char byte = '\0';
       if (e->what == content::spill) byte = spill_[at];
-      if (e->what == content::memory) byte = static_cast<char>(e->block->bytes(at, at + 1)[0]);
+      if (e->what == content::memory) byte = static_cast<char>(e->block->piece(at, at + 1)[0]);
       data[at - offset] = byte;
     }
   }

@@ -100,11 +100,12 @@ TEST_F(Extents, AreReplacedWhole) {
 TEST_F(Extents, KeepTheirOwnBytesWhenTheyAreSplit) {
   memory(0, 30);
   auto e = held.first();
-  for (std::size_t i = 0; i < 30; ++i) e->block->bytes()[i] = static_cast<std::byte>(i);
+  for (std::size_t i = 0; i < 30; ++i)
+    e->block->piece(e->block->offset(), e->block->end())[i] = static_cast<std::byte>(i);
   zeroes(10, 20);
   e = held.at_or_after(20);
   ASSERT_TRUE(e);
-  EXPECT_EQ(e->block->bytes(e->begin, e->end)[0], std::byte{20});
+  EXPECT_EQ(e->block->piece(e->begin, e->end)[0], std::byte{20});
 }
 
 TEST_F(Extents, GiveMemoryBackOnceNoPartOfItIsLeft) {

@@ -60,7 +60,8 @@ inline void hold(sequencer& s, std::uint64_t offset, std::uint64_t length, char 
   ASSERT_TRUE(r) << r.error().why;
   ASSERT_TRUE(r->where == place::memory || r->where == place::spill);
   if (r->where == place::memory) {
-    for (auto& b : r->block->bytes()) b = static_cast<std::byte>(fill);
+    for (auto& b : r->block->piece(r->block->offset(), r->block->end()))
+      b = static_cast<std::byte>(fill);
   }
   s.payload_arrived(*r);
 }
@@ -73,7 +74,7 @@ inline std::string take_all(sequencer& s) {
     out.append(step->zeroes, '0');
     if (e.what == content::spill) out.append(e.end - e.begin, 's');
     if (e.what != content::memory) continue;
-    for (const auto b : e.block->bytes(e.begin, e.end)) out += static_cast<char>(b);
+    for (const auto b : e.block->piece(e.begin, e.end)) out += static_cast<char>(b);
   }
   return out;
 }

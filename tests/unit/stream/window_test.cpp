@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <vector>
 
 namespace nbdstream::stream {
 namespace {
@@ -52,16 +53,62 @@ TEST(Window, RemembersTheMostThatWasUsed) {
   EXPECT_EQ(w.peak(), 600 + window::overhead);
 }
 
+/// Fills the block with bytes that tell where they stand, piece by piece.
+std::size_t fill(block& b) {
+  std::size_t pieces = 0;
+  for (auto at = b.offset(); at < b.end(); ++pieces) {
+    for (auto& byte : b.piece(at, b.end())) byte = static_cast<std::byte>(at++ % 251);
+  }
+  return pieces;
+}
+
+void expect_bytes(block& b, std::uint64_t begin, std::uint64_t end) {
+  for (auto at = begin; at < end;) {
+    const auto piece = b.piece(at, end);
+    ASSERT_FALSE(piece.empty());
+    ASSERT_LE(at + piece.size(), end);
+    for (const auto byte : piece) ASSERT_EQ(byte, static_cast<std::byte>(at++ % 251));
+  }
+}
+
 TEST(Block, FindsItsBytesByTheirPlaceInTheStream) {
-  window w(1000);
-  const auto b = w.allocate(5000, 10);
-  EXPECT_EQ(b->offset(), 5000u);
-  ASSERT_EQ(b->bytes().size(), 10u);
-  for (int i = 0; i < 10; ++i) b->bytes()[static_cast<std::size_t>(i)] = static_cast<std::byte>(i);
-  const auto part = b->bytes(5003, 5006);
-  ASSERT_EQ(part.size(), 3u);
-  EXPECT_EQ(part[0], std::byte{3});
-  EXPECT_EQ(part[2], std::byte{5});
+  constexpr auto frame = frame_store::frame_size;
+  window w(100 * frame);
+  for (const std::size_t size : {std::size_t{1}, std::size_t{10}, frame - 1, frame, frame + 1,
+                                 4 * frame, 4 * frame + 7, 20 * frame}) {
+    const auto b = w.allocate(5000, size);
+    EXPECT_EQ(b->offset(), 5000u);
+    EXPECT_EQ(b->end(), 5000u + size);
+    fill(*b);
+    expect_bytes(*b, b->offset(), b->end());
+    expect_bytes(*b, b->offset() + size / 3, b->end() - size / 3);
+  }
+}
+
+TEST(Block, IsWholeWhereItsMemoryIsInPieces) {
+  constexpr auto frame = frame_store::frame_size;
+  window w(100 * frame);
+  auto first = w.allocate(0, frame);
+  const auto between = w.allocate(0, frame);
+  auto third = w.allocate(0, frame);
+  first.reset();
+  third.reset();
+  const auto b = w.allocate(100, 2 * frame + 10);
+  EXPECT_EQ(fill(*b), 3U);
+  expect_bytes(*b, 100, b->end());
+}
+
+TEST(Window, KeepsNoMoreForLaterThanItsLimitLeaves) {
+  constexpr auto frame = frame_store::frame_size;
+  window w(10 * frame);
+  w.allocate(0, 8 * frame).reset();
+  EXPECT_EQ(w.idle(), 8 * frame);
+  const auto small = w.allocate(0, frame - 1);  // which is in no frame
+  EXPECT_EQ(w.idle(), 8 * frame);
+  std::vector<block_ptr> more;
+  for (int i = 0; i < 5; ++i) more.push_back(w.allocate(0, frame - 1));
+  EXPECT_LE(w.used() + w.idle(), w.limit());
+  EXPECT_GT(w.used() + w.idle(), w.limit() - frame);
 }
 
 }  // namespace
