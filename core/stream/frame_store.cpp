@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <new>
 
 #if __has_include(<sanitizer/asan_interface.h>)
@@ -69,9 +70,16 @@ void frame_store::put_back(std::byte* frame) noexcept {
 
 void frame_store::limit_idle(std::size_t most) noexcept {
   while (idle() > most) {
-    ::madvise(idle_.back(), frame_size, MADV_DONTNEED);
-    without_memory_.push_back(idle_.back());
-    idle_.pop_back();
+    // Frames that adjoin, in either direction, go with one call.
+    auto* begin = idle_.back();
+    auto* end = begin;
+    while (idle() > most && (idle_.back() == end || idle_.back() + frame_size == begin)) {
+      begin = std::min(begin, idle_.back());
+      end = std::max(end, idle_.back() + frame_size);
+      without_memory_.push_back(idle_.back());
+      idle_.pop_back();
+    }
+    ::madvise(begin, static_cast<std::size_t>(end - begin), MADV_DONTNEED);
   }
 }
 

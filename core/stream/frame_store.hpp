@@ -8,9 +8,11 @@
 namespace nbdstream::stream {
 
 /// Memory in frames of one size, for the payload of one stream. A frame that is free is used again:
-/// the system has to clear each page that it gives, which takes as long as to fill it. The pages
-/// are large ones where the system has them, for fewer page faults. All goes back to the system
-/// with the store. One thread.
+/// the system has to clear each page that it gives, which takes as long as to fill it. All goes
+/// back to the system with the store. One thread.
+///
+/// Huge pages are not asked for: to touch 2 GiB took 1.1 to 5.4 s with them, 0.8 to 1.0 s without,
+/// since the system clears 2 MiB at a fault, and compacts memory to have them.
 class frame_store {
  public:
   static constexpr std::size_t frame_size = 64 << 10;  // bytes

@@ -174,10 +174,11 @@ class sequencer {
   [[nodiscard]] const extents& held() const noexcept { return held_; }
   [[nodiscard]] const stream::window& memory() const noexcept { return window_; }
 
-  /// Forgets what is held: the stream is over.
+  /// Forgets what is held, and gives its memory back to the system: the stream is over.
   void drop() {
     held_ = {};
     trimmed_ = {};
+    window_.keep_none();
   }
 
   /// How the writes came, for the log.

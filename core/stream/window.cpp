@@ -42,6 +42,12 @@ void window::release(block* b) noexcept {
   for (auto i = block::frames_of(b->size_); i > 0; --i) frames_.put_back(b->parts()[i - 1]);
   b->~block();
   ::operator delete(b);
+  if (!keeps_frames_) frames_.limit_idle(0);
+}
+
+void window::keep_none() noexcept {
+  keeps_frames_ = false;
+  frames_.limit_idle(0);
 }
 
 }  // namespace nbdstream::stream

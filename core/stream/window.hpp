@@ -71,6 +71,10 @@ class window {
   /// std::bad_alloc.
   [[nodiscard]] block_ptr allocate(std::uint64_t offset, std::uint64_t length);
 
+  /// Keeps no free memory from now on: all that is free goes back to the system, and what comes
+  /// free later does at once.
+  void keep_none() noexcept;
+
   /// More than half of it is used: who fills it further waits for the answer.
   [[nodiscard]] bool more_than_half() const noexcept { return used_ > limit_ / 2; }
   [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
@@ -88,6 +92,7 @@ class window {
   std::uint64_t limit_;
   std::uint64_t used_ = 0;
   std::uint64_t peak_ = 0;
+  bool keeps_frames_ = true;
 };
 
 inline void intrusive_ptr_release(block* b) noexcept {

@@ -10,6 +10,7 @@
 #include "support/fed_socket.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -118,6 +119,16 @@ class fake_transport final : public io::transport {
       feed_to(tape_.low_water ? tape_.to_server.size() : next_split());
     }
     co_return error_code{};
+  }
+
+  io_result<std::size_t> read_now(std::span<const iovec> into) noexcept override {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(into.data());
+    message.msg_iovlen = into.size();
+    const auto count = ::recvmsg(socket(), &message, MSG_DONTWAIT);
+    if (count < 0) return from_errno();
+    take_stock();
+    return static_cast<std::size_t>(count);
   }
 
   awaitable<error_code> write(std::span<const std::byte> data) override {

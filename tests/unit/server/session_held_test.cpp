@@ -3,18 +3,18 @@
 // What is held: its memory, its bytes in the spill file, and what a READ finds of it.
 #include "at_work.hpp"
 
-#include <malloc.h>
+#include <unistd.h>
 
-/// The sanitizers' own count; without them there is none, and malloc is asked.
-extern "C" __attribute__((weak)) std::size_t __sanitizer_get_current_allocated_bytes();
+#include <fstream>
 
 namespace nbdstream::test {
 namespace {
 
-std::size_t allocated() {
-  if (__sanitizer_get_current_allocated_bytes) return __sanitizer_get_current_allocated_bytes();
-  const auto m = ::mallinfo2();
-  return m.uordblks + m.hblkhd;
+/// Bytes of memory that this process has.
+std::size_t resident() {
+  std::size_t all = 0, pages = 0;
+  std::ifstream("/proc/self/statm") >> all >> pages;
+  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
 class session_held : public clients_at_work {
@@ -31,9 +31,9 @@ TEST_F(session_held, GivesBackMemoryOfPayloadsThatArriveForAStreamThatHasFailed)
   }
   auto& dying = connect();
   write(dying, 0, "x");
-  const auto before = allocated();
+  const auto before = resident();
   hang_up(dying);
-  const auto after = allocated();
+  const auto after = resident();
   EXPECT_EQ(r.exported.aborted(), 1u);
   EXPECT_GT(before, after + count * size * 9 / 10);
   for (auto& c : clients) {

@@ -111,5 +111,17 @@ TEST(Window, KeepsNoMoreForLaterThanItsLimitLeaves) {
   EXPECT_GT(w.used() + w.idle(), w.limit() - frame);
 }
 
+TEST(Window, KeepsNoFreeMemoryWhenItIsToldSo) {
+  constexpr auto frame = frame_store::frame_size;
+  window w(10 * frame);
+  auto later = w.allocate(0, 2 * frame);
+  w.allocate(0, 4 * frame).reset();
+  w.keep_none();
+  EXPECT_EQ(w.idle(), 0U);
+  later.reset();
+  EXPECT_EQ(w.idle(), 0U);
+  EXPECT_TRUE(w.fits(9 * frame)) << "it can still be used";
+}
+
 }  // namespace
 }  // namespace nbdstream::stream
