@@ -10,12 +10,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace nbdstream::io {
 namespace {
 
 constexpr std::uint64_t copy_piece = 256 << 10;  // bytes
 constexpr std::uint64_t kernel_piece = 8 << 20;  // bytes, after which `stop` is looked at
+constexpr off_t read_ahead_size = 4 << 20;       // bytes
 
 }  // namespace
 
@@ -37,7 +39,16 @@ std::span<const std::byte> file_source::piece() const noexcept {
   return {buffer_.get(), piece_size()};
 }
 
+/// Has what stands behind this piece read from the disk, if it is not in memory: most often it is
+/// sent next. Once for each piece.
+void file_source::read_ahead() noexcept {
+  const auto end = offset + left;
+  if (std::exchange(read_ahead_of_, end) == end) return;
+  ::posix_fadvise(from, static_cast<off_t>(end), read_ahead_size, POSIX_FADV_WILLNEED);
+}
+
 std::int64_t file_source::splice() {
+  read_ahead();
   while (left > 0) {
     if (stop->load(std::memory_order_relaxed)) return -ECANCELED;
     auto at = static_cast<off64_t>(offset);
@@ -51,6 +62,7 @@ std::int64_t file_source::splice() {
 }
 
 std::int64_t file_source::copy_in_kernel() {
+  read_ahead();
   while (left > 0) {
     if (stop->load(std::memory_order_relaxed)) return -ECANCELED;
     auto at = static_cast<off64_t>(offset);
@@ -70,6 +82,7 @@ std::int64_t file_source::copy_in_kernel() {
 }
 
 std::int64_t file_source::read() {
+  read_ahead();
   if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(copy_piece);
   return read_at(from, offset, std::span(buffer_.get(), piece_size()));
 }

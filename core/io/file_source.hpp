@@ -36,8 +36,10 @@ struct file_source {
 
  private:
   [[nodiscard]] std::size_t piece_size() const noexcept;
+  void read_ahead() noexcept;
 
-  bool ranges_ = true;  ///< copy_file_range has not been refused
+  std::uint64_t read_ahead_of_ = 0;  ///< the end of the last piece that read_ahead() was for
+  bool ranges_ = true;               ///< copy_file_range has not been refused
   std::unique_ptr<std::byte[]> buffer_;
 };
 
