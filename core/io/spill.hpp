@@ -31,10 +31,14 @@ class spill {
   /// Makes the file. Once, before all else. Errors are those of open(2).
   [[nodiscard]] virtual awaitable<error_code> open() = 0;
 
-  /// Keeps `data`, which is memory of `owner`, at `offset`, over what may be there. Errors are the
+  struct piece {
+    std::uint64_t offset;
+    std::span<const std::byte> data;
+  };
+  /// Keeps `pieces`, each at its offset, over what may be there; one after another, neighbours
+  /// with one call of the system. They and their bytes are memory of `owner`. Errors are the
   /// system's: ENOSPC, EFBIG, EIO, ...; what is there after one is unknown.
-  [[nodiscard]] virtual awaitable<error_code> write(std::uint64_t offset,
-                                                    std::span<const std::byte> data,
+  [[nodiscard]] virtual awaitable<error_code> write(std::span<const piece> pieces,
                                                     std::shared_ptr<const void> owner) = 0;
 
   /// Reads back all of `into`, which is memory of `owner`. State: these bytes were kept and not

@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 namespace nbdstream::io {
 namespace {
@@ -66,12 +68,15 @@ class spill_file final : public spill {
     co_return co_await run(std::move(job));
   }
 
-  awaitable<error_code> write(std::uint64_t offset, std::span<const std::byte> data,
+  awaitable<error_code> write(std::span<const piece> pieces,
                               std::shared_ptr<const void> owner) override {
     const auto turn = co_await turns_.wait_and_enter();
-    if (offset < idle_end_ && idle_begin_ < offset + data.size()) idle_begin_ = idle_end_ = 0;
-    worker::job job = [file = file_, offset, data, owner = std::move(owner)] {
-      return write_at(file->get(), offset, data);
+    for (const auto& p : pieces) {
+      const auto end = p.offset + p.data.size();
+      if (p.offset < idle_end_ && idle_begin_ < end) idle_begin_ = idle_end_ = 0;
+    }
+    worker::job job = [file = file_, pieces, owner = std::move(owner)] {
+      return write_pieces_at(file->get(), pieces);
     };
     co_return co_await run(std::move(job));
   }
@@ -176,6 +181,37 @@ std::int64_t write_at(int file, std::uint64_t offset, std::span<const std::byte>
     if (n == 0) return -EIO;
     offset += static_cast<std::uint64_t>(n);
     data = data.subspan(static_cast<std::size_t>(n));
+  }
+  return 0;
+}
+
+std::int64_t write_pieces_at(int file, std::span<const spill::piece> pieces) noexcept {
+  constexpr std::size_t most = 64;
+  std::array<iovec, most> parts;
+  while (!pieces.empty()) {
+    const auto begin = pieces.front().offset;
+    auto end = begin;
+    std::size_t count = 0;
+    for (; count < std::min(pieces.size(), most) && pieces[count].offset == end; ++count) {
+      const auto data = pieces[count].data;
+      parts[count] = {const_cast<std::byte*>(data.data()), data.size()};
+      end += data.size();
+    }
+    const auto done =
+        ::pwritev(file, parts.data(), static_cast<int>(count), static_cast<off_t>(begin));
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return -errno;
+    if (done == 0) return -EIO;
+    // The rest of a piece that was written in part goes alone.
+    auto left = static_cast<std::size_t>(done);
+    for (; !pieces.empty() && left >= pieces.front().data.size(); pieces = pieces.subspan(1)) {
+      left -= pieces.front().data.size();
+    }
+    if (left == 0) continue;
+    const auto& cut = pieces.front();
+    const auto rest = write_at(file, cut.offset + left, cut.data.subspan(left));
+    if (rest < 0) return rest;
+    pieces = pieces.subspan(1);
   }
   return 0;
 }

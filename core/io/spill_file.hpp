@@ -5,6 +5,7 @@
 #define NBDSTREAM_IO_SPILL_FILE_HPP
 
 #include "io/error.hpp"
+#include "io/spill.hpp"
 #include "io/unique_fd.hpp"
 
 #include <cstddef>
@@ -29,6 +30,8 @@ namespace nbdstream::io {
 /// Writes all of `data`; blocks. Returns 0 or -errno.
 [[nodiscard]] std::int64_t write_at(int file, std::uint64_t offset,
                                     std::span<const std::byte> data) noexcept;
+/// Writes all `pieces`, none of them empty, neighbours with one call; blocks. Returns 0 or -errno.
+[[nodiscard]] std::int64_t write_pieces_at(int file, std::span<const spill::piece> pieces) noexcept;
 /// Reads all of `into`; blocks. Returns 0 or -errno; a file that ends before is -EIO.
 [[nodiscard]] std::int64_t read_at(int file, std::uint64_t offset,
                                    std::span<std::byte> into) noexcept;

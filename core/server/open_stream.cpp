@@ -3,6 +3,7 @@
 // The life of a stream. How requests get into it is in stream_requests.cpp.
 #include "server/open_stream.hpp"
 
+#include "log/reason.hpp"
 #include "protocol/error.hpp"
 #include "server/stream_summary.hpp"
 
@@ -30,6 +31,8 @@ open_stream::open_stream(const asio::any_io_executor& executor, settings s, sink
       encoder_(encoding::make_encoder(settings_.format, sink)),
       spill_(executor, settings_.spill),
       held_(order_, spill_, *encoder_, sink_, settings_.limits.gaps_are_zeroes),
+      unspilled_(executor, spill_),
+      spilling_(executor, [this](std::exception_ptr e) { fail(log::reason(e)); }),
       turns_(executor),
       room_(executor) {
   if (settings_.receipt.empty()) return;
@@ -49,7 +52,11 @@ void open_stream::join(client& who) {
 void open_stream::leave(client& who, stream::disconnect how) {
   std::erase(writers_, &who);
   late_.forget(who);
+  const auto lost = std::erase_if(unspilled_writes_, [&](auto& w) { return w.who == &who; });
   if (over()) return;
+  if (lost > 0) {
+    fail(who.name + " disconnected inside a request", stream::verdict::cause::vanished_client);
+  }
   if (settings_.complete_when.told && how == stream::disconnect::eof) {
     log_.warning("{} disconnected without NBD_CMD_DISC", who.name);
   }
@@ -87,7 +94,8 @@ void open_stream::no_more_clients() {
 }
 
 bool open_stream::has_open_requests() const noexcept {
-  return !late_.empty() || std::ranges::any_of(writers_, &client::in_request);
+  return !late_.empty() || !unspilled_writes_.empty() ||
+         std::ranges::any_of(writers_, &client::in_request);
 }
 
 std::string open_stream::told_to_commit() {
@@ -130,7 +138,10 @@ void open_stream::verdict_changed() {
   if (receipt_) receipt_->abandon();
   spill_.abandon();
   held_.drop();
+  unspilled_.abandon();
   late_.answer_all(wire_error::io);
+  for (const auto& w : unspilled_writes_) w.who->replies.add(w.request.reply_to(), spill_error_);
+  unspilled_writes_.clear();
   for (auto* const who : writers_) who->arriving.reset();
   turns_.close();
   room_.notify_all();
@@ -289,6 +300,7 @@ awaitable<sink::failure> open_stream::complete() {
 }
 
 awaitable<void> open_stream::finish() {
+  co_await spilling_.join();
   bool committed = sink_committed_;  // once more, where what comes behind that has thrown
   if (state() == state_of::complete && !committed) {
     const auto failed = co_await complete();
@@ -313,6 +325,7 @@ void open_stream::end(bool committed) noexcept {
   }
   // Its clients may keep it for long: they need no memory and no disk for that.
   held_.drop();
+  unspilled_.abandon();
   spill_.close();
 }
 

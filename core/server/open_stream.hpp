@@ -3,6 +3,7 @@
 #define NBDSTREAM_SERVER_OPEN_STREAM_HPP
 
 #include "encoding/encoder.hpp"
+#include "io/async_scope.hpp"
 #include "io/condition.hpp"
 #include "log/context.hpp"
 #include "protocol/request.hpp"
@@ -10,6 +11,7 @@
 #include "server/client.hpp"
 #include "server/held_data.hpp"
 #include "server/late_replies.hpp"
+#include "server/spill_queue.hpp"
 #include "server/spill_store.hpp"
 #include "sink/sink.hpp"
 #include "status/snapshot.hpp"
@@ -17,6 +19,7 @@
 #include "stream/stall.hpp"
 #include "stream/verdict.hpp"
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -72,6 +75,7 @@ class open_stream {
     io::fair_mutex::turn turn;
     /// place::memory and spill: keeps the place until payload_arrived().
     stream::sequencer::pending arriving;
+    std::uint64_t spilled_at = 0;  ///< place::spill: what spill() has returned last
   };
 
   /// Gives a request that writes (1 byte or more) its place; opens the sink if it is the first.
@@ -99,10 +103,16 @@ class open_stream {
   [[nodiscard]] awaitable<io::splice_result> splice(client& who, const protocol::request& r,
                                                     int socket, std::uint64_t count,
                                                     protocol::wire_error& error);
-  /// place::spill: some of the payload, which is memory of `owner`, for `offset` in the stream.
-  [[nodiscard]] awaitable<protocol::wire_error> spill(client& who, const protocol::request& r,
-                                                      std::uint64_t offset, protocol::bytes payload,
-                                                      std::shared_ptr<const void> owner);
+  /// place::spill: memory for some of the payload; waits until there is some. Empty: the stream has
+  /// failed, and spill_error() is what the client is told.
+  [[nodiscard]] awaitable<std::span<std::byte>> spill_room() { return unspilled_.room(); }
+  [[nodiscard]] protocol::wire_error spill_error() const noexcept { return spill_error_; }
+  /// The first `count` bytes of spill_room() were received there, and are for `offset` in the
+  /// stream. State: nothing has been awaited since spill_room() has returned. Returns how far the
+  /// queue must have been written for these to be in the file.
+  std::uint64_t spill(std::uint64_t offset, std::size_t count);
+  /// Until all that was given to spill() before is in the file, or the stream has failed.
+  [[nodiscard]] awaitable<void> spilled();
   /// All of the payload went where it was due. Returns the answer; where there is none, a late
   /// reply will be sent.
   [[nodiscard]] std::optional<protocol::wire_error> payload_arrived(client& who,
@@ -198,6 +208,11 @@ class open_stream {
                                                               const protocol::request& r,
                                                               const stream::placement& where);
   void tell_of_spilling();
+  [[nodiscard]] bool waits_for_spill(const protocol::request& r) const;
+  [[nodiscard]] std::optional<protocol::wire_error> arrived(client& who, const protocol::request& r,
+                                                            admitted a);
+  [[nodiscard]] awaitable<void> write_spill();
+  void spilling_failed(error_code error);
   class waiter;
 
   // What is held, out.
@@ -234,6 +249,17 @@ class open_stream {
   spill_store spill_;
   held_data held_;
   late_replies late_;
+  spill_queue unspilled_;
+  /// A write all of whose payload has come, and some of which is in unspilled_.
+  struct unspilled_write {
+    client* who;
+    protocol::request request;
+    admitted placed;
+  };
+  std::deque<unspilled_write> unspilled_writes_;  ///< in the order in which they will be written
+  io::async_scope spilling_;                      ///< write_spill(), as long as there is something
+  bool is_spilling_ = false;
+  protocol::wire_error spill_error_ = protocol::wire_error::io;
   io::fair_mutex turns_;
   io::condition room_;            ///< the cursor has moved, memory was freed, or all is over
   std::vector<client*> writers_;  ///< who joined and has not left

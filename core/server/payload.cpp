@@ -11,9 +11,6 @@ using protocol::wire_error;
 
 namespace {
 
-/// Payload goes to the spill file in pieces of this size, each a call of its own thread.
-constexpr std::uint64_t spill_piece = 128 << 10;  // bytes
-
 bool is_zero(std::span<const std::byte> data) {
   return std::ranges::all_of(data, [](std::byte b) { return b == std::byte{0}; });
 }
@@ -43,31 +40,26 @@ awaitable<payload::result> payload::deliver(open_stream& to, const protocol::req
   using place = stream::placement::place;
   const auto& where = a.where;
   const bool large = r.length >= least_splice && on_.transport->socket() >= 0;
-  const bool splices = large && where.where == place::next && to.splices();
-  unread_ = splices || (large && where.where == place::memory);
+  const bool splices = where.where == place::next && to.splices();
+  const bool held = where.where == place::memory || where.where == place::spill;
+  unread_ = large && (splices || held);
   if (where.where == place::memory) {
     const auto received = co_await receive();
     if (!on_.me.arriving) error = wire_error::io;
     co_return received;
   }
-  const bool spills = where.where == place::spill;
-  auto offset = where.begin;
+  if (where.where == place::spill) co_return co_await spill(to, a, error);
   for (auto left = where.payload; error == wire_error::none && left > 0;) {
     if (unread_ && on_.input.size() == 0) {
       const auto spliced = co_await splice(to, r, left, error);
       if (spliced == result::connection_ended) co_return spliced;
       continue;
     }
-    const auto read = co_await need(spills ? std::min(left, spill_piece) : 1);
+    const auto read = co_await need(1);
     if (read == result::connection_ended) co_return read;
     const auto piece = on_.input.front(left);
-    if (spills) {
-      error = co_await to.spill(on_.me, r, offset, piece, on_.input.owner());
-    } else {
-      error = co_await to.send(on_.me, r, piece);
-    }
+    error = co_await to.send(on_.me, r, piece);
     use(piece.size());
-    offset += piece.size();
     left -= piece.size();
   }
   co_return result::arrived;
@@ -148,11 +140,59 @@ error_code payload::read_from_socket(stream::block& into, std::uint64_t& at) {
     pieces_.push_back({piece.data(), piece.size()});
     to += piece.size();
   }
+  std::size_t count = 0;
+  const auto error = read_from_socket(count);
+  at += count;
+  return error;
+}
+
+/// What the socket has goes to pieces_.
+error_code payload::read_from_socket(std::size_t& count) {
   const auto read = on_.transport->read_now(pieces_);
   if (read.has_error()) return read.error();
-  at += *read;
-  due_ -= *read;
-  return *read > 0 ? error_code() : error_code(asio::error::eof);
+  count = *read;
+  due_ -= count;
+  return count > 0 ? error_code() : error_code(asio::error::eof);
+}
+
+/// Receives payload into the memory of the stream's spill queue. A client that stalls keeps none of
+/// that from others.
+awaitable<payload::result> payload::spill(open_stream& to, open_stream::admitted& a,
+                                          wire_error& error) {
+  auto offset = a.where.begin;
+  for (auto left = a.where.payload; left > 0;) {
+    const bool read_ahead = !unread_ || on_.input.size() > 0;
+    if (read_ahead) {
+      const auto arrived = co_await need(1);
+      if (arrived == result::connection_ended) co_return arrived;
+    }
+    auto room = co_await to.spill_room();
+    if (room.empty()) {
+      error = to.spill_error();
+      co_return result::arrived;
+    }
+    room = room.first(std::min<std::uint64_t>(room.size(), left));
+    std::size_t count = 0;
+    if (read_ahead) {
+      const auto from = on_.input.front(room.size());
+      std::memcpy(room.data(), from.data(), from.size());
+      count = from.size();
+      use(count);
+    } else {
+      pieces_.assign(1, {room.data(), room.size()});
+      const auto failed = read_from_socket(count);
+      if (failed == error_code(asio::error::would_block)) {
+        const auto arrived = co_await wait_for(left);
+        if (arrived == result::connection_ended) co_return arrived;
+        continue;
+      }
+      if (failed) co_return result::connection_ended;
+    }
+    a.spilled_at = to.spill(offset, count);
+    offset += count;
+    left -= count;
+  }
+  co_return result::arrived;
 }
 
 awaitable<payload::result> payload::drop_rest() {

@@ -55,7 +55,10 @@ class payload {
  private:
   [[nodiscard]] awaitable<result> wait_for(std::uint64_t left);
   [[nodiscard]] awaitable<result> receive();
+  [[nodiscard]] awaitable<result> spill(open_stream& to, open_stream::admitted& a,
+                                        protocol::wire_error& error);
   [[nodiscard]] error_code read_from_socket(stream::block& into, std::uint64_t& at);
+  [[nodiscard]] error_code read_from_socket(std::size_t& count);
   [[nodiscard]] awaitable<result> splice(open_stream& to, const protocol::request& r,
                                          std::uint64_t& left, protocol::wire_error& error);
 

@@ -40,8 +40,9 @@ awaitable<ending> requests::serve(request r) {
 }
 
 awaitable<void> requests::answer_all() {
-  if (on_.me.joined) on_.me.joined->answer_all(on_.me);
-  co_return;
+  if (!on_.me.joined) co_return;
+  co_await on_.me.joined->spilled();
+  on_.me.joined->answer_all(on_.me);
 }
 
 // Between requests, reading finds out. In one, nothing is read while it waits for the sink, and
@@ -60,8 +61,9 @@ void requests::fail(std::string_view why) {
 }
 
 awaitable<void> requests::end(stream::disconnect how) {
+  // Its requests must be answered before it is forgotten; of one that has vanished they are lost.
+  if (on_.me.joined && how != disconnected) co_await on_.me.joined->spilled();
   export_.detach(on_.me, how);
-  co_return;
 }
 
 awaitable<ending> requests::refuse(request r, protocol::verdict v) {
@@ -83,6 +85,7 @@ awaitable<ending> requests::read(request r) {
   using readable = held_data::readable;
   auto found = export_.gaps_are_zeroes() ? readable::zeroes : readable::unknown;
   if (r.length == 0) found = readable::zeroes;
+  if (stream) co_await stream->spilled();  // also what was written before and is not yet answered
   if (stream && r.length > 0) found = stream->held().look(r.offset, r.length);
   if (found == readable::data) co_return co_await reads_.held(r, stream);
   if (found == readable::zeroes) co_return co_await reads_.zeroes(r);
@@ -105,7 +108,9 @@ awaitable<ending> requests::status(request r) {
   const auto arrived = co_await payload_.apply_to_status(r, v);
   if (arrived == payload::result::connection_ended) co_return disconnected;
   if (v.error != wire_error::none) co_return co_await refuse(r, v);
-  reads_.status(r, export_.stream_of(on_.me).get());
+  const auto stream = export_.stream_of(on_.me);
+  if (stream) co_await stream->spilled();
+  reads_.status(r, stream.get());
   co_return std::nullopt;
 }
 
@@ -148,9 +153,12 @@ awaitable<ending> requests::write_to(open_stream& to, request r) {
   if (error == wire_error::none && !zero) {
     error = to.refuse(on_.me, r, ENOSPC, "data other than zeroes beyond the size");
   }
+  const bool fua = r.has(command_flag::fua);
+  const bool spills = admitted.where.where == stream::placement::place::spill;
+  if (fua && spills) co_await to.spilled();
   std::optional<wire_error> answer = error;
   if (error == wire_error::none) answer = to.payload_arrived(on_.me, r, std::move(admitted));
-  if (answer == wire_error::none && r.has(command_flag::fua)) answer = co_await to.flush(on_.me);
+  if (answer == wire_error::none && fua) answer = co_await to.flush(on_.me);
   if (answer) on_.replies.add(r.reply_to(), *answer);
   on_.me.written += r.length;
   co_return std::nullopt;

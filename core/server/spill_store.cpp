@@ -31,10 +31,10 @@ awaitable<sink::failure> spill_store::open() {
   co_return sink::failure{};
 }
 
-awaitable<error_code> spill_store::write(std::uint64_t offset, std::span<const std::byte> data,
+awaitable<error_code> spill_store::write(std::span<const io::spill::piece> pieces,
                                          std::shared_ptr<const void> owner) {
   const auto file = file_;
-  co_return co_await file->write(offset, data, std::move(owner));
+  co_return co_await file->write(pieces, std::move(owner));
 }
 
 awaitable<error_code> spill_store::read(std::uint64_t offset, std::span<std::byte> into,

@@ -30,7 +30,7 @@ class spill_store {
   [[nodiscard]] bool is_open() const noexcept { return open_; }
 
   /// As io::spill has it. State: is_open().
-  [[nodiscard]] awaitable<error_code> write(std::uint64_t offset, std::span<const std::byte> data,
+  [[nodiscard]] awaitable<error_code> write(std::span<const io::spill::piece> pieces,
                                             std::shared_ptr<const void> owner);
   [[nodiscard]] awaitable<error_code> read(std::uint64_t offset, std::span<std::byte> into,
                                            std::shared_ptr<void> owner);

@@ -15,6 +15,9 @@ using protocol::command;
 using protocol::wire_error;
 using place = stream::placement::place;
 
+/// So many writes are on their way to the spill file at most.
+constexpr std::size_t most_unspilled_writes = 1024;
+
 awaitable<io::fair_mutex::turn> open_stream::take_turn() {
   if (turns_.free()) co_return turns_.enter();
   co_return co_await turns_.wait_and_enter();
@@ -82,6 +85,10 @@ awaitable<open_stream::admitted> open_stream::admit(client& who, protocol::reque
            stream::verdict::cause::vanished_client);
     }
     if (over() || who.gone) co_return a;
+    if (!a.turn && waits_for_spill(r)) {
+      co_await spilled();
+      continue;
+    }
     // Of a trim only what lies ahead counts.
     const auto begin = r.type == command::trim ? std::max(r.offset, order_.cursor()) : r.offset;
     if (!a.turn && order_.at_cursor(begin, payload)) {
@@ -89,6 +96,12 @@ awaitable<open_stream::admitted> open_stream::admit(client& who, protocol::reque
       continue;  // others may have been there first
     }
     const auto placed = place_request(r);
+    if (!placed && placed.error().error_number == ENOSPC && !unspilled_.empty()) {
+      // What is on its way counts as if it were to replace nothing.
+      a.turn.release();
+      co_await spilled();
+      continue;
+    }
     if (!placed) {
       a.error = refuse(who, r, placed.error().error_number, placed.error().why);
       co_return a;
@@ -142,9 +155,13 @@ awaitable<wire_error> open_stream::prepare_place(client& who, const protocol::re
     if (!spill_.is_open()) tell_of_spilling();
     failed = co_await spill_.open();
   } else if (where.where == place::held_as_zeroes) {
-    // What a write has put into the file that is not all there yet must stay.
-    const bool useless = where.replaces_spill && !order_.spilling();
-    if (useless) co_await spill_.discard(where.begin, r.offset + r.length);
+    const auto end = r.offset + r.length;
+    if (where.replaces_spill) co_await spilled();
+    // What a write has put into the file that is not all there yet must stay, and what has come
+    // meanwhile.
+    const bool useless = where.replaces_spill && !order_.spilling() &&
+                         order_.held().spilled_bytes(where.begin, end) == 0;
+    if (useless) co_await spill_.discard(where.begin, end);
     moved();
   }
   if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
@@ -210,20 +227,68 @@ awaitable<io::splice_result> open_stream::splice(client& who, const protocol::re
   co_return did;
 }
 
-awaitable<wire_error> open_stream::spill(client& who, const protocol::request& r,
-                                         std::uint64_t offset, protocol::bytes payload,
-                                         std::shared_ptr<const void> owner) {
-  if (over()) co_return wire_error::io;
-  const auto error = co_await spill_.write(offset, payload, std::move(owner));
-  if (!error) co_return wire_error::none;
-  co_return refuse(who, r, error.value(),
-                   fmt::format("{} bytes at {} cannot be kept in the spill file in {}: {}",
-                               r.length, r.offset, settings_.spill.directory, error.message()));
+std::uint64_t open_stream::spill(std::uint64_t offset, std::size_t count) {
+  unspilled_.add(count, offset);
+  if (!std::exchange(is_spilling_, true)) spilling_.spawn(write_spill());
+  return unspilled_.added();
+}
+
+/// Of the same bytes the last write counts, so the first must be in the file. And many small writes
+/// would need much more memory than their bytes.
+bool open_stream::waits_for_spill(const protocol::request& r) const {
+  const auto overlaps = [&](const unspilled_write& w) {
+    const auto& p = w.placed.where;
+    return p.begin < r.offset + r.length && r.offset < p.begin + p.payload;
+  };
+  return unspilled_writes_.size() >= most_unspilled_writes ||
+         std::ranges::any_of(unspilled_writes_, overlaps);
+}
+
+awaitable<void> open_stream::spilled() {
+  return unspilled_.wait_until_written();
+}
+
+/// Writes to the spill file what was received, and answers the requests of which that was the last.
+awaitable<void> open_stream::write_spill() {
+  while (!over()) {
+    is_spilling_ = !unspilled_.empty();
+    if (!is_spilling_) co_return;
+    const auto error = co_await unspilled_.write();
+    if (over()) co_return;
+    if (error) co_return spilling_failed(error);
+    while (!unspilled_writes_.empty() &&
+           unspilled_writes_.front().placed.spilled_at <= unspilled_.written()) {
+      auto& done = unspilled_writes_.front();
+      const auto answer = arrived(*done.who, done.request, std::move(done.placed));
+      if (answer) done.who->replies.add(done.request.reply_to(), *answer);
+      unspilled_writes_.pop_front();
+    }
+  }
+}
+
+void open_stream::spilling_failed(error_code error) {
+  spill_error_ = protocol::to_wire_error(error.value());
+  const auto why = fmt::format("cannot be kept in the spill file in {}: {}",
+                               settings_.spill.directory, error.message());
+  if (unspilled_writes_.empty()) return fail("payload " + why);  // of one that is still coming
+  const auto& first = unspilled_writes_.front();
+  const auto& r = first.request;
+  (void)refuse(*first.who, r, error.value(),
+               fmt::format("{} bytes at {} {}", r.length, r.offset, why));
 }
 
 std::optional<wire_error> open_stream::payload_arrived(client& who, const protocol::request& r,
                                                        admitted a) {
   a.where.block = std::exchange(who.arriving, nullptr);
+  const bool unspilled = a.where.where == place::spill && a.spilled_at > unspilled_.written();
+  if (over() || !unspilled) return arrived(who, r, std::move(a));
+  unspilled_writes_.push_back({&who, r, std::move(a)});
+  return std::nullopt;
+}
+
+/// All of its payload is where it was due.
+std::optional<wire_error> open_stream::arrived(client& who, const protocol::request& r,
+                                               admitted a) {
   if (over()) return wire_error::io;
   const auto& where = a.where;
   const bool held = where.where == place::memory || where.where == place::spill;

@@ -158,5 +158,29 @@ TEST_F(order_clients, script_that_writes_backwards_is_counted_exactly) {
   EXPECT_EQ(end.spilled, 0);
 }
 
+TEST_F(order_clients, that_go_on_in_order_are_spliced_again_and_never_touch_the_disk) {
+  // 8 MiB from behind, which fit the window, and then 64 MiB in order.
+  make_sparse(path("in.raw"), 72 * MiB);
+  const std::string client = client_command(R"(
+data = file('in.raw')
+step = 256 << 10
+for at in range((8 << 20) - step, -1, -step):
+    send(data[at:at + step], at)
+for at in range(8 << 20, len(data), step):
+    send(data[at:at + step], at)
+h.shutdown()
+)");
+  const std::string log =
+      log_of(client, {"--order", "spill", "--log-level", "debug", "--size", "72M"});
+  const closing_line end = closing_line_of(log);
+  EXPECT_GT(end.memory, 7 * MiB);
+  EXPECT_EQ(end.spilled, 0);
+  std::smatch found;
+  ASSERT_TRUE(
+      std::regex_search(log, found, std::regex(R"((\d+) bytes were spliced from sockets)")));
+  // What was read ahead before the first splice is copied.
+  EXPECT_GT(std::stoull(found[1]), 60 * MiB) << log;
+}
+
 }  // namespace
 }  // namespace nbdstream::test

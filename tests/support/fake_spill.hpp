@@ -93,11 +93,10 @@ class fake_spill final : public io::spill {
       : tape_(tape), changed_(executor) {}
 
   awaitable<error_code> open() override { co_return co_await step("open"); }
-  awaitable<error_code> write(std::uint64_t offset, std::span<const std::byte> data,
-                              std::shared_ptr<const void>) override {
+  awaitable<error_code> write(std::span<const piece> pieces, std::shared_ptr<const void>) override {
     const auto error = co_await step("write");
     if (error) co_return error;
-    tape_.bytes.put(offset, data);
+    for (const auto& p : pieces) tape_.bytes.put(p.offset, p.data);
     co_return error_code{};
   }
   awaitable<error_code> read(std::uint64_t offset, std::span<std::byte> into,

@@ -32,7 +32,8 @@ constexpr std::array directories{"/var/tmp", "/dev/shm"};
 
 awaitable<void> write(io::spill& s, std::uint64_t offset, std::string data, error_code& error) {
   const auto owner = std::make_shared<std::string>(std::move(data));
-  error = co_await s.write(offset, std::as_bytes(std::span(*owner)), owner);
+  const io::spill::piece piece{offset, std::as_bytes(std::span(*owner))};
+  error = co_await s.write(std::span(&piece, 1), owner);
 }
 awaitable<void> read(io::spill& s, std::uint64_t offset, std::string& into, error_code& error) {
   const auto owner = std::make_shared<std::string>(into);
@@ -117,6 +118,25 @@ TEST(SpillFile, GivesBackWhatReachesFarBeyondItsEnd) {
     r.free(unit, (std::uint64_t{1} << 63) - 1);
     EXPECT_LT(r.space(), unit + slack) << directory;
     EXPECT_TRUE(r.get(0, unit) == numbered(unit)) << directory;
+  }
+}
+
+TEST(SpillFile, WritesManyPiecesWithOneCall) {
+  for (const auto* const directory : directories) {
+    rig r(directory);
+    const std::string data = numbered(1'000'000);
+    const auto bytes = std::as_bytes(std::span(data));
+    // Neighbours, more of them than one call takes, a gap, and one that lies over others.
+    std::vector<io::spill::piece> pieces;
+    for (std::size_t i = 0; i < 100; ++i)
+      pieces.push_back({i * 5000, bytes.subspan(i * 5000, 5000)});
+    pieces.push_back({700'000, bytes.subspan(700'000, 300'000)});
+    pieces.push_back({499'999, bytes.first(3)});
+    EXPECT_EQ(io::write_pieces_at(r.kept->descriptor(), pieces), 0);
+    std::string expected = data.substr(0, 499'999) + data.substr(0, 3);
+    EXPECT_EQ(r.get(0, 500'002), expected) << directory;
+    EXPECT_EQ(r.get(500'002, 199'998), std::string(199'998, '\0')) << directory;
+    EXPECT_EQ(r.get(700'000, 300'000), data.substr(700'000)) << directory;
   }
 }
 
@@ -295,11 +315,13 @@ struct use_of_spill {
 /// Makes each call that there is, until one fails.
 awaitable<void> use(io::spill& s, use_of_spill& u) {
   const auto memory = std::exchange(u.memory, nullptr);
+  const io::spill::piece piece{0, *memory};
+  const std::span<const io::spill::piece> pieces(&piece, 1);
   u.error = co_await s.open();
-  if (!u.error) u.error = co_await s.write(0, *memory, memory);
+  if (!u.error) u.error = co_await s.write(pieces, memory);
   if (!u.error) u.error = co_await s.read(0, *memory, memory);
   if (!u.error) co_await s.give_back(0, unit);
-  if (!u.error) u.error = co_await s.write(0, *memory, memory);
+  if (!u.error) u.error = co_await s.write(pieces, memory);
   u.done = true;
 }
 
@@ -323,13 +345,13 @@ int use_while_it_hangs(long number, bool asked) {
       told && !asked ? from_errno(ETIMEDOUT) : error_code(asio::error::operation_aborted);
   if (u.error != meant) return 4;
   // The system still reads or writes there.
-  const bool in_use = number == SYS_pwrite64 || number == SYS_pread64;
+  const bool in_use = number == SYS_pwritev || number == SYS_pread64;
   kept.reset();
   return memory.expired() == in_use ? 5 : 0;
 }
 
 TEST(SpillFile, ACallThatHangsEndsAtItsTimeoutOrWhenTheSpillIsAbandoned) {
-  for (const long number : {SYS_openat, SYS_pwrite64, SYS_pread64, SYS_fallocate}) {
+  for (const long number : {SYS_openat, SYS_pwritev, SYS_pread64, SYS_fallocate}) {
     for (const bool asked : {false, true}) {
       EXPECT_EQ(in_child([=] { return use_while_it_hangs(number, asked); }), 0)
           << number << (asked ? ", abandoned" : "");

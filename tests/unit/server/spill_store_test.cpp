@@ -39,7 +39,9 @@ class SpillStore : public ::testing::Test {
   };
   static awaitable<void> write(spill_store& s, call& into) {
     const auto memory = std::make_shared<std::array<std::byte, 10>>();
-    into.error = co_await s.write(0, *memory, memory);
+    const io::spill::piece piece{0, *memory};
+    const std::span<const io::spill::piece> pieces(&piece, 1);
+    into.error = co_await s.write(pieces, memory);
     into.done = true;
   }
   void give_back_before(std::uint64_t cursor) {
