@@ -3,12 +3,14 @@
 // The limit: what moves the bytes when there is no NBD around them. It blocks, has one thread, and
 // waits for nothing but the next call.
 //
-//   bare_loop splice [SIZE]  from the first connection to the listening socket on stdin, by splice,
-//                            to stdout: a pipe, or a socket, then through a pipe in between
+//   bare_loop splice [SIZE [ZEROES]]
+//                            from the first connection to the listening socket on stdin, by splice,
+//                            to stdout: a pipe, a file, or a socket, the last two through a pipe in
+//                            between; then so many zeroes, as below
 //   bare_loop copy [SIZE]    the same by read and write
 //   bare_loop zeroes BYTES   zeroes to stdout, a pipe, by tee from a pipe that is full of them
 //
-// SIZE is the most that one call is asked to move.
+// SIZE is the most that one call is asked to move; `-`: what is best.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,11 +86,12 @@ int main(int argc, char** argv) {
     zeroes(number(argv[2]));
     return 0;
   }
-  if (argc > 3 || (mode != "splice" && mode != "copy")) {
-    fail("usage: bare_loop splice|copy [SIZE], or bare_loop zeroes BYTES");
-  }
   const bool copies = mode == "copy";
-  const std::size_t size = argc > 2 ? number(argv[2]) : copies ? copy_size : splice_size;
+  if (argc > (copies ? 3 : 4) || (mode != "splice" && !copies)) {
+    fail("usage: bare_loop splice [SIZE [ZEROES]], bare_loop copy [SIZE], bare_loop zeroes BYTES");
+  }
+  const bool chosen = argc > 2 && std::string_view{argv[2]} != "-";
+  const std::size_t size = chosen ? number(argv[2]) : copies ? copy_size : splice_size;
   if (size == 0) fail("SIZE is not 0");
   struct stat status {};
   must(fstat(STDOUT_FILENO, &status), "fstat");
@@ -100,4 +103,5 @@ int main(int argc, char** argv) {
   } else {
     to_socket(from, size);
   }
+  if (argc > 3) zeroes(number(argv[3]));
 }

@@ -15,12 +15,19 @@ from contextlib import ExitStack
 
 sys.dont_write_bytecode = True
 
+import figures
+import in_order
+import inputs
+import model
+import picture
 import profiling
 import report
 import running
 import workloads
 
 STARTS = 5  # measured in each round
+ROUNDS = {"full": 6, "quick": 2, "tiny": 1}
+PROGRAMS = ("fio", "nbdcopy", "nbdkit", "qemu-img", "qemu-nbd", "qemu-storage-daemon", "zstd")
 
 
 def options() -> argparse.Namespace:
@@ -29,33 +36,38 @@ def options() -> argparse.Namespace:
                         metavar="DIR", help="where nbdstream is (default: %(default)s)")
     parser.add_argument("--tools", type=pathlib.Path, metavar="DIR",
                         help="where the programs of the benchmark are (default: as --bin)")
-    parser.add_argument("--quick", action="store_true",
-                        help="less data and three rounds, in under two minutes")
-    parser.add_argument("--rounds", type=int, metavar="N", help="default: 6, or 3 with --quick")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--quick", dest="sizes", action="store_const", const="quick",
+                       default="full", help="less data and two rounds, in under four minutes")
+    sizes.add_argument("--tiny", dest="sizes", action="store_const", const="tiny",
+                       help="hardly any data and one round: shows that all runs, measures nothing")
+    parser.add_argument("--rounds", type=int, metavar="N", help="default: 6, or 2 with --quick")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT",
                         help="only workloads whose name has TEXT in it; repeatable; see --list")
     parser.add_argument("--list", action="store_true", help="print the workloads' names")
     parser.add_argument("--profile", action="store_true",
                         help="instead of the table: where nbdstream's time goes, by perf")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="every figure, too")
+    parser.add_argument("--svg", type=pathlib.Path, metavar="FILE", help="the picture, too")
     args = parser.parse_args()
-    if args.profile and (args.json or args.rounds):
-        parser.error("--profile has neither rounds nor figures for --json")
+    if args.rounds is not None and args.rounds < 1:
+        parser.error("--rounds is at least 1")
+    if args.profile and (args.json or args.svg or args.rounds):
+        parser.error("--profile has neither rounds nor figures for --json and --svg")
     return args
 
 
-def check(setting: workloads.Setting) -> None:
+def check(setting: model.Setting) -> None:
     names = ("bare_loop", "drain", "ideal_client", "measure", "naive_server")
     programs = [setting.server, *(setting.tools / name for name in names)]
     missing = [str(p) for p in programs if not p.is_file()]
-    missing += [p for p in ("nbdcopy", "nbdkit", "qemu-img", "qemu-nbd", "qemu-storage-daemon", "zstd")
-                if not shutil.which(p)]
+    missing += [p for p in PROGRAMS if not shutil.which(p)]
     if missing:
         sys.exit("bench.py: these are missing; ./dev bench builds or installs them: "
                  + ", ".join(missing))
 
 
-def run_once(setting, work: workloads.Workload, peer: workloads.Peer) -> running.Sample | None:
+def run_once(setting, work: model.Workload, peer: model.Peer) -> running.Sample | None:
     try:
         with running.Run(setting.tools, setting.inputs, work.equal_pipes) as run:
             peer.start(run)
@@ -65,7 +77,7 @@ def run_once(setting, work: workloads.Workload, peer: workloads.Peer) -> running
         return None
 
 
-def run_all(setting, chosen: list[workloads.Workload], rounds: int) -> list:
+def run_all(setting, chosen: list[model.Workload], rounds: int) -> list:
     """The peers of a workload run one right after the other; each round begins with another."""
     results = [(work, {peer.name: [] for peer in work.peers}) for work in chosen]
     for n in range(rounds):
@@ -78,12 +90,12 @@ def run_all(setting, chosen: list[workloads.Workload], rounds: int) -> list:
                 samples[peer.name].append(run_once(setting, work, peer))
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
-    return results
+    return [(work, figures.with_floor(work, samples)) for work, samples in results]
 
 
 def time_starts(setting, rounds: int) -> dict[str, list[float]]:
     path = str(setting.inputs / "start")
-    commands = workloads.start_commands(setting, path)
+    commands = in_order.start_commands(setting, path)
     starts: dict[str, list[float]] = {name: [] for name, _ in commands}
     for _ in range(rounds * STARTS):
         for name, command in commands:
@@ -94,30 +106,46 @@ def time_starts(setting, rounds: int) -> dict[str, list[float]]:
     return starts
 
 
-def describe(machine: dict, rounds: int, quick: bool) -> str:
+def times(rounds: int) -> str:
+    return "1 round" if rounds == 1 else f"{rounds} interleaved rounds"
+
+
+def describe(machine: dict, rounds: int, sizes: str) -> str:
     tools = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    rounds_text = f"{rounds} rounds{' (quick)' if quick else ''}"
+    size_text = "" if sizes == "full" else f" ({sizes})"
     busy = "\nThe machine has other work: take the figures as a hint, server CPU first."
     return (f"Linux {machine['kernel']}, {machine['processors']} processors, load "
-            f"{machine['load']:.1f} at the beginning; {rounds_text}\n{tools}"
+            f"{machine['load']:.1f} at the beginning; {times(rounds)}{size_text}\n{tools}"
             f"{busy if machine['load'] > 0.5 else ''}\n")
 
 
+def caption(machine: dict, rounds: int, sizes: str) -> str:
+    size_text = "" if sizes == "full" else f", sizes of --{sizes}"
+    return (f"Medians of {times(rounds)}{size_text}; {machine['processors']} processors, "
+            f"Linux {machine['kernel']}, load {machine['load']:.1f} at the beginning")
+
+
 def measure(setting, chosen: list, args: argparse.Namespace) -> bool:
-    rounds = args.rounds or (3 if args.quick else 6)
+    rounds = args.rounds or ROUNDS[args.sizes]
     machine = report.machine()
-    print(describe(machine, rounds, args.quick), flush=True)
-    workloads.make_inputs(setting)
+    print(describe(machine, rounds, args.sizes), flush=True)
+    if not setting.xfs and args.sizes != "tiny":
+        print("No XFS: that takes root, a loop device and xfsprogs. Its workloads are left out.\n")
+    inputs.make(setting, {name for work in chosen for name in work.inputs})
     results = run_all(setting, chosen, rounds)
     starts = time_starts(setting, rounds)
     print(report.heading())
     for work, samples in results:
         print("\n" + report.text(work, samples))
-    print("\n" + "\n".join(filter(None, (report.peak_text(results), report.start_text(starts)))))
+    found = figures.verdicts(results)
+    print("\n" + report.start_text(starts) + "\n\n" + report.targets_text(found))
     if args.json:
         args.json.write_text(json.dumps(
-            {"machine": machine, "rounds": rounds, "quick": args.quick, "seconds to start": starts,
+            {"machine": machine, "rounds": rounds, "sizes": args.sizes, "seconds to start": starts,
+             "targets": [vars(v) | {"verdict": v.word} for v in found],
              "workloads": [report.as_json(w, r) for w, r in results]}, indent=1) + "\n")
+    if args.svg:
+        args.svg.write_text(picture.svg(results, caption(machine, rounds, args.sizes)))
     complete = all(len(seconds) == rounds * STARTS for seconds in starts.values())
     return complete and all(s for _, samples in results for runs in samples.values() for s in runs)
 
@@ -132,14 +160,18 @@ def main() -> int:
 
         shm = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
         bin_dir = args.bin.resolve()
-        setting = workloads.Setting(bin_dir / "nbdstream", (args.tools or bin_dir).resolve(),
-                                    directory(None), directory(shm), args.quick)
+        place = directory(None)
+        xfs = None if args.sizes == "tiny" else stack.enter_context(inputs.mounted_xfs(place))
+        setting = model.Setting(bin_dir / "nbdstream", (args.tools or bin_dir).resolve(), place,
+                                directory(shm), xfs, model.SIZES[args.sizes])
         default = profiling.KEYS if args.profile else [""]
         chosen = [w for w in workloads.all_workloads(setting)
                   if any(text in w.key for text in args.only or default)]
         if args.list:
             print("\n".join(w.key for w in chosen))
             return 0
+        if not chosen:
+            sys.exit("bench.py: no workload has such a name; --list prints all")
         check(setting)
         run = profiling.profile if args.profile else measure
         return 0 if run(setting, chosen, args) else 1

@@ -3,12 +3,12 @@
 // A client that is never what one waits for, as far as that is possible: blocking sends from one
 // buffer that never changes, replies taken as they come, no copy and no allocation in the loop.
 //
-//   ideal_client unix:PATH|tcp:PORT MODE BYTES REQUEST [QUEUE]
+//   ideal_client unix:PATH|tcp:PORT MODE BYTES REQUEST [QUEUE [EXPORT]]
 //
-// MODE is `write` or `zeroes` (NBD: the default export, in order, requests of REQUEST bytes, at
-// most QUEUE of them without an answer, then goodbye), `shuffled` (as `write`, each piece once, but
-// anywhere: BYTES by REQUEST is a power of 2), or `raw`: the payload alone, without NBD.
-// Exit status 0: everything was sent, and answered with success.
+// MODE is `write` or `zeroes` (NBD: the export of that name or the default one, in order, requests
+// of REQUEST bytes, at most QUEUE of them without an answer, then goodbye), `shuffled` (as `write`,
+// each piece once, but anywhere: BYTES by REQUEST is a power of 2), or `raw`: the payload alone,
+// without NBD. Exit status 0: everything was sent, and answered with success.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/uio.h>
@@ -96,16 +96,18 @@ constexpr std::uint32_t request_magic = 0x25609513;
 constexpr std::uint32_t reply_magic = 0x67446698;
 constexpr std::uint16_t command_write = 1, command_disconnect = 2, command_zeroes = 6;
 
-/// The fixed newstyle handshake, NBD_OPT_GO for the export with the empty name.
-void handshake(int fd) {
+/// The fixed newstyle handshake, with NBD_OPT_GO for `name`.
+void handshake(int fd, std::string_view name) {
   std::array<unsigned char, 1024> in{};
-  std::array<unsigned char, 4 + 16 + 6> out{};
+  std::vector<unsigned char> out(4 + 16 + 4 + name.size() + 2);
   receive(fd, in.data(), 18);
   if (get<std::uint64_t>(&in[8]) != option_magic || (in[17] & 1) == 0) fail("no newstyle server");
   put(&out[0], std::uint32_t{1});  // NBD_FLAG_C_FIXED_NEWSTYLE
   put(&out[4], option_magic);
-  put(&out[12], std::uint32_t{7});  // NBD_OPT_GO: an empty name, and no questions
-  put(&out[16], std::uint32_t{6});
+  put(&out[12], std::uint32_t{7});  // NBD_OPT_GO: the name, and no questions
+  put(&out[16], static_cast<std::uint32_t>(out.size() - 20));
+  put(&out[20], static_cast<std::uint32_t>(name.size()));
+  std::copy(name.begin(), name.end(), &out[24]);
   send_bytes(fd, out.data(), out.size());
   for (;;) {
     receive(fd, in.data(), 20);
@@ -201,8 +203,10 @@ void send_raw(int fd, std::uint64_t count, std::uint64_t request) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 5 || argc > 6) {
-    fail("usage: ideal_client unix:PATH|tcp:PORT write|shuffled|zeroes|raw BYTES REQUEST [QUEUE]");
+  if (argc < 5 || argc > 7) {
+    fail(
+        "usage: ideal_client unix:PATH|tcp:PORT write|shuffled|zeroes|raw BYTES REQUEST [QUEUE "
+        "[EXPORT]]");
   }
   const std::string_view mode = argv[2];
   const auto bytes = number(argv[3]), request = number(argv[4]);
@@ -216,7 +220,7 @@ int main(int argc, char** argv) {
     send_raw(fd, bytes / request, request);
     return 0;
   }
-  handshake(fd);
+  handshake(fd, argc > 6 ? argv[6] : "");
   const auto type = mode == "zeroes" ? command_zeroes : command_write;
   client(fd, type, shuffled, request, queue).run(bytes / request);
 }

@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import sys
 
+import inputs
+import model
 import running
-import workloads
 
-KEYS = ("dense-equal", "unix-fifo-262144", "small")  # unless --only says otherwise
+KEYS = ("dense", "unix-fifo-262144", "small")  # unless --only says otherwise
 RECORD = ("perf", "record", "-q", "-e", "cpu-clock", "-F", "5000")
 SYMBOLS = 12
 
@@ -32,7 +33,7 @@ def symbols(file: str, command: str) -> list[str]:
     return [line.strip() for line in said.splitlines() if re.match(r" +\d", line)][:SYMBOLS]
 
 
-def of_run(run: running.Run, work: workloads.Workload) -> str:
+def of_run(run: running.Run, work: model.Workload) -> str:
     commands = {"client": "qemu-img" if work.key.startswith(("dense", "sparse"))
                 else "ideal_client", "server": "nbdstream", "reader": "drain"}
     spent = {role: seconds(run.path(role + ".perf"), command)
@@ -46,16 +47,16 @@ def of_run(run: running.Run, work: workloads.Workload) -> str:
     return "\n".join(lines)
 
 
-def profile(setting: workloads.Setting, chosen: list[workloads.Workload], _args) -> bool:
+def profile(setting: model.Setting, chosen: list[model.Workload], _args) -> bool:
     if not shutil.which("perf"):
         sys.exit("bench.py: perf is missing (Debian: linux-perf)")
-    workloads.make_inputs(setting)
+    inputs.make(setting, {name for work in chosen for name in work.inputs})
     complete = True
     for work in chosen:
         try:
             with running.Run(setting.tools, setting.inputs, work.equal_pipes, RECORD) as run:
                 work.peers[0].start(run)
-                run.finish(work.bytes, stop_server=False)
+                run.finish(work.bytes, never_ends=False)
                 print(of_run(run, work) + "\n", flush=True)
         except running.Failure as failure:
             print(f"{work.key}: {failure}", file=sys.stderr)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The table, and the same as JSON."""
+"""The tables, and the same as JSON."""
 
 import os
 import pathlib
@@ -7,18 +7,15 @@ import platform
 import re
 import subprocess
 from dataclasses import asdict
-from statistics import median
 
-from running import Sample
-from workloads import GiB, MiB, US, Workload
-
-Rounds = dict[str, list[Sample | None]]  # by the name of the peer; None: it failed
+from figures import Rounds, Verdict, spread, summary
+from model import MiB, Workload
 
 
 def versions() -> dict[str, str]:
     """Of the peers, as they call themselves."""
     found = {}
-    for program in ("qemu-img", "nbdcopy", "nbdkit"):
+    for program in ("qemu-img", "nbdcopy", "nbdkit", "fio"):
         said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
         found[program] = re.search(r"\d+(\.\d+)+", said.stdout)[0]
     return found
@@ -32,50 +29,9 @@ def machine() -> dict:
             "versions": versions()}
 
 
-def spread(values: list[float | None]) -> dict | None:
-    known = [v for v in values if v is not None]
-    if not known:
-        return None
-    return {"median": median(known), "min": min(known), "max": max(known)}
-
-
-def ratio(a: float | None, b: float | None) -> float | None:
-    return a / b if a and b else None
-
-
-def per_gib(seconds: float | None, size: int) -> float | None:
-    return None if seconds is None else seconds / (size / GiB)
-
-
-def shares(samples: list[Sample]) -> dict[str, float]:
-    """Of all processor time: the client's, the server's, the reader's."""
-    sums: dict[str, float] = {}
-    for sample in samples:
-        for role, cpu in sample.cpu.items():
-            sums[role] = sums.get(role, 0) + cpu
-    return {role: cpu / sum(sums.values()) for role, cpu in sums.items()}
-
-
-def summary(work: Workload, peer: str, rounds: Rounds) -> dict | None:
-    """Of one peer; ratios are taken round by round, of runs that followed one another."""
-    pairs = [(a, b) for a, b in zip(rounds[peer], rounds[work.reference]) if a and b]
-    ran = [sample for sample in rounds[peer] if sample]
-    if not ran:
-        return None
-    return {"GB/s": spread([s.bytes / s.seconds / 1e9 for s in ran]),
-            "speed ratio": spread([ratio(b.seconds, a.seconds) for a, b in pairs]),
-            "server s/GiB": spread([per_gib(s.server_cpu, s.bytes) for s in ran]),
-            "server ratio": spread([ratio(a.server_cpu, b.server_cpu) for a, b in pairs]),
-            "all s/GiB": spread([per_gib(s.all_cpu, s.bytes) for s in ran]),
-            "all ratio": spread([ratio(a.all_cpu, b.all_cpu) for a, b in pairs]),
-            "shares": shares(ran),
-            "peak": max(s.peak for s in ran),
-            "pipe": max(s.pipe or 0 for s in ran) or None}
-
-
 def as_json(work: Workload, rounds: Rounds) -> dict:
-    return {"workload": work.key, "title": work.title, "reference": work.reference,
-            "target": work.target, "bytes": work.bytes,
+    return {"workload": work.key, "title": work.title, "bytes": work.bytes,
+            "floor": asdict(work.floor), "targets": [asdict(target) for target in work.targets],
             "peers": {peer: {"summary": summary(work, peer, rounds),
                              "rounds": [s and asdict(s) for s in samples]}
                       for peer, samples in rounds.items()}}
@@ -83,12 +39,12 @@ def as_json(work: Workload, rounds: Rounds) -> dict:
 
 # ---- text -----------------------------------------------------------------------------------
 
-LINE = "{:<14}" + 6 * "{:<17}" + "{:<9}{:>7}{:>6}"
+LINE = "{:<24}" + 6 * "{:<18}" + "{:<9}{:>7}{:>6}"
 
 
 def heading() -> str:
-    over = LINE.format("", "GB/s", "speed ratio", "server s/GiB", "ratio", "all s/GiB", "ratio",
-                       "CPU %", "server", "pipe")
+    over = LINE.format("", "GB/s", "time / floor's", "ours / its time", "server s/GiB",
+                       "server / bare", "all s/GiB", "CPU %", "server", "pipe")
     below = LINE.format("", *(6 * ["median (min-max)"]), "c/s/r", "MiB", "KiB")
     return f"{over}\n{below}"
 
@@ -104,32 +60,46 @@ def with_range(of: dict | None) -> str:
     return f"{middle} ({low}-{high})"
 
 
-def row(peer: str, s: dict | None, is_reference: bool) -> str:
+def row(peer: str, s: dict | None) -> str:
     if s is None:
-        return f"{peer:<14}failed"
+        return f"{peer:<24}failed"
     shown = [s["shares"].get(role) for role in ("client", "server", "reader")]
     parts = "/".join("-" if v is None else f"{v * 100:.0f}" for v in shown)
     if "copier" in s["shares"]:
         parts = "-"
-    figures = []
-    for name in ("speed", "server", "all"):
-        figures.append(with_range(s["GB/s" if name == "speed" else f"{name} s/GiB"]))
-        figures.append("" if is_reference else with_range(s[f"{name} ratio"]))
+    figures = [with_range(s[name]) for name in
+               ("GB/s", "time by the floor's", "our time by its", "server s/GiB",
+                "server by the output's", "all s/GiB")]
     return LINE.format(peer, *figures, parts, f"{s['peak'] / MiB:.1f}",
                        s["pipe"] // 1024 if s["pipe"] else "-")
 
 
+def floor_text(work: Workload) -> str:
+    floor = work.floor
+    if not floor.output:
+        return floor.protocol
+    how = "one after the other" if floor.in_turn else "at once"
+    return f"{floor.protocol} and {floor.output}, {how}"
+
+
 def text(work: Workload, rounds: Rounds) -> str:
-    rows = [row(peer, summary(work, peer, rounds), peer == work.reference) for peer in rounds]
-    return "\n".join([f"{work.title}. Target against {work.reference}: {work.target}", *rows])
+    """`rounds` has the floor, which is the last row."""
+    rows = [row(peer, summary(work, peer, rounds)) for peer in rounds]
+    return "\n".join([f"{work.title} [{work.key}]. Floor: {floor_text(work)}", *rows])
 
 
-def peak_text(results: list[tuple[Workload, Rounds]]) -> str:
-    peaks = [s.peak for work, rounds in results for s in rounds[US]
-             if s and not work.peers[0].compresses]
-    if not peaks:
-        return ""
-    return f"Most memory of nbdstream, where it does not compress: {max(peaks) / MiB:.1f} MiB. Target: <= 16"
+def targets_text(found: list[Verdict]) -> str:
+    """One line for each target."""
+    lines = [f"{'Targets':<78}{'at most':>10}  {'measured':<20}"]
+    for v in found:
+        if v.figure is None:
+            measured = "-"
+        elif v.low is None:
+            measured = f"{number(v.figure)}{v.unit}"
+        else:
+            measured = with_range({"median": v.figure, "min": v.low, "max": v.high})
+        lines.append(f"{v.text:<78}{number(v.most) + v.unit:>10}  {measured:<20}{v.word}")
+    return "\n".join(lines)
 
 
 def start_text(starts: dict[str, list[float]]) -> str:
@@ -140,4 +110,4 @@ def start_text(starts: dict[str, list[float]]) -> str:
             said.append(f"{peer} failed")
             continue
         said.append(f"{peer} {s['median'] * 1e3:.1f} ({s['min'] * 1e3:.1f}-{s['max'] * 1e3:.1f})")
-    return f"From exec to the first client's greeting, ms: {', '.join(said)}. Target: <= 20"
+    return f"From exec to the first client's greeting, ms: {', '.join(said)}"

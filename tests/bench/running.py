@@ -52,9 +52,11 @@ class Run:
         self.perf = perf
         self.directory = pathlib.Path(tempfile.mkdtemp(dir=top))
         self.equal_pipes = equal_pipes
+        # By the role, and a number where a role has several.
         self.processes: dict[str, subprocess.Popen] = {}
         self.begin: float | None = None
-        self.fifo_fd: int | None = None
+        self.fifos: list[int] = []
+        self.others: list[str] = []  # files elsewhere, which end with the run
 
     def __enter__(self) -> "Run":
         return self
@@ -63,34 +65,55 @@ class Run:
         for process in self.processes.values():
             process.kill()  # measure, with which its command dies
             process.wait()
-        if self.fifo_fd is not None:
-            os.close(self.fifo_fd)
+        for fifo in self.fifos:
+            os.close(fifo)
+        for file in self.others:
+            pathlib.Path(file).unlink(missing_ok=True)
         shutil.rmtree(self.directory)
 
     def path(self, name: str) -> str:
         return str(self.directory / name)
 
-    def spawn(self, role: str, command: list, stdin=subprocess.DEVNULL, stdout=None) -> None:
-        """`role` is one of server, client, reader, or copier: one that is more than one."""
-        words = [self.tools / "measure", self.path(role + ".cost"), *command]
+    def file_in(self, directory: pathlib.Path, size: int) -> pathlib.Path:
+        """A new file without data in another file system; it is removed after the run."""
+        fd, path = tempfile.mkstemp(dir=directory)
+        os.truncate(fd, size)
+        os.close(fd)
+        self.others.append(path)
+        return pathlib.Path(path)
+
+    def spawn(self, role: str, command: list, stdin=subprocess.DEVNULL, stdout=None) -> str:
+        """`role` is one of server, client, reader, or copier: one that is both of the first two.
+        Returns the name of the process, which is the role, and a number if it is not the first."""
+        name = role if role not in self.processes else f"{role}.{len(self.names(role))}"
+        words = [self.tools / "measure", self.path(name + ".cost"), *command]
         if self.perf:
-            words = [*self.perf, "-o", self.path(role + ".perf"), "--", *words]
-        out = self.path(role + ".out")
-        with open(self.path(role + ".err"), "wb") as err, open(out, "wb") as default:
+            words = [*self.perf, "-o", self.path(name + ".perf"), "--", *words]
+        out = self.path(name + ".out")
+        with open(self.path(name + ".err"), "wb") as err, open(out, "wb") as default:
             if self.begin is None:
                 self.begin = time.monotonic()
-            self.processes[role] = subprocess.Popen(
+            self.processes[name] = subprocess.Popen(
                 [str(w) for w in words], env=os.environ | {"TMPDIR": str(self.directory)},
                 stdin=stdin, stdout=default if stdout is None else stdout, stderr=err)
+        return name
 
-    def reader_of_fifo(self) -> str:
-        """Starts the reader of a named pipe, whose path is returned."""
-        fifo = self.path("fifo")
+    def names(self, role: str) -> list[str]:
+        return [name for name in self.processes if name.split(".")[0] == role]
+
+    def reader_of_fifo(self, large=False) -> str:
+        """Starts the reader of a named pipe, whose path is returned. `large`: the pipe has 1 MiB,
+        even where the others' are left as they are."""
+        fifo = self.path(f"fifo{len(self.fifos)}")
         os.mkfifo(fifo)
         # Ours is never read from. It keeps the pipe, so that its size can be set and seen.
-        self.fifo_fd = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        if self.equal_pipes:
-            fcntl.fcntl(self.fifo_fd, fcntl.F_SETPIPE_SZ, EQUAL_PIPE)
+        self.fifos.append(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK))
+        if self.equal_pipes or large:
+            try:
+                fcntl.fcntl(self.fifos[-1], fcntl.F_SETPIPE_SZ, EQUAL_PIPE)
+            except PermissionError:
+                raise Failure("so many pipes of 1 MiB take root, or a larger "
+                              "/proc/sys/fs/pipe-user-pages-soft") from None
         self.spawn("reader", [self.tools / "drain", fifo])
         return fifo
 
@@ -100,69 +123,83 @@ class Run:
             self.spawn("reader", [self.tools / "drain"], stdin=listener)
             return listener.getsockname()[1]
 
-    def ready(self, pidfile: str) -> None:
+    def ready(self, pidfile: str, server="server") -> None:
         """Waits for the server's pidfile."""
         while not os.path.exists(pidfile):
-            if self.processes["server"].poll() is not None:
-                raise Failure(self.complaint("server"))
+            if self.processes[server].poll() is not None:
+                raise Failure(self.complaint(server))
             self.in_time()
             time.sleep(0.0005)
 
-    def finish(self, expected: int, stop_server: bool, more: int | None = 0,
+    def stop_server(self) -> None:
+        """Ends a server that would never end by itself, when its clients have."""
+        for name in self.names("client"):
+            self.wait_for(name)
+        for name in self.names("server"):
+            self.processes[name].terminate()
+        for name in self.names("server"):
+            self.wait_for(name)
+
+    def finish(self, expected: int, never_ends: bool, more: int | None = 0,
                compresses: bool = False) -> Sample:
-        """Waits for all to end. `stop_server`: it would never end by itself. `more`: so many bytes
+        """Waits for all to end. `never_ends`: the server must be told to. `more`: so many bytes
         come out beyond the expected ones; None: that is not known. `compresses`: they are fewer."""
-        roles = list(self.processes)
-        if stop_server:
-            self.wait_for("client")
-            self.processes["server"].terminate()
-        for role in roles:
-            self.wait_for(role)
-        costs = {role: self.cost(role) for role in roles}
-        if "reader" in roles:
-            got = int(pathlib.Path(self.path("reader.out")).read_text())
+        if never_ends:
+            self.stop_server()
+        for name in self.processes:
+            self.wait_for(name)
+        if readers := self.names("reader"):
+            got = sum(int(pathlib.Path(self.path(name + ".out")).read_text()) for name in readers)
             wanted = expected + (more or 0)
             wrong = got < wanted or (got > wanted and more is not None)
             if compresses:
                 wrong = not 0 < got < expected
             if wrong:
                 raise Failure(f"{got} bytes came out, not {wanted}")
-        # When we tell it to end is not its doing.
-        end = max(c.end for r, c in costs.items() if not (stop_server and r == "server"))
-        main = costs.get("server") or costs["copier"]
-        pipe = self.fifo_fd and fcntl.fcntl(self.fifo_fd, fcntl.F_GETPIPE_SZ)
+        return self.sample(expected, never_ends)
+
+    def sample(self, size: int, server_was_told: bool) -> Sample:
+        costs = {name: self.cost(name) for name in self.processes}
+        # When we tell a server to end is not its doing.
+        end = max(cost.end for name, cost in costs.items()
+                  if not (server_was_told and name.startswith("server")))
+        cpu: dict[str, float] = {}
+        for name, cost in costs.items():
+            role = name.split(".")[0]
+            cpu[role] = cpu.get(role, 0) + cost.all_cpu
+        servers = [costs[name] for name in self.names("server")]
         return Sample(
             seconds=end - self.begin,
-            bytes=expected,
-            server_cpu=costs["server"].cpu if "server" in costs else None,
-            all_cpu=sum(c.all_cpu for c in costs.values()),
-            cpu={role: c.all_cpu for role, c in costs.items()},
-            peak=main.peak,
-            pipe=pipe)
+            bytes=size,
+            server_cpu=sum(c.cpu for c in servers) if servers else None,
+            all_cpu=sum(cpu.values()),
+            cpu=cpu,
+            peak=sum(c.peak for c in servers or [costs.get("copier") or costs["client"]]),
+            pipe=fcntl.fcntl(self.fifos[0], fcntl.F_GETPIPE_SZ) if self.fifos else None)
 
-    def wait_for(self, role: str) -> None:
+    def wait_for(self, name: str) -> None:
         """The others are watched meanwhile: a reader waits for ever if its writer never came."""
-        while self.processes[role].poll() is None:
-            failed = [r for r, p in self.processes.items() if p.poll() not in (None, 0)]
+        while self.processes[name].poll() is None:
+            failed = [n for n, p in self.processes.items() if p.poll() not in (None, 0)]
             if failed:
                 raise Failure(self.complaint(failed[0]))
             self.in_time()
-            time.sleep(0.01)
-        if self.processes[role].returncode != 0:
-            raise Failure(self.complaint(role))
+            time.sleep(0.002)
+        if self.processes[name].returncode != 0:
+            raise Failure(self.complaint(name))
 
     def in_time(self) -> None:
         if time.monotonic() - self.begin > DEADLINE:
             raise Failure(f"not over after {DEADLINE} s")
 
-    def complaint(self, role: str) -> str:
-        said = pathlib.Path(self.path(role + ".err")).read_text(errors="replace").strip()
-        return f"the {role} ended with {self.processes[role].returncode}: {said[-500:]}"
+    def complaint(self, name: str) -> str:
+        said = pathlib.Path(self.path(name + ".err")).read_text(errors="replace").strip()
+        return f"the {name} ended with {self.processes[name].returncode}: {said[-500:]}"
 
-    def cost(self, role: str) -> Cost:
+    def cost(self, name: str) -> Cost:
         """The line that measure.cpp explains."""
         end, user, system, peak, all_user, all_system = map(
-            int, pathlib.Path(self.path(role + ".cost")).read_text().split())
+            int, pathlib.Path(self.path(name + ".cost")).read_text().split())
         return Cost(end / 1e9, (user + system) / 1e6, (all_user + all_system) / 1e6, peak << 10)
 
 
