@@ -42,8 +42,10 @@ def image(s: Setting, key: str, title: str, name: str, size: int, data: int,
 def images(s: Setting) -> list[Workload]:
     disk, data = s.sizes.disk, s.sizes.data
     shipped = "pipes as they come"
-    return [image(s, "sparse-shipped", f"sparse qcow2, {shipped}", "sparse.qcow2", disk, data, False),
-            image(s, "dense-shipped", f"dense raw image, {shipped}", "dense.raw", data, data, False),
+    return [image(s, "sparse-shipped", f"sparse qcow2, {shipped}", "sparse.qcow2", disk, data,
+                  equal=False),
+            image(s, "dense-shipped", f"dense raw image, {shipped}", "dense.raw", data, data,
+                  equal=False),
             image(s, "sparse", "sparse qcow2", "sparse.qcow2", disk, data),
             image(s, "dense", "dense raw image", "dense.raw", data, data),
             image(s, "empty", "qcow2 of nothing but zeroes", "empty.qcow2", disk, 0)]

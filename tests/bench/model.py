@@ -70,13 +70,13 @@ class Sizes:
     zeroes: int
     held: int  # what is written in any order
     live: int  # the disk of a live backup
-    many: int  # of all exports together; each is more than a pipe holds
+    many: int  # of all exports together
 
 
 SIZES = {
     "full": Sizes(8 * GiB, GiB, 64 * GiB, 8 * GiB, 32 * GiB, 2 * GiB, 4 * GiB, 4 * GiB),
     "quick": Sizes(2 * GiB, 256 * MiB, 16 * GiB, GiB, 4 * GiB, 512 * MiB, 512 * MiB, GiB),
-    "tiny": Sizes(64 * MiB, 32 * MiB, 256 * MiB, 32 * MiB, 2 * GiB, 32 * MiB, 32 * MiB, 128 * MiB)}
+    "tiny": Sizes(64 * MiB, 32 * MiB, 256 * MiB, 32 * MiB, 2 * GiB, 32 * MiB, 32 * MiB, 64 * MiB)}
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,17 @@ from figures import Rounds, ratio
 from model import FLOOR, US, Workload
 
 WIDTH, LEFT, RIGHT, ROW = 1000, 330, 40, 22  # pixels
-TICKS = (0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
-SHAPES = ("square", "triangle", "diamond", "cross", "ring", "bar")
+TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
+SHAPES = ("square", "triangle", "diamond", "cross", "ring", "plus", "bar")
 
 STYLE = """
   svg { --paper: #ffffff; --ink: #1f2328; --faint: #57606a; --line: #d8dee4;
         --us: #0969da; --a: #bc4c00; --b: #1a7f37; --c: #8250df; --d: #bf3989; --e: #7d4e00;
-        --f: #57606a; }
+        --f: #0a7c86; --g: #57606a; --band: #f3f5f8; }
   @media (prefers-color-scheme: dark) {
     svg { --paper: #0d1117; --ink: #e6edf3; --faint: #9198a1; --line: #30363d;
           --us: #58a6ff; --a: #f0883e; --b: #3fb950; --c: #bc8cff; --d: #f778ba; --e: #d29922;
-          --f: #9198a1; }
+          --f: #39c5cf; --g: #9198a1; --band: #151b23; }
   }
   text { font: 13px system-ui, sans-serif; fill: var(--ink); }
   .title { font-size: 16px; font-weight: 600; }
@@ -51,8 +51,7 @@ def rows(results: list[tuple[Workload, Rounds]]) -> list[Row]:
 
 
 def kinds(found: list[Row]) -> list[str]:
-    """Peers as the legend names them, the most frequent first; what is there only with a number
-    of processes is one kind."""
+    """Peers as the legend names them, the most frequent first."""
     counts: dict[str, int] = {}
     for row in found:
         for peer in row.peers:
@@ -61,7 +60,9 @@ def kinds(found: list[Row]) -> list[str]:
 
 
 def kind(peer: str) -> str:
-    return "one process for each export" if peer.endswith(" processes") else peer
+    if peer.endswith(" processes"):
+        return "one process for each export"
+    return peer.removesuffix(", ext4")
 
 
 class Scale:
@@ -88,6 +89,7 @@ def mark(shape: str, color: str, x: float, y: float, says: str) -> str:
         "triangle": f'<path d="M{x:.1f} {y - 5}l5 9h-10z" {line}>',
         "diamond": f'<path d="M{x:.1f} {y - 6}l5 6l-5 6l-5 -6z" {line}>',
         "cross": f'<path d="M{x - 4:.1f} {y - 4}l8 8m0 -8l-8 8" {line}>',
+        "plus": f'<path d="M{x - 5:.1f} {y}h10m-5 -5v10" {line}>',
         "bar": f'<path d="M{x:.1f} {y - 6}v12" {line}>'}[shape]
     return f'{drawn}<title>{html.escape(says)}</title></{drawn[1:].split()[0]}>'
 
@@ -123,14 +125,16 @@ def svg(results: list[tuple[Workload, Rounds]], caption: str) -> str:
     found = rows(results)
     names = kinds(found)
     marks = {US: ("dot", "us")}
-    marks |= {name: (SHAPES[i % len(SHAPES)], "abcdef"[i % 6]) for i, name in enumerate(names)}
+    marks |= {name: (SHAPES[i % len(SHAPES)], "abcdefg"[i % 7]) for i, name in enumerate(names)}
     drawn, y = legend([US, *names], marks, 74)
     top = y + 50
     bottom = top + ROW * len(found)
     scale = Scale([value for row in found for value in (row.us, *row.peers.values())])
     drawn += [label(20, 28, "Time, by that of the floor (less is better; 1 is the floor)",
-                    style="title"), label(20, 48, caption, style="faint"),
-              *grid(scale, top, bottom)]
+                    style="title"), label(20, 48, caption, style="faint")]
+    drawn += [f'<rect x="10" y="{top + ROW * i}" width="{WIDTH - 20}" height="{ROW}" '
+              'fill="var(--band)"/>' for i in range(0, len(found), 2)]
+    drawn += grid(scale, top, bottom)
     for i, row in enumerate(found):
         y = top + ROW * i + ROW // 2
         drawn.append(label(20, y + 4, row.title))
