@@ -47,7 +47,7 @@ def then_cat(s: Setting, directory: pathlib.Path, name=THEN_CAT, client=None) ->
 
 def in_memory(s: Setting) -> Workload:
     others = [then_cat(s, s.memory), then_cat(s, s.inputs, THEN_CAT + ", ext4")]
-    return workload(s, "window", "any order, kept in the window", ("--window", "4G"), others,
+    return workload(s, "window", "random writes, kept in the window", ("--window", "4G"), others,
                     (Target("time", THEN_CAT, 1.2),), window=4 * GiB)
 
 
@@ -70,7 +70,7 @@ def by_fio(s: Setting) -> Workload:
         run.spawn("client", [s.server, "ctl", "--control", control, "commit"])
 
     size = s.sizes.held
-    return Workload("window-fio", "any order by fio, kept in the window", size,
+    return Workload("window-fio", "random writes by fio, kept in the window", size,
                     [Peer(US, ours), then_cat(s, s.memory, client=plain),
                      parts.null_for(plain, size), parts.bare(s, size, REQUEST)],
                     Floor(NULL, SPLICE, in_turn=True), window=4 * GiB)
@@ -79,7 +79,7 @@ def by_fio(s: Setting) -> Workload:
 def in_file(s: Setting, order: str, name: str, directory: pathlib.Path, most: float) -> Workload:
     measured = name == "ext4" or order == "spool"
     options = "--order", order, "--spill-directory", directory
-    return workload(s, f"{order}-{name.lower()}", f"any order, --order {order} on {name}", options,
+    return workload(s, f"{order}-{name.lower()}", f"random writes, --order {order} on {name}", options,
                     [then_cat(s, directory)],
                     (Target("time", THEN_CAT, most),) if measured else (), WINDOW)
 
@@ -93,7 +93,7 @@ def as_diff(s: Setting, request: int) -> Workload:
         address = parts.nbdstream(s, run, more=("--size", size, *AS_DIFF))
         parts.ideal(s, run, address, "shuffled", size, request, QUEUE)
 
-    return Workload(f"diff-{request}", f"any order as rbd-diff, {parts.size_text(request)} x 16",
+    return Workload(f"diff-{request}", f"random writes as rbd-diff, {parts.size_text(request)} x 16",
                     size, [Peer(US, ours, more=records),
                            parts.null(s, "shuffled", size, request, QUEUE),
                            parts.bare(s, size, request)], Floor(NULL, SPLICE))

@@ -6,7 +6,7 @@ import pathlib
 import socket
 from collections.abc import Callable
 
-from model import KiB, MiB, Peer, Setting
+from model import GiB, KiB, MiB, Peer, Setting
 from running import Run
 
 Start = Callable[[Run], None]
@@ -16,7 +16,10 @@ NULL, SPLICE = "nbdkit null", "bare splice"  # what the floor is made of, mostly
 
 
 def size_text(size: int) -> str:
-    return f"{size // KiB} KiB" if size < MiB else f"{size // MiB} MiB"
+    for unit, name in ((GiB, "GiB"), (MiB, "MiB")):
+        if size >= unit:
+            return f"{size // unit} {name}"
+    return f"{size // KiB} KiB"
 
 
 def free_port() -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from figures import Rounds, ratio
 from model import FLOOR, US, Workload
 
-WIDTH, LEFT, RIGHT, ROW = 1000, 330, 40, 22  # pixels
+WIDTH, LEFT, RIGHT, ROW = 1000, 370, 40, 22  # pixels
 TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
 SHAPES = ("square", "triangle", "diamond", "cross", "ring", "plus", "bar")
 
@@ -131,13 +131,14 @@ def svg(results: list[tuple[Workload, Rounds]], caption: str) -> str:
     bottom = top + ROW * len(found)
     scale = Scale([value for row in found for value in (row.us, *row.peers.values())])
     drawn += [label(20, 28, "Time, by that of the floor (less is better; 1 is the floor)",
-                    style="title"), label(20, 48, caption, style="faint")]
+                    style="title"), label(20, 48, caption, style="faint"),
+              label(LEFT - 24, top - 6, "nbdstream", "end", "faint")]
     drawn += [f'<rect x="10" y="{top + ROW * i}" width="{WIDTH - 20}" height="{ROW}" '
               'fill="var(--band)"/>' for i in range(0, len(found), 2)]
     drawn += grid(scale, top, bottom)
     for i, row in enumerate(found):
         y = top + ROW * i + ROW // 2
-        drawn.append(label(20, y + 4, row.title))
+        drawn += [label(20, y + 4, row.title), label(LEFT - 24, y + 4, f"{row.us:.2f}", "end")]
         for name, value in [*row.peers.items(), (US, row.us)]:
             drawn.append(mark(*marks[kind(name)], scale.x(value), y, f"{name}: {value:.2f}"))
     size = f'width="{WIDTH}" height="{bottom + 20}"'
