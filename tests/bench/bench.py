@@ -164,9 +164,11 @@ def main() -> int:
         xfs = None if args.sizes == "tiny" else stack.enter_context(inputs.mounted_xfs(place))
         setting = model.Setting(bin_dir / "nbdstream", (args.tools or bin_dir).resolve(), place,
                                 directory(shm), xfs, model.SIZES[args.sizes])
-        default = profiling.KEYS if args.profile else [""]
-        chosen = [w for w in workloads.all_workloads(setting)
-                  if any(text in w.key for text in args.only or default)]
+        every = workloads.all_workloads(setting)
+        if args.profile and not args.only:
+            chosen = [w for w in every if w.key in profiling.KEYS]
+        else:
+            chosen = [w for w in every if any(text in w.key for text in args.only or [""])]
         if args.list:
             print("\n".join(w.key for w in chosen))
             return 0
