@@ -105,11 +105,12 @@ def null_for(client: Start, size: int, *more) -> Peer:
 
 def bare(s: Setting, count: int, request: int, mode="splice", tcp_in=False, tcp_out=False,
          zeroes=0) -> Peer:
-    """The floor of the output: `count` bytes from a client without NBD to a reader, and zeroes."""
+    """The floor of the output: `count` bytes from a client without NBD to a reader, and zeroes.
+    Small requests are sent together: to send them would otherwise be most of its time."""
     def start(run: Run) -> None:
         command = [s.tools / "bare_loop", mode, *(("-", zeroes) if zeroes else ())]
         address = from_one_connection(run, command, tcp_in, tcp_out=tcp_out)
-        ideal(s, run, address, "raw", count, request, 1)
+        ideal(s, run, address, "raw", count, max(request, 256 * KiB), 1)
     return Peer("bare " + mode, start)
 
 
