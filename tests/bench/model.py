@@ -68,14 +68,14 @@ class Sizes:
     hole: int  # a disk with hardly any data
     stream: int  # what is written in order
     zeroes: int
-    held: int  # what is written in any order
+    held: int  # what is written in any order, and what gets a digest
     live: int  # the disk of a live backup
     many: int  # of all exports together
 
 
 SIZES = {
-    "full": Sizes(8 * GiB, GiB, 64 * GiB, 8 * GiB, 32 * GiB, 2 * GiB, 4 * GiB, 4 * GiB),
-    "quick": Sizes(2 * GiB, 256 * MiB, 16 * GiB, GiB, 4 * GiB, 512 * MiB, 512 * MiB, GiB),
+    "full": Sizes(8 * GiB, GiB, 16 * GiB, 8 * GiB, 32 * GiB, 2 * GiB, 4 * GiB, 4 * GiB),
+    "quick": Sizes(2 * GiB, 256 * MiB, 4 * GiB, GiB, 4 * GiB, 512 * MiB, 512 * MiB, GiB),
     "tiny": Sizes(64 * MiB, 32 * MiB, 256 * MiB, 32 * MiB, 2 * GiB, 32 * MiB, 32 * MiB, 64 * MiB)}
 
 

@@ -16,7 +16,7 @@ ZSTD = "zstd -T2"
 
 def digests(s: Setting, request: int, queue: int) -> Workload:
     """What a digest costs, and what the copying path makes of it."""
-    count = s.sizes.stream
+    count = s.sizes.held
 
     def ours(*more):
         def start(run: Run) -> None:
