@@ -79,8 +79,8 @@ def by_fio(s: Setting) -> Workload:
 def in_file(s: Setting, order: str, name: str, directory: pathlib.Path, most: float) -> Workload:
     measured = name == "ext4" or order == "spool"
     options = "--order", order, "--spill-directory", directory
-    return workload(s, f"{order}-{name.lower()}", f"random writes, --order {order} on {name}", options,
-                    [then_cat(s, directory)],
+    return workload(s, f"{order}-{name.lower()}", f"random writes, --order {order} on {name}",
+                    options, [then_cat(s, directory)],
                     (Target("time", THEN_CAT, most),) if measured else (), WINDOW)
 
 
@@ -93,10 +93,10 @@ def as_diff(s: Setting, request: int) -> Workload:
         address = parts.nbdstream(s, run, more=("--size", size, *AS_DIFF))
         parts.ideal(s, run, address, "shuffled", size, request, QUEUE)
 
-    return Workload(f"diff-{request}", f"random writes as rbd-diff, {parts.size_text(request)} x 16",
-                    size, [Peer(US, ours, more=records),
-                           parts.null(s, "shuffled", size, request, QUEUE),
-                           parts.bare(s, size, request)], Floor(NULL, SPLICE))
+    return Workload(f"diff-{request}",
+                    f"random writes as rbd-diff, {parts.size_text(request)} x {QUEUE}", size,
+                    [Peer(US, ours, more=records), parts.null(s, "shuffled", size, request, QUEUE),
+                     parts.bare(s, size, request)], Floor(NULL, SPLICE))
 
 
 def held_workloads(s: Setting) -> list[Workload]:

@@ -61,10 +61,10 @@ def files(s: Setting) -> None:
     with open(s.inputs / "files.raw", "wb") as image:
         with subprocess.Popen(["tar", "-C", "/usr", "-c", "lib", "bin", "share"],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as archive:
-            while image.tell() < s.sizes.data and (some := archive.stdout.read(MiB)):
+            while image.tell() < s.sizes.files and (some := archive.stdout.read(MiB)):
                 image.write(some)
             archive.kill()
-        image.truncate(s.sizes.data)
+        image.truncate(s.sizes.files)
         os.fsync(image.fileno())
 
 

@@ -65,6 +65,7 @@ class Sizes:
 
     disk: int  # a sparse image
     data: int  # the data in it
+    files: int  # a disk with files, to compress
     hole: int  # a disk with hardly any data
     stream: int  # what is written in order
     zeroes: int
@@ -74,9 +75,12 @@ class Sizes:
 
 
 SIZES = {
-    "full": Sizes(8 * GiB, GiB, 16 * GiB, 8 * GiB, 32 * GiB, 2 * GiB, 4 * GiB, 4 * GiB),
-    "quick": Sizes(2 * GiB, 256 * MiB, 4 * GiB, GiB, 4 * GiB, 512 * MiB, 512 * MiB, GiB),
-    "tiny": Sizes(64 * MiB, 32 * MiB, 256 * MiB, 32 * MiB, 2 * GiB, 32 * MiB, 32 * MiB, 64 * MiB)}
+    "full": Sizes(disk=8 * GiB, data=GiB, files=256 * MiB, hole=16 * GiB, stream=8 * GiB,
+                  zeroes=32 * GiB, held=2 * GiB, live=4 * GiB, many=4 * GiB),
+    "quick": Sizes(disk=2 * GiB, data=256 * MiB, files=128 * MiB, hole=4 * GiB, stream=GiB,
+                   zeroes=4 * GiB, held=512 * MiB, live=512 * MiB, many=GiB),
+    "tiny": Sizes(disk=64 * MiB, data=32 * MiB, files=32 * MiB, hole=256 * MiB, stream=32 * MiB,
+                  zeroes=2 * GiB, held=32 * MiB, live=32 * MiB, many=64 * MiB)}
 
 
 @dataclass(frozen=True)

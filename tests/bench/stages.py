@@ -105,7 +105,7 @@ def watched(s: Setting, request: int, queue: int) -> Workload:
 
 def stage_workloads(s: Setting) -> list[Workload]:
     return [digests(s, 256 * KiB, 16), over_tls(s),
-            *(compressed(s, "disk with files", "files.raw", s.sizes.data, level)
+            *(compressed(s, "disk with files", "files.raw", s.sizes.files, level)
               for level in (1, 3, 9)),
             compressed(s, "nearly empty disk", "hole.raw", s.sizes.hole, 3),
             watched(s, 256 * KiB, 16), watched(s, 4 * KiB, 64)]
