@@ -3,6 +3,7 @@
 
 #include "log/reason.hpp"
 #include "protocol/error.hpp"
+#include "protocol/status_layout.hpp"
 #include "server/read_message.hpp"
 
 #include <algorithm>
@@ -87,21 +88,18 @@ std::uint32_t flags_of(source::content what) noexcept {
 }
 
 source::failure find_extents(task& t) {
-  const auto end = t.asked.offset + std::min(t.asked.length, longest_look);
-  const std::size_t most = t.asked.has(protocol::command_flag::req_one) ? 1 : most_extents;
+  const auto& r = t.asked;
+  const auto end = r.offset + std::min(r.length, longest_look);
+  const std::size_t most = r.has(protocol::command_flag::req_one) ? 1 : most_extents;
+  protocol::status_layout layout(r.offset, r.offset + r.length, most);
   source::source::extent found;
-  for (auto at = t.asked.offset; at < end; at = found.end) {
-    auto failed = t.from->look(at, end, found);
-    if (failed) return t.found.empty() ? failed : source::failure{};
-    const auto flags = flags_of(found.what);
-    if (!t.found.empty() && t.found.back().flags == flags) {
-      t.found.back().length += found.end - at;
-    } else if (t.found.size() == most) {
-      break;
-    } else {
-      t.found.push_back({found.end - at, flags});
-    }
+  while (!layout.complete() && layout.known() < end) {
+    auto failed = t.from->look(layout.known(), end, found);
+    if (failed && layout.known() == r.offset) return failed;
+    if (failed) break;
+    layout.add(found.end, flags_of(found.what));
   }
+  t.found = layout.take();
   return {};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/read_replies.hpp"
 
+#include "protocol/status_layout.hpp"
 #include "server/export.hpp"
 #include "server/read_message.hpp"
 
@@ -48,13 +49,13 @@ void read_replies::status(const protocol::request& r, open_stream* stream) {
   const auto gaps = export_.gaps_are_zeroes() ? stream::state::unwritten : stream::state::data;
   std::vector<stream::status_range> found{{r.offset + r.length, gaps}};
   if (stream) found = stream->held().status(r.offset, r.length);
-  if (r.has(protocol::command_flag::req_one)) found.resize(1);
-  std::vector<protocol::status_extent> extents;
-  extents.reserve(found.size());
-  auto at = r.offset;
-  for (const auto& s : found)
-    extents.push_back({s.end - std::exchange(at, s.end), flags_of(s.what)});
-  on_.replies.add_status(r.reply_to(), extents);
+  const std::size_t most = r.has(protocol::command_flag::req_one) ? 1 : found.size();
+  protocol::status_layout layout(r.offset, r.offset + r.length, most);
+  for (const auto& s : found) {
+    if (layout.complete()) break;
+    layout.add(s.end, flags_of(s.what));
+  }
+  on_.replies.add_status(r.reply_to(), layout.take());
 }
 
 }  // namespace nbdstream

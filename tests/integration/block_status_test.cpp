@@ -94,6 +94,15 @@ assert "failed" not in said, said
 )");
 }
 
+/// qemu-img counts in sectors.
+TEST_F(block_status, loses_no_byte_where_qemu_img_copies) {
+  expect_success(R"(
+h.pwrite(b"\x55" * 1000, 65836)
+output('qemu-img convert -f raw "$uri" -O raw copy')
+assert open("copy", "rb").read() == h.pread(1 << 20, 0)
+)");
+}
+
 TEST_F(block_status, is_not_among_what_a_probe_disturbs) {
   expect_success(R"(
 info = json.loads(output('nbdinfo --json "$uri"'))

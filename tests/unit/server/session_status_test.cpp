@@ -14,20 +14,30 @@ TEST_P(session_status, TellsDataZeroesAndWhatIsUnwritten) {
   auto& c = connect_so();
   EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 100'000); }), told{"status 100000:3"});
   EXPECT_TRUE(r.tape.streams.empty()) << "asking opens nothing";
-  write(c, 8192, pattern(100));
-  write(c, 8292, pattern(100));
-  zeroes(c, 20'000, 10'000);
+  write(c, 8192, pattern(512));
+  write(c, 8704, pattern(512));
+  zeroes(c, 20'480, 10'240);
   EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 100'000); }),
-            told{"status 8192:3 200:0 11608:3 10000:2 70000:3"});
+            told{"status 8192:3 1024:0 11264:3 10240:2 69280:3"});
   EXPECT_EQ(ask(c, [](auto& s) { s.status(8200, 100'000); }),
-            told{"status 192:0 11608:3 10000:2 78200:3"});
+            told{"status 1016:0 11264:3 10240:2 77480:3"});
   EXPECT_EQ(ask(c, [](auto& s) { s.status(8200, 100'000, scripted_client::req_one); }),
-            told{"status 192:0"});
+            told{"status 1016:0"});
   EXPECT_EQ(ask(c, [](auto& s) { s.status(8200, 7, scripted_client::req_one); }),
             told{"status 7:0"});
-  EXPECT_EQ(ask(c, [](auto& s) { s.status(29'999, 1); }), told{"status 1:2"});
-  zeroes(c, 8192, 200);
-  EXPECT_EQ(ask(c, [](auto& s) { s.status(8192, 201); }), told{"status 200:2 1:3"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(30'719, 1); }), told{"status 1:2"});
+  zeroes(c, 8192, 1024);
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(8192, 1025); }), told{"status 1024:2 1:3"});
+}
+
+TEST_P(session_status, TellsASectorWithAByteOfDataAsData) {
+  auto& c = connect_so();
+  write(c, 8292, pattern(1000));
+  zeroes(c, 20'000, 10'000);
+  const told sectors{"status 8192:3 1536:0 10240:3 10240:2 69792:3"};
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 100'000); }), sectors);
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(8200, 92, scripted_client::req_one); }),
+            told{"status 92:3"});
 }
 
 TEST_P(session_status, IsBoundedHoweverManyPiecesThereAre) {
@@ -66,8 +76,8 @@ TEST_F(session_forms, TakeAStatusRequestWithAPayload) {
       s.request(scripted_client::status_command, 50, payload.size(), flags, payload);
     });
   };
-  EXPECT_EQ(status(contexts(100, {1})), told{"status 50:0 50:3"});
-  EXPECT_EQ(status(contexts(100, {1}), scripted_client::req_one), told{"status 50:0"});
+  EXPECT_EQ(status(contexts(100, {1})), told{"status 100:0"});
+  EXPECT_EQ(status(contexts(100, {1}), scripted_client::req_one), told{"status 100:0"});
   for (const auto& wrong :
        {contexts(100, {}), contexts(100, {2}), contexts(100, {1, 1}), contexts(100, {1, 2}),
         contexts(0, {1}), contexts(config::unknown_size, {1}), contexts(~std::uint64_t{0}, {1}),
@@ -84,14 +94,14 @@ class session_status_in_window : public session_forms {
 
 TEST_F(session_status_in_window, AgreesWithReadOnWhatWasSent) {
   auto& c = connect(structured);
-  write(c, 0, pattern(100));
-  write(c, 200, pattern(100));
-  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 400); }), told{"status 100:0 100:3 100:0 100:3"});
+  write(c, 0, pattern(512));
+  write(c, 1024, pattern(100));
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 2000); }), told{"status 512:0 512:3 512:0 464:3"});
   EXPECT_EQ(ask(c, [](auto& s) { s.status(10, 400, scripted_client::req_one); }),
-            told{"status 90:0"});
-  EXPECT_EQ(ask(c, [](auto& s) { s.read(99, 10); }), told{"error 5"});
+            told{"status 400:0"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(511, 10); }), told{"error 5"});
   EXPECT_EQ(reason(c), "these bytes were sent, and are not kept");
-  EXPECT_EQ(ask(c, [](auto& s) { s.read(200, 100); }), told{"data 200+100"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(1024, 100); }), told{"data 1024+100"});
 }
 
 constexpr auto disk = config::unknown_size;
