@@ -16,12 +16,16 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace nbdstream::source {
 namespace {
 
 using entry_point = const nbdstream_source_table*();
+
+/// "at most 2^63 - 1", says source.h.
+constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 
 constexpr std::uint32_t least_table =
     offsetof(nbdstream_source_table, close) + sizeof(nbdstream_source_table::close);
@@ -85,7 +89,11 @@ class module_source final : public source {
     info_.struct_size = sizeof info_;
     explanation().clear();
     const int result = table_.open(&host_, &opened_, &info_);
-    if (result < 0) throw config::error(failure_of(result).why);
+    if (result != 0) throw config::error(failure_of(result, "open").why);
+    if (info_.size <= largest) return;
+    table_.close(opened_);
+    throw config::error(fmt::format("{}: the module {} tells a size of {} bytes; {} is the largest",
+                                    name_, config::quote(table_.name), info_.size, largest));
   }
   ~module_source() override { table_.close(opened_); }
   module_source(const module_source&) = delete;
@@ -96,9 +104,10 @@ class module_source final : public source {
   [[nodiscard]] std::size_t block() const noexcept { return info_.block; }
 
   [[nodiscard]] failure read(std::uint64_t offset, std::span<std::byte> into) override {
+    if (into.empty()) return {};
     explanation().clear();
     const int result = table_.read(opened_, offset, into.data(), into.size());
-    return result < 0 ? failure_of(result) : failure{};
+    return result == 0 ? failure{} : failure_of(result, "read");
   }
   /// A store of objects has no holes.
   [[nodiscard]] failure look(std::uint64_t /*offset*/, std::uint64_t until,
@@ -115,7 +124,13 @@ class module_source final : public source {
     const auto clamped = std::clamp<int>(level, NBDSTREAM_LOG_ERROR, NBDSTREAM_LOG_DEBUG);
     static_cast<module_source*>(host->context)->log_.line(static_cast<log::level>(clamped), text);
   }
-  [[nodiscard]] failure failure_of(int result) const {
+  /// Whatever is not 0 is one; the contract knows negative numbers only.
+  [[nodiscard]] failure failure_of(int result, std::string_view call) const {
+    if (result > 0) {
+      return {EIO, fmt::format("{}: the module {} broke the contract: {} returned {}, which is "
+                               "neither 0 nor -errno",
+                               name_, config::quote(table_.name), call, result)};
+    }
     if (!explanation().empty()) return {-result, explanation()};
     return {-result, fmt::format("{}: {}", name_, std::strerror(-result))};
   }

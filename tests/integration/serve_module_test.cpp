@@ -88,6 +88,27 @@ TEST_F(ServeModule, WithATableThatIsTooShortIsRefused) {
   EXPECT_TRUE(mentions(refusal({"shortsource://x"}), "too short"));
 }
 
+TEST_F(ServeModule, ThatReturnsAPositiveNumberHasFailed) {
+  EXPECT_TRUE(mentions(refusal({"oddsource://open"}),
+                       R"(oddsource://open: the module "oddsource" broke the contract: open )"
+                       "returned 13, which is neither 0 nor -errno"));
+  const std::string script = R"(
+assert h.pread(512, 0) == b'm' * 512
+fails_with(errno.EIO, h.pread, 512, 65536)
+)";
+  const result ended = serve({"oddsource://read", "--run", client_command(script)});
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(mentions(ended.err, "read returned 5, which is neither 0 nor -errno"));
+}
+
+TEST_F(ServeModule, WithASizeThatNoFileHasIsRefused) {
+  EXPECT_TRUE(mentions(refusal({"oddsource://size"}), "tells a size of 9223372036854775808 bytes"));
+}
+
+TEST_F(ServeModule, OfNothingIsNotRead) {
+  EXPECT_TRUE(ended_with(0, serve({"oddsource://empty", "--run", "true"})));
+}
+
 TEST_F(ServeModule, IsToldOnlyWhatItKnows) {
   make_raw(path("in.raw"), 1 * MiB);
   EXPECT_TRUE(mentions(refusal({"source://in.raw", "-o", "part-size=5M"}),
