@@ -58,7 +58,7 @@ int run_serve(std::span<char*> words, log::logger& log) {
   pidfile::check(command.server.pidfile);
   std::shared_ptr<source::source> from;
   try {
-    from = source::open({command.sources, command.raw, command.options}, log);
+    from = source::open({command.sources, command.as, command.options}, log);
   } catch (const restore::failure& e) {
     throw config::error(e.what());
   }

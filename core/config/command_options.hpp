@@ -24,7 +24,7 @@ struct command_line {
   std::vector<listen_address> listen;     ///< --unix, --vsock
   std::optional<std::string> tcp_host;    ///< --ipaddr
   std::optional<std::uint32_t> tcp_port;  ///< --port
-  bool raw = false;                       ///< --raw, of `nbdstream serve`
+  std::string served_as;                  ///< --as, of `nbdstream serve`
 };
 
 /// Under which heading --help shows an option.

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config/serve_cli.hpp"
 
+#include "config/text.hpp"
 #include "config/tokens.hpp"
 #include "config/validate.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -40,8 +43,16 @@ constexpr std::array<std::string_view, 27> taken_over{"option",
                                                       "version",
                                                       "help"};
 
-void set_raw(command_line& line, std::string_view) {
-  line.raw = true;
+void set_form(command_line& line, std::string_view value) {
+  line.served_as = value;
+}
+
+source_form form_of(const command_line& line) {
+  if (line.served_as.empty()) return source_form::by_first_bytes;
+  if (line.served_as == "raw") return source_form::raw;
+  if (line.served_as == "zstd") return source_form::zstd;
+  if (line.served_as == "diff") return source_form::diff;
+  throw error(fmt::format("--as: {}: give raw, zstd or diff", quote(line.served_as)));
 }
 
 /// What is said of some of them, since no stream is made here.
@@ -75,9 +86,10 @@ command_option for_serve(command_option option) {
 const std::vector<command_option>& serve_options() {
   static const auto all = [] {
     std::vector<command_option> options{
-        {"raw", 0, "", "true", help_group::source, option_target::line, "", set_raw,
-         "Serve the file as it is, whatever it looks like: a guest may write what looks like a "
-         "compressed disk, or like a diff, to the beginning of its own."}};
+        {"as", 0, "raw|zstd|diff", "", help_group::source, option_target::line, "", set_form,
+         "What SOURCE is: a disk as it is, a compressed disk, or rbd diffs, compressed or not. "
+         "Default: what its first bytes look like. Give it wherever you know it: those of a disk "
+         "are what its guest has written there."}};
     for (const auto& option : command_options()) {
       if (std::ranges::find(taken_over, option.name) != taken_over.end()) {
         options.push_back(for_serve(option));
@@ -86,6 +98,13 @@ const std::vector<command_option>& serve_options() {
     return options;
   }();
   return all;
+}
+
+/// What the words of the program's own line say of help is not about this one.
+std::string with_own_help(std::string why) {
+  constexpr std::string_view generic = "see --help";
+  if (!why.ends_with(generic)) return why;
+  return why.erase(why.size() - generic.size()) + "see nbdstream serve --help";
 }
 
 constexpr std::string_view introduction =
@@ -111,11 +130,17 @@ std::string serve_help_text() {
 
 serve_command parse_serve_line(int argc, const char* const* argv, bool socket_activation) {
   serve_command out;
-  const auto tokens = tokenize(argc, argv, serve_options(),
-                               [&](const auto& word) -> std::optional<positional_word> {
-                                 out.sources.push_back(word);
-                                 return std::nullopt;
-                               });
+  const auto take_source = [&](const auto& word) -> std::optional<positional_word> {
+    out.sources.push_back(word);
+    return std::nullopt;
+  };
+  const auto tokens = [&] {
+    try {
+      return tokenize(argc, argv, serve_options(), take_source);
+    } catch (const error& e) {
+      throw error(with_own_help(e.what()));
+    }
+  }();
   using action = serve_command::action;
   if (find_token(tokens, "help") != nullptr) out.what = action::help;
   if (find_token(tokens, "version") != nullptr) out.what = action::version;
@@ -127,9 +152,11 @@ serve_command parse_serve_line(int argc, const char* const* argv, bool socket_ac
   if (out.sources.empty()) {
     throw error("serve needs something to serve; see nbdstream serve --help");
   }
-  out.raw = line.raw;
-  if (out.raw && out.sources.size() > 1) {
-    throw error("--raw is for one file; a chain of diffs has several");
+  out.as = form_of(line);
+  const bool one_disk = out.as == source_form::raw || out.as == source_form::zstd;
+  if (one_disk && out.sources.size() > 1) {
+    throw error(fmt::format("--as {} is for one SOURCE; only a chain of diffs has several",
+                            line.served_as));
   }
   if (config.exports.empty()) config.exports.emplace_back();
   out.options = std::move(line.settings);

@@ -11,6 +11,14 @@
 
 namespace nbdstream::config {
 
+/// What a source is taken for.
+enum class source_form {
+  by_first_bytes,  ///< one of these, by what it begins with:
+  raw,             ///< a disk as it is
+  zstd,            ///< a compressed disk
+  diff             ///< a chain of rbd diffs, each of which may be compressed
+};
+
 struct serve_command {
   enum class action { serve, help, version };
   action what = action::serve;
@@ -19,7 +27,7 @@ struct serve_command {
   std::string description;  ///< likewise
   std::vector<std::string> sources;
   std::vector<sink_setting> options;  ///< --option, for the module that reads a source
-  bool raw = false;                   ///< the source is served as it is, whatever it looks like
+  source_form as = source_form::by_first_bytes;
 };
 
 /// Reads what stands behind `serve`: argv[0] is that word. The result is complete. Throws

@@ -21,7 +21,8 @@ std::uint32_t number_at(std::span<const std::byte> bytes, std::size_t offset) no
 
 std::string read_footer(std::span<const std::byte> last, std::uint64_t file_size, footer& into) {
   if (last.size() != footer_size || number_at(last, 5) != footer_magic) {
-    return "it has no seek table at its end: it is not whole, or was not made with --compress";
+    return "it has no seek table at its end: it is not whole, or was not made with --compress; "
+           "serve what zstd -d makes of it";
   }
   if ((last[4] & reserved_bits) != std::byte{0}) return "its seek table is of a later format";
   into.frames = number_at(last, 0);
@@ -50,7 +51,7 @@ std::string table::take_entries(std::span<const std::byte> entries) {
     if (f.content > 0 && f.compressed == 0) {
       return fmt::format("its frame {} has content, and no bytes", entries_);
     }
-    if (f.content > 0) frames_.push_back(f);
+    (f.content > 0 ? frames_ : without_content_).push_back(f);
     ++entries_;
     at_ += f.compressed;
     size_ += f.content;

@@ -31,7 +31,7 @@ struct footer {
 [[nodiscard]] std::string read_footer(std::span<const std::byte> last, std::uint64_t file_size,
                                       footer& into);
 
-/// A frame that has content.
+/// A frame, by its entry.
 struct frame {
   std::uint64_t at = 0;     ///< where it stands in the file, in bytes;
   std::uint64_t begin = 0;  ///< and its content in all of the content
@@ -55,7 +55,12 @@ class table {
   /// then nothing more.
   [[nodiscard]] std::string finish() const;
 
+  /// Those that have content.
   [[nodiscard]] const std::vector<frame>& frames() const noexcept { return frames_; }
+  /// Those that, by their entries, have none.
+  [[nodiscard]] const std::vector<frame>& without_content() const noexcept {
+    return without_content_;
+  }
   /// Of the content, in bytes.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   /// The index of the frame with this byte. State: offset < size().
@@ -65,6 +70,7 @@ class table {
   footer footer_;
   std::uint64_t file_size_;
   std::vector<frame> frames_;
+  std::vector<frame> without_content_;
   std::uint64_t entries_ = 0;  ///< that were taken
   std::uint64_t at_ = 0;       ///< where the next frame stands in the file
   std::uint64_t size_ = 0;

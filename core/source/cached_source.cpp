@@ -5,15 +5,13 @@
 #include <utility>
 
 namespace nbdstream::source {
-namespace {
 
-constexpr std::size_t most_blocks = 64;
-constexpr std::size_t most_bytes = 64 << 20;
-
-}  // namespace
-
-cached_source::cached_source(std::shared_ptr<source> from, std::size_t block)
-    : from_(std::move(from)), block_(block), cache_(most_blocks, most_bytes) {}
+cached_source::cached_source(std::shared_ptr<source> from, std::size_t block,
+                             std::shared_ptr<frame_cache> cache)
+    : from_(std::move(from)),
+      block_(block),
+      cache_(std::move(cache)),
+      number_(cache_->add_source()) {}
 
 failure cached_source::read(std::uint64_t offset, std::span<std::byte> into) {
   if (into.size() >= block_) return from_->read(offset, into);
@@ -25,7 +23,7 @@ failure cached_source::read(std::uint64_t offset, std::span<std::byte> into) {
       to.resize(std::min<std::uint64_t>(block_, size() - begin));
       return from_->read(begin, to);
     };
-    auto failed = cache_.get(index, load, content);
+    auto failed = cache_->get({number_, index}, load, content);
     if (failed) return failed;
     const auto piece = std::min<std::size_t>(into.size(), content->size() - (offset - begin));
     std::copy_n(content->begin() + static_cast<std::ptrdiff_t>(offset - begin), piece,

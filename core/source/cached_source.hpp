@@ -14,7 +14,8 @@ namespace nbdstream::source {
 class cached_source final : public source {
  public:
   /// `block`: bytes; a read of so many goes to `from` as it is.
-  cached_source(std::shared_ptr<source> from, std::size_t block);
+  cached_source(std::shared_ptr<source> from, std::size_t block,
+                std::shared_ptr<frame_cache> cache);
 
   [[nodiscard]] const std::string& name() const noexcept override { return from_->name(); }
   [[nodiscard]] std::uint64_t size() const noexcept override { return from_->size(); }
@@ -27,7 +28,8 @@ class cached_source final : public source {
  private:
   std::shared_ptr<source> from_;
   std::size_t block_;
-  frame_cache cache_;
+  std::shared_ptr<frame_cache> cache_;
+  std::uint64_t number_;  ///< in the cache
 };
 
 }  // namespace nbdstream::source

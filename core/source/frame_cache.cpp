@@ -5,16 +5,10 @@
 
 namespace nbdstream::source {
 
-bool frame_cache::has(std::size_t index) const {
-  const std::lock_guard lock(mutex_);
-  const auto known = entries_.find(index);
-  return known != entries_.end() && known->second.content;
-}
-
-failure frame_cache::get(std::size_t index, const load& how, bytes& found) {
+failure frame_cache::get(const key& of, const load& how, bytes& found) {
   std::unique_lock lock(mutex_);
   for (;;) {
-    const auto known = entries_.find(index);
+    const auto known = entries_.find(of);
     if (known == entries_.end()) break;
     if (known->second.content) {
       by_use_.splice(by_use_.begin(), by_use_, known->second.place);
@@ -23,7 +17,7 @@ failure frame_cache::get(std::size_t index, const load& how, bytes& found) {
     }
     loaded_.wait(lock);
   }
-  entries_.try_emplace(index);
+  entries_.try_emplace(of);
   lock.unlock();
   auto content = std::make_shared<std::vector<std::byte>>();
   failure failed;
@@ -31,17 +25,17 @@ failure frame_cache::get(std::size_t index, const load& how, bytes& found) {
     failed = how(*content);
   } catch (...) {
     lock.lock();
-    entries_.erase(index);
+    entries_.erase(of);
     loaded_.notify_all();
     throw;
   }
   lock.lock();
   if (failed) {
-    entries_.erase(index);
+    entries_.erase(of);
   } else {
-    auto& e = entries_.at(index);
+    auto& e = entries_.at(of);
     e.content = found = std::move(content);
-    by_use_.push_front(index);
+    by_use_.push_front(of);
     e.place = by_use_.begin();
     bytes_ += found->size();
     make_room();

@@ -157,7 +157,7 @@ std::string_view scheme_of(std::string_view name) noexcept {
 
 std::shared_ptr<source> open_by_module(const std::string& url,
                                        const std::vector<config::sink_setting>& options,
-                                       log::logger& log) {
+                                       std::shared_ptr<frame_cache> blocks, log::logger& log) {
   const std::string scheme(scheme_of(url));
   const auto& table = load(scheme, url);
   const auto known = sink::copy_options(table.options, table.option_count, table.option_size);
@@ -172,7 +172,7 @@ std::shared_ptr<source> open_by_module(const std::string& url,
   auto made = std::make_shared<module_source>(url, table, std::move(settings), log);
   if (made->block() == 0) return made;
   const auto block = made->block();
-  return std::make_shared<cached_source>(std::move(made), block);
+  return std::make_shared<cached_source>(std::move(made), block, std::move(blocks));
 }
 
 }  // namespace nbdstream::source

@@ -4,6 +4,7 @@
 
 #include "config/config.hpp"
 #include "log/log.hpp"
+#include "source/frame_cache.hpp"
 #include "source/source.hpp"
 
 #include <memory>
@@ -17,10 +18,12 @@ namespace nbdstream::source {
 [[nodiscard]] std::string_view scheme_of(std::string_view name) noexcept;
 
 /// Opens what `url` names by the module of its scheme, which has the entry point of source.h.
-/// `options` are those of --option. Blocks. `log` is borrowed. Throws config::error or
-/// sink::load_error, one line for the user.
+/// `options` are those of --option; `blocks` keeps what was used last, where the module reads in
+/// blocks. Blocks. `log` is borrowed. Throws config::error or sink::load_error, one line for the
+/// user.
 [[nodiscard]] std::shared_ptr<source> open_by_module(
-    const std::string& url, const std::vector<config::sink_setting>& options, log::logger& log);
+    const std::string& url, const std::vector<config::sink_setting>& options,
+    std::shared_ptr<frame_cache> blocks, log::logger& log);
 
 }  // namespace nbdstream::source
 #endif

@@ -15,6 +15,7 @@ namespace nbdstream::source {
 struct failure {
   int error_number = 0;
   std::string why{};
+  bool corrupt = false;  ///< what stands there is wrong: another attempt would find the same
   explicit operator bool() const noexcept { return error_number != 0; }
 };
 

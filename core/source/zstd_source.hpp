@@ -6,10 +6,11 @@
 #include "source/frame_cache.hpp"
 #include "source/source.hpp"
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
+#include <utility>
 #include <vector>
 
 namespace nbdstream::source {
@@ -20,7 +21,7 @@ class zstd_source final : public source {
  public:
   /// `from` is the compressed bytes. Throws config::error where it has no seek table, or one that
   /// is wrong.
-  explicit zstd_source(std::shared_ptr<source> from);
+  zstd_source(std::shared_ptr<source> from, std::shared_ptr<frame_cache> cache);
 
   [[nodiscard]] const std::string& name() const noexcept override { return from_->name(); }
   [[nodiscard]] std::uint64_t size() const noexcept override { return table_.size(); }
@@ -31,18 +32,26 @@ class zstd_source final : public source {
 
  private:
   using bytes = std::vector<std::byte>;
-  [[nodiscard]] seekable::table read_table() const;
-  [[nodiscard]] failure decompress(const seekable::frame& f, std::vector<std::byte>& into) const;
-  [[nodiscard]] failure corrupt(const seekable::frame& f, const std::string& why) const;
-  [[nodiscard]] failure is_zeroes(std::size_t index, bool& zeroes, bytes& compressed);
-  [[nodiscard]] std::size_t last_like(std::size_t index, const bytes& compressed,
-                                      std::uint64_t until) const;
+  enum class verdict : std::uint8_t { unknown, zeroes, data, corrupt };
+
+  [[nodiscard]] verdict verdict_on(std::size_t index) const noexcept;
+  [[nodiscard]] failure load(std::size_t index, const bytes* compressed, bytes& into);
+  [[nodiscard]] failure corrupt(std::size_t index, const std::string& why);
+  [[nodiscard]] failure get(std::size_t index, const bytes* compressed,
+                            frame_cache::bytes& content);
+  [[nodiscard]] failure judge(std::size_t index, verdict& found);
+  [[nodiscard]] std::size_t last_of_zeroes(std::size_t index, std::uint64_t until);
+  [[nodiscard]] bool learn_of_alike(std::size_t index, std::uint64_t until);
 
   std::shared_ptr<source> from_;
   seekable::table table_;
-  frame_cache cache_;
-  std::mutex mutex_;
-  std::map<bytes, bool> seen_;  ///< short frames, compressed: whether they are of zeroes
+  std::shared_ptr<frame_cache> cache_;
+  std::uint64_t number_;                        ///< in the cache
+  std::vector<std::atomic<verdict>> verdicts_;  ///< of each frame
+  std::mutex mutex_;                            ///< for what follows
+  /// Short frames, by their size of content and compressed: whether they are of zeroes.
+  std::map<std::pair<std::uint32_t, bytes>, bool> seen_;
+  std::map<std::size_t, failure> corrupt_;  ///< of some frames, why
 };
 
 }  // namespace nbdstream::source

@@ -147,8 +147,10 @@ TEST_F(Serve, RefusesWhatCannotBeServed) {
   EXPECT_TRUE(mentions(refusal({"missing"}), "missing: cannot be opened: No such file"));
   EXPECT_TRUE(mentions(refusal({"."}), "give a regular file, or a block device"));
   EXPECT_TRUE(mentions(refusal({"in.raw", "in.zst"}), "is no rbd diff"));
-  EXPECT_TRUE(mentions(refusal({"--raw", "in.raw", "in.zst"}), "--raw is for one file"));
-  EXPECT_TRUE(mentions(refusal({"in.raw", "--order", "spill"}), "unknown option"));
+  EXPECT_TRUE(mentions(refusal({"--as", "raw", "in.raw", "in.zst"}), "--as raw is for one SOURCE"));
+  EXPECT_TRUE(mentions(refusal({"--as", "qcow2", "in.raw"}), "give raw, zstd or diff"));
+  EXPECT_TRUE(mentions(refusal({"in.raw", "--order", "spill"}),
+                       "unknown option; see nbdstream serve --help"));
   EXPECT_TRUE(mentions(refusal({"nothing://x/y"}), "there is no module \"nothing\""));
 }
 
@@ -178,7 +180,38 @@ TEST_F(Serve, EndsItsCommandAtASignal) {
 
 TEST_F(Serve, ServesAFileAsItIsWhereThatIsAskedFor) {
   make_backup(8 * MiB);
-  expect_served({"--raw", "in.zst"}, "in.zst");
+  expect_served({"--as", "raw", "in.zst"}, "in.zst");
+}
+
+TEST_F(Serve, ServesACompressedDiskThatBeginsLikeADiff) {
+  write_file(path("guest.raw"), "rbd diff v1\n" + pattern(1 * MiB - 12, 5));
+  compress("-f raw guest.raw", "guest.zst");
+  expect_served({"--as", "zstd", "guest.zst"}, "guest.raw");
+  expect_served({"--as", "raw", "guest.raw"}, "guest.raw");
+  EXPECT_TRUE(mentions(refusal({"guest.zst"}),
+                       "A disk that only begins like a diff is served with --as zstd"));
+  EXPECT_TRUE(mentions(refusal({"guest.raw"}), "is served with --as raw"));
+}
+
+TEST_F(Serve, SaysThatItTakesOneFileForADiff) {
+  write_file(path("disk"), full_.disk());
+  expect_served({"--as", "diff", "full"}, "disk");
+  EXPECT_TRUE(mentions(serve({"full"}, "true").err, "full: is taken for an rbd diff"));
+  EXPECT_FALSE(mentions(serve({"--as", "diff", "full"}, "true").err, "is taken for"));
+  EXPECT_TRUE(mentions(refusal({"--as", "diff", "disk"}), "disk"));
+}
+
+TEST_F(Serve, ServesTheRestWhereTheFirstFrameIsCorrupt) {
+  make_backup();
+  damage("in.zst", 1000);
+  const result ended = read_from({"in.zst"}, R"(
+import errno
+disk = open('in.raw', 'rb').read()
+fails_with(errno.EIO, h.pread, 512, 0)
+assert h.pread(8 << 20, 4 << 20) == disk[4 << 20:12 << 20]
+)");
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(mentions(ended.err, "it is served as a disk"));
 }
 
 TEST_F(Serve, EndsWithTheStatusOfItsCommand) {

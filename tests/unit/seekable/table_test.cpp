@@ -97,7 +97,8 @@ TEST(SeekTable, IsRefusedWhereItsNumbersCannotBe) {
     return fault_of(t, 114);
   };
   EXPECT_EQ(with(1, std::byte{0}),
-            "it has no seek table at its end: it is not whole, or was not made with --compress");
+            "it has no seek table at its end: it is not whole, or was not made with --compress; "
+            "serve what zstd -d makes of it");
   EXPECT_EQ(with(5, std::byte{4}), "its seek table is of a later format");
   EXPECT_EQ(with(6, std::byte{0x7f}),
             "its seek table says that it has 2130706435 frames, for which it is too short");

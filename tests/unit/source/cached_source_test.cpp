@@ -47,7 +47,7 @@ class CachedSource : public ::testing::Test {
   using reads = std::vector<std::pair<std::uint64_t, std::size_t>>;
 
   std::shared_ptr<fake_source> from_ = std::make_shared<fake_source>();
-  cached_source cached_{from_, 100};
+  cached_source cached_{from_, 100, std::make_shared<frame_cache>(64, 1 << 20)};
 };
 
 TEST_F(CachedSource, ReadsABlockOnceForManyShortReads) {

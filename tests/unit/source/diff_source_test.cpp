@@ -30,8 +30,9 @@ TEST(DiffSource, TakesDiffsThatAreCompressed) {
   std::mt19937 random(9);
   const auto full = random_diff(random, "", 90'000, {}, "a", 20);
   const auto next = random_diff(random, full.disk(), 90'000, "a", "b", 20);
-  diff_source from({std::make_shared<zstd_source>(plain(test::seekable_file(full.whole()))),
-                    plain(next.whole())});
+  diff_source from(
+      {std::make_shared<zstd_source>(plain(test::seekable_file(full.whole())), test::a_cache()),
+       plain(next.whole())});
   test::expect_disk(from, next.disk());
 }
 

@@ -18,7 +18,7 @@ class FrameCache : public ::testing::Test {
   int get(std::size_t index) {
     frame_cache::bytes found;
     const auto failed = cache_.get(
-        index,
+        {0, index},
         [&](std::vector<std::byte>& into) {
           ++loads_;
           into.assign(10, static_cast<std::byte>(index));
@@ -57,21 +57,37 @@ TEST_F(FrameCache, KeepsNoMoreBytesThanItMay) {
     return failure{};
   };
   frame_cache::bytes found;
-  for (const std::size_t index : {1, 2, 1}) EXPECT_FALSE(small.get(index, load, found));
+  for (const std::size_t index : {1, 2, 1}) EXPECT_FALSE(small.get({0, index}, load, found));
   EXPECT_EQ(loads, 3);
+}
+
+TEST_F(FrameCache, KeepsSourcesApart) {
+  frame_cache::bytes found;
+  for (const char mark : {'a', 'b', 'a', 'b'}) {
+    const frame_cache::key key{static_cast<std::uint64_t>(mark), 5};
+    const auto load = [&](std::vector<std::byte>& into) {
+      ++loads_;
+      into.assign(1, static_cast<std::byte>(mark));
+      return failure{};
+    };
+    EXPECT_FALSE(cache_.get(key, load, found));
+    EXPECT_EQ(found->front(), static_cast<std::byte>(mark));
+  }
+  EXPECT_EQ(loads_, 2);
+  EXPECT_NE(cache_.add_source(), cache_.add_source());
 }
 
 TEST_F(FrameCache, DoesNotRememberAFailure) {
   frame_cache::bytes found;
   const auto failed = cache_.get(
-      7,
+      {0, 7},
       [](auto&) {
         return failure{EIO, "no"};
       },
       found);
   EXPECT_EQ(failed.error_number, EIO);
   EXPECT_THROW((void)cache_.get(
-                   7, [](auto&) -> failure { throw std::runtime_error("no memory"); }, found),
+                   {0, 7}, [](auto&) -> failure { throw std::runtime_error("no memory"); }, found),
                std::runtime_error);
   EXPECT_EQ(get(7), 7);
 }
@@ -82,7 +98,7 @@ TEST_F(FrameCache, LetsThreadsThatWantTheSameFrameWaitForOne) {
   frame_cache::bytes first;
   std::thread loader([&] {
     (void)cache_.get(
-        5,
+        {0, 5},
         [&](std::vector<std::byte>& into) {
           ++loads_;
           loading.release();

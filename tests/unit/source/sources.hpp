@@ -5,6 +5,7 @@
 #define NBDSTREAM_TESTS_UNIT_SOURCE_SOURCES_HPP
 
 #include "seekable/table_builder.hpp"
+#include "source/frame_cache.hpp"
 #include "source/source.hpp"
 
 #include <gtest/gtest.h>
@@ -72,6 +73,10 @@ inline std::string seekable_file(const std::string& disk) {
   std::byte piece[4096];
   while (const auto n = table.take(piece)) file.append(reinterpret_cast<char*>(piece), n);
   return file;
+}
+
+inline std::shared_ptr<frame_cache> a_cache() {
+  return std::make_shared<frame_cache>(64, 256 << 20);
 }
 
 inline std::string read(source& from, std::uint64_t offset, std::size_t length) {
