@@ -5,7 +5,6 @@
 
 #include "config/cli.hpp"
 #include "config/serve_cli.hpp"
-#include "io/worker.hpp"
 #include "process.hpp"
 #include "restore/failure.hpp"
 #include "serve/read_server.hpp"
@@ -33,15 +32,18 @@ int serve_source(config::serve_command command, std::shared_ptr<source::source> 
   auto sockets = listen_as_configured(config, log);
   const auto manager = find_manager(log);
   asio::io_context loop(1);
-  serve::read_export exported(
-      loop.get_executor(),
-      {.name = command.name, .description = command.description, .from = std::move(from)}, log);
+  serve::read_export exported(loop.get_executor(),
+                              {.name = command.name,
+                               .description = command.description,
+                               .from = std::move(from),
+                               .several_clients = !config.single},
+                              log);
   serve::read_server it(loop.get_executor(), config, std::move(tls), exported, log);
   announce(sockets, config, log);
   it.serve_on(std::move(sockets));
   const auto status = run_to_its_end(loop, it.run(manager), log);
   // A read that never returns uses what destructors would take away.
-  if (!status || io::worker::left_behind()) ::_exit(status.value_or(exit_failure));
+  if (!status || exported.reads()) ::_exit(status.value_or(exit_failure));
   return *status;
 }
 

@@ -21,6 +21,7 @@ class read_export final : public served {
     std::string name;
     std::string description;
     std::shared_ptr<source::source> from;
+    bool several_clients = true;  ///< whether there can be another one beside the first
   };
 
   /// `log` is borrowed.
@@ -43,13 +44,16 @@ class read_export final : public served {
     memory_freed_.notify_all();
   }
   [[nodiscard]] io::condition& memory_freed() noexcept { return memory_freed_; }
-  /// Something could not be read: an error line, once for each line that differs from the last.
+  /// Something could not be read: an error line, once for each line that differs from the last. Few
+  /// in a time: which bytes are asked for is up to clients, who must not be able to flood the log.
   void report(const std::string& why);
 
   /// Waits no longer for reads that are under way: the server ends.
-  void abandon() { readers_.abandon(); }
-  /// Asks them to end.
-  void interrupt() { from_->interrupt(); }
+  void abandon();
+  /// Asks them to end. That they fail then is not reported.
+  void interrupt();
+  /// Whether a read is under way, be it one that was given up: it uses what destructors take away.
+  [[nodiscard]] bool reads() const noexcept { return readers_.busy(); }
 
  private:
   asio::any_io_executor executor_;
@@ -58,8 +62,14 @@ class read_export final : public served {
   reader_pool readers_;
   std::uint64_t memory_ = 0;  ///< bytes of the reads that are under way
   io::condition memory_freed_;
+  void tell_of_the_rest();
+
   log::logger& log_;
   std::string reported_;
+  io::clock::time_point period_end_;  ///< until then
+  int lines_ = 0;                     ///< so many errors were reported,
+  std::uint64_t left_out_ = 0;        ///< and so many not
+  bool interrupted_ = false;
 };
 
 }  // namespace nbdstream::serve

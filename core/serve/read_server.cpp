@@ -28,7 +28,7 @@ read_server::read_server(asio::any_io_executor executor, const config::server_co
       signals_(executor_, SIGTERM),
       scope_(executor_,
              [this](std::exception_ptr failed) { log_.error("{}", log::reason(failed)); }) {
-  add_unless_ignored(signals_, {SIGINT, SIGHUP, SIGQUIT});
+  add_unless_ignored(signals_, {SIGINT, SIGHUP, SIGQUIT, SIGUSR1});
 }
 
 void read_server::start() {
@@ -59,6 +59,7 @@ awaitable<void> read_server::handle_signals() {
     const auto [error, number] = co_await signals_.async_wait(asio::as_tuple(asio::use_awaitable));
     if (error || finished_) co_return;
     log_.debug("signal {}", number);
+    if (number == SIGUSR1) continue;  // asks a server that writes for its progress
     if (signal_ == 0) signal_ = number;
     command_.terminate(number);
     changed_.notify_all();

@@ -29,11 +29,16 @@ constexpr auto look_interval = std::chrono::seconds(1);
 /// an answer leaves out.
 constexpr std::uint64_t longest_look = std::uint64_t{1} << 40;  // bytes
 constexpr std::size_t most_extents = 4096;
+constexpr auto longest_search = std::chrono::milliseconds(100);
+
+/// Between pieces of so many bytes a read sees that it was called off.
+constexpr std::uint64_t read_piece = 4 << 20;
 
 /// What a thread reads or finds out, and owns while it does.
 struct task {
   std::shared_ptr<source::source> from;
   protocol::request asked;
+  reader_pool::client::flag called_off;
   source::failure failed{};
   std::unique_ptr<std::byte[]> data{};           ///< READ
   protocol::read_layout layout{0, 0};            ///< READ
@@ -63,7 +68,8 @@ source::failure read_all(task& t) {
   t.layout = {begin, end};
   source::source::extent found;
   for (auto at = begin; at < end; at = found.end) {
-    auto failed = t.from->look(at, end, found);
+    if (*t.called_off) return {ECANCELED};
+    auto failed = t.from->look(at, std::min(end, at + read_piece), found);
     if (failed) return failed;
     const auto piece = t.bytes().subspan(at - begin, found.end - at);
     if (found.what == source::content::data) {
@@ -93,7 +99,10 @@ source::failure find_extents(task& t) {
   const std::size_t most = r.has(protocol::command_flag::req_one) ? 1 : most_extents;
   protocol::status_layout layout(r.offset, r.offset + r.length, most);
   source::source::extent found;
+  const auto until = io::clock::now() + longest_search;
   while (!layout.complete() && layout.known() < end) {
+    if (*t.called_off) return {ECANCELED};
+    if (layout.known() > r.offset && io::clock::now() >= until) break;
     auto failed = t.from->look(layout.known(), end, found);
     if (failed && layout.known() == r.offset) return failed;
     if (failed) break;
@@ -181,9 +190,9 @@ awaitable<void> read_service::make_room(std::uint64_t bytes) {
 
 awaitable<void> read_service::read(request r) {
   const counted until_its_end(*this, r.length);
-  const auto t = std::make_shared<task>(task{export_.from(), r});
+  const auto t = std::make_shared<task>(task{export_.from(), r, work_.called_off()});
   io::worker::job job = [t] { return t->attempt([&] { return read_all(*t); }); };
-  const auto result = co_await export_.readers().run(std::move(job));
+  const auto result = co_await export_.readers().run(work_, std::move(job));
   if (result < 0) {
     answer_failure(r, result, t->failed);
   } else if (!broken_) {
@@ -197,9 +206,9 @@ awaitable<void> read_service::read(request r) {
 
 awaitable<void> read_service::status(request r) {
   const counted until_its_end(*this, 0);
-  const auto t = std::make_shared<task>(task{export_.from(), r});
+  const auto t = std::make_shared<task>(task{export_.from(), r, work_.called_off()});
   io::worker::job job = [t] { return t->attempt([&] { return find_extents(*t); }); };
-  const auto result = co_await export_.readers().run(std::move(job));
+  const auto result = co_await export_.readers().run(work_, std::move(job));
   if (result < 0) {
     answer_failure(r, result, t->failed);
   } else {
@@ -222,6 +231,7 @@ awaitable<void> read_service::answer_all() {
 
 awaitable<void> read_service::end(stream::disconnect /*how*/) {
   broken_ = true;
+  export_.readers().call_off(work_);
   co_await scope_.join();
 }
 

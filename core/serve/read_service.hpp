@@ -36,6 +36,7 @@ class read_service final : public service {
   connection& on_;
   read_export& export_;
   payload payload_;
+  reader_pool::client work_;
   std::uint64_t memory_ = 0;  ///< bytes of the reads that are under way
   int under_way_ = 0;
   bool broken_ = false;  ///< a reply could not be sent

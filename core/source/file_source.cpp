@@ -30,6 +30,7 @@ file_source::file_source(const std::string& path)
   }
   const auto end = ::lseek(fd_.get(), 0, SEEK_END);
   if (end < 0) refuse(std::strerror(errno));
+  is_file_ = S_ISREG(status.st_mode);
   size_ = static_cast<std::uint64_t>(end);
 }
 
@@ -42,15 +43,26 @@ failure file_source::read(std::uint64_t offset, std::span<std::byte> into) {
       return {error,
               fmt::format("{}: cannot be read at {}: {}", name_, offset, std::strerror(error))};
     }
-    if (n == 0) return too_short();
+    if (n == 0) break;
     into = into.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }
-  return {};
+  auto changed = change_of_size();
+  if (into.empty() || changed) return changed;
+  return {EIO, fmt::format("{}: ends at {}, before {}", name_, offset, size_)};
 }
 
-failure file_source::too_short() const {
-  return {EIO, fmt::format("{}: has become shorter than {}", name_, size_)};
+/// Only the size is looked at: the time of a change says nothing of what has changed.
+failure file_source::change_of_size() const {
+  if (!is_file_) return {};
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) < 0)
+    return {EIO, fmt::format("{}: {}", name_, std::strerror(errno))};
+  if (static_cast<std::uint64_t>(status.st_size) == size_) return {};
+  return {ESTALE,
+          fmt::format("{}: has {} bytes now, and had {}: it was changed while it is served; "
+                      "serve it anew once it is complete",
+                      name_, status.st_size, size_)};
 }
 
 /// The position that lseek() moves is used by nobody.
@@ -60,9 +72,7 @@ failure file_source::look(std::uint64_t offset, std::uint64_t until, extent& fou
   const bool to_the_end = data < 0 && errno == ENXIO;
   found = {until, to_the_end ? content::hole : content::data};
   // What has been cut off must not be taken for a hole.
-  if (to_the_end && ::lseek(fd_.get(), 0, SEEK_END) < static_cast<off_t>(size_)) {
-    return too_short();
-  }
+  if (to_the_end) return change_of_size();
   if (data < 0) return {};  // a file system that does not tell has data only
   auto end = data;
   if (static_cast<std::uint64_t>(data) > offset) {

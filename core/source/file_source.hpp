@@ -19,11 +19,12 @@ class file_source final : public source {
   [[nodiscard]] failure look(std::uint64_t offset, std::uint64_t until, extent& found) override;
 
  private:
-  [[nodiscard]] failure too_short() const;
+  [[nodiscard]] failure change_of_size() const;
 
   std::string name_;
   io::unique_fd fd_;
   std::uint64_t size_ = 0;
+  bool is_file_ = false;  ///< not a device
 };
 
 }  // namespace nbdstream::source

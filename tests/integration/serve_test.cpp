@@ -165,9 +165,10 @@ TEST_F(Serve, FailsReadsBehindTheEndOfAFileThatHasBecomeShorter) {
 import errno, os
 os.truncate('in.raw', 1 << 20)
 fails_with(errno.EIO, h.pread, 4096, 4 << 20)
+fails_with(errno.EIO, h.pread, 4096, 0)
 )");
   EXPECT_TRUE(ended_with(0, ended));
-  EXPECT_TRUE(mentions(ended.err, "in.raw: has become shorter"));
+  EXPECT_TRUE(mentions(ended.err, "in.raw: has 1048576 bytes now, and had 8388608"));
 }
 
 TEST_F(Serve, EndsItsCommandAtASignal) {
@@ -212,6 +213,27 @@ assert h.pread(8 << 20, 4 << 20) == disk[4 << 20:12 << 20]
 )");
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_TRUE(mentions(ended.err, "it is served as a disk"));
+}
+
+TEST_F(Serve, IsNotEndedBySigusr1) {
+  make_backup(8 * MiB);
+  process server = start_nbdstream({"serve", "in.raw", "-U", "sock", "-P", "pid"});
+  wait_for("pid");
+  server.signal(SIGUSR1);
+  EXPECT_TRUE(ended_with(0, client("h.pread(512, 0)")));
+  server.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(0, server.wait()));
+}
+
+TEST_F(Serve, OffersSeveralConnectionsWhereThereCanBeSeveral) {
+  make_backup(8 * MiB);
+  EXPECT_TRUE(ended_with(0, serve({"in.raw"}, R"(nbdinfo --can multi-conn "$uri")")));
+  EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", R"(
+h.connect_command(['nbdstream', 'serve', 'in.raw', '--single'])
+assert not h.can_multi_conn()
+assert h.pread(512, 0) == open('in.raw', 'rb').read(512)
+)"})
+                                .wait()));
 }
 
 TEST_F(Serve, EndsWithTheStatusOfItsCommand) {

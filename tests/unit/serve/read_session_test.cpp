@@ -11,8 +11,12 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 namespace nbdstream::serve {
 namespace {
@@ -36,9 +40,16 @@ class hanging final : public source::source {
     std::ranges::fill(into, std::byte{1});
     return {};
   }
-  [[nodiscard]] nbdstream::source::failure look(std::uint64_t, std::uint64_t until,
+  /// All is data; where looks take time, each finds the next of data and holes of 4 KiB in turns.
+  [[nodiscard]] nbdstream::source::failure look(std::uint64_t offset, std::uint64_t until,
                                                 extent& found) override {
-    found = {until, nbdstream::source::content::data};
+    using nbdstream::source::content;
+    found = {until, content::data};
+    ++looks;
+    if (looks_take == std::chrono::milliseconds(0)) return {};
+    std::this_thread::sleep_for(looks_take);
+    const auto number = offset / 4096;
+    found = {std::min(until, (number + 1) * 4096), number % 2 ? content::hole : content::data};
     return {};
   }
   [[nodiscard]] bool reads() {
@@ -50,6 +61,9 @@ class hanging final : public source::source {
     released_ = true;
     changed_.notify_all();
   }
+
+  std::chrono::milliseconds looks_take{0};
+  std::atomic<int> looks = 0;
 
  private:
   std::string name_ = "hanging";
@@ -63,11 +77,11 @@ class ReadSession : public ::testing::Test, private session_host {
  protected:
   ~ReadSession() override { from->release(); }
 
-  void connect(const scripted_client& script) {
+  void connect(const scripted_client& script, session::settings how = {}) {
     tape.to_server = script.script();
     tape.stays = true;
     session_host& host = *this;
-    served_session = std::make_unique<session>(loop.get_executor(), session::settings{},
+    served_session = std::make_unique<session>(loop.get_executor(), how,
                                                std::make_unique<fake_transport>(tape), host, log);
     asio::co_spawn(loop, served_session->run(), [this](std::exception_ptr failed) {
       EXPECT_FALSE(failed);
@@ -122,6 +136,49 @@ TEST_F(ReadSession, EndsOnceReadsThatHangAreGivenUp) {
   served_session->close();
   exported.abandon();
   EXPECT_TRUE(run_until([&] { return done; }));
+}
+
+TEST_F(ReadSession, AnswersAStatusRequestSoonWithWhatItHasFound) {
+  from->looks_take = std::chrono::milliseconds(20);
+  scripted_client script;
+  script.flags().structured().allocation().go().status(0, 1 << 20);
+  connect(script);
+  ASSERT_TRUE(run_until([&] { return script.parse(tape.from_server).chunks.size() == 1; }));
+  const auto told = script.parse(tape.from_server).chunks[0];
+  EXPECT_EQ(told.type, 5);
+  const auto extents = (told.payload.size() - 4) / 8;
+  EXPECT_GE(extents, 1u);
+  EXPECT_LE(extents, 10u);
+  tape.hang_up();
+  EXPECT_TRUE(run_until([&] { return done; }));
+}
+
+/// Each look alone takes longer than an answer may, so each request is about one extent.
+TEST_F(ReadSession, LooksNoFurtherForAClientThatHasGone) {
+  from->looks_take = std::chrono::milliseconds(200);
+  scripted_client script;
+  script.flags().structured().allocation().go();
+  for (int i = 0; i < 16; ++i) script.status(4096, 1 << 19);
+  connect(script);
+  ASSERT_TRUE(run_until([&] { return from->looks > 0; }));
+  served_session->close();
+  EXPECT_TRUE(run_until([&] { return done; }));
+  // As many as one client may have threads, and those that began before it was noticed.
+  EXPECT_LE(from->looks, 12);
+}
+
+TEST_F(ReadSession, ReportsNotEachOfManyFailures) {
+  for (int i = 0; i < 1000; ++i) exported.report("failure " + std::to_string(i % 2));
+  EXPECT_EQ(log.lines.size(), 10u);
+  exported.abandon();
+  EXPECT_EQ(log.lines.size(), 11u);
+  EXPECT_TRUE(log.says("hanging: 990 more reads failed, for which there is no line"));
+}
+
+TEST_F(ReadSession, ReportsNoFailureOfWhatWasInterrupted) {
+  exported.interrupt();
+  exported.report("it was stopped");
+  EXPECT_EQ(log.all(), "");
 }
 
 TEST_F(ReadSession, RefusesEachWayToWrite) {
