@@ -54,9 +54,13 @@ struct connection {
              where);
   }
 
-  /// A payload that is not looked at, or a long reply, must make some progress within the deadline,
-  /// not arrive or leave as a whole.
-  void expect_progress() noexcept {
+  /// What must make some progress within the deadline, and need not arrive or leave as a whole.
+  enum class moving {
+    payload,  ///< one that is not looked at
+    reply     ///< a long one: what the client sends meanwhile says nothing of what it takes
+  };
+  void expect_progress(moving what = moving::payload) noexcept {
+    moving_ = what;
     progress_ = progress();
     deadline.expect_within(payload_timeout);
   }
@@ -67,7 +71,7 @@ struct connection {
   /// The deadline has passed: whether there was progress. Then it is set anew.
   [[nodiscard]] bool makes_progress() noexcept {
     if (!progress_ || progress_ == progress()) return false;
-    expect_progress();
+    expect_progress(moving_);
     return true;
   }
 
@@ -79,8 +83,9 @@ struct connection {
 
  private:
   [[nodiscard]] std::uint64_t progress() const noexcept {
-    return output.pieces_sent() + transport->unread();
+    return moving_ == moving::reply ? output.pieces_sent() : transport->unread();
   }
+  moving moving_ = moving::payload;
   std::optional<std::uint64_t> progress_;
   bool refused_before_ = false;
 };

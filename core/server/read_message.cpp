@@ -48,9 +48,10 @@ awaitable<ending> send_read(connection& on, protocol::request r, std::span<const
   protocol::reply_writer replies(head, form_agreed);
   if (chunks.empty()) replies.nothing(r.reply_to());
   // A client that takes nothing must not keep others from reading for long.
-  on.expect_progress();
+  on.expect_progress(connection::moving::reply);
   auto failed = co_await on.output.begin_message();
-  on.expect_progress();  // another message may have ended before this one, and its deadline
+  // Another message may have ended before this one, and its deadline.
+  on.expect_progress(connection::moving::reply);
   const long_message ends(on);
   for (std::size_t i = 0; !failed && i < chunks.size(); ++i) {
     const auto c = chunks[i];

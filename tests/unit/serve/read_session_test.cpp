@@ -167,6 +167,22 @@ TEST_F(ReadSession, LooksNoFurtherForAClientThatHasGone) {
   EXPECT_LE(from->looks, 12);
 }
 
+TEST_F(ReadSession, HangsUpOnAClientThatSendsAndTakesNothing) {
+  scripted_client script;
+  script.flags().structured().go();
+  for (int i = 0; i < 40; ++i) script.read(4096, 1 << 16);
+  session::settings impatient;
+  impatient.payload_timeout = std::chrono::milliseconds(100);
+  connect(script, impatient);
+  ASSERT_TRUE(run_until([&] { return from->reads(); }));
+  tape.reads = false;
+  EXPECT_TRUE(run_until([&] {
+    tape.send("x");
+    return done;
+  }));
+  EXPECT_TRUE(log.says("timed out")) << log.all();
+}
+
 TEST_F(ReadSession, ReportsNotEachOfManyFailures) {
   for (int i = 0; i < 1000; ++i) exported.report("failure " + std::to_string(i % 2));
   EXPECT_EQ(log.lines.size(), 10u);
