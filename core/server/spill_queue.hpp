@@ -14,8 +14,8 @@
 namespace nbdstream {
 
 /// The payload of one stream on its way to the spill file: while some of it is written, more is
-/// received. It stands in a ring of memory, and leaves it in the order in which it came, with one
-/// call for all that is there.
+/// received. It stands in a ring of memory, and leaves it in the order in which it came, many
+/// pieces with one call.
 ///
 /// Positions count the bytes that ever went through it.
 class spill_queue {
@@ -38,9 +38,10 @@ class spill_queue {
   [[nodiscard]] std::uint64_t added() const noexcept { return added_; }
   [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
 
-  /// Writes what is there, in so many pieces at most. One call at a time. After an error the stream
-  /// has failed.
+  /// One write() takes no more than this, so that its deadline is for a bounded amount of work.
   static constexpr std::size_t pieces_at_once = 256;
+  /// Writes what is there, from the first that came on. One call at a time. After an error the
+  /// stream has failed.
   [[nodiscard]] awaitable<error_code> write();
   /// Until all that was added before is written, or it was abandoned.
   [[nodiscard]] awaitable<void> wait_until_written();

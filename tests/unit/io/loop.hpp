@@ -19,6 +19,17 @@
 
 namespace nbdstream::test {
 
+/// Lets `context` go on until `done()`; false at the deadline.
+template <class Done>
+[[nodiscard]] bool run_until(asio::io_context& context, Done done) {
+  const auto end = io::clock::now() + std::chrono::seconds(20);
+  while (!done() && io::clock::now() < end) {
+    context.restart();
+    context.run_one_for(std::chrono::milliseconds(5));
+  }
+  return done();
+}
+
 /// A loop whose every wait has a deadline.
 class loop {
  public:
@@ -45,12 +56,7 @@ class loop {
   }
   template <class Done>
   [[nodiscard]] bool until(Done done) {
-    const auto end = io::clock::now() + std::chrono::seconds(20);
-    while (!done() && io::clock::now() < end) {
-      context_.restart();
-      context_.run_one_for(std::chrono::milliseconds(5));
-    }
-    return done();
+    return run_until(context_, done);
   }
   [[nodiscard]] int running() const { return running_; }
 

@@ -6,6 +6,7 @@
 #include "support/fake_log.hpp"
 #include "support/fake_transport.hpp"
 #include "support/scripted_client.hpp"
+#include "unit/io/loop.hpp"
 #include "unit/source/sources.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -91,12 +92,7 @@ class ReadSession : public ::testing::Test, private session_host {
 
   template <class Done>
   [[nodiscard]] bool run_until(Done reached) {
-    const auto end = io::clock::now() + std::chrono::seconds(20);
-    while (!reached() && io::clock::now() < end) {
-      loop.restart();
-      loop.run_one_for(std::chrono::milliseconds(5));
-    }
-    return reached();
+    return nbdstream::test::run_until(loop, reached);
   }
 
   asio::io_context loop{1};

@@ -2,6 +2,8 @@
 #include "serve/reader_pool.hpp"
 
 #include "support/fake_log.hpp"
+#include "unit/io/in_child.hpp"
+#include "unit/io/loop.hpp"
 
 #include <gtest/gtest.h>
 
@@ -46,12 +48,7 @@ class ReaderPool : public ::testing::Test {
 
   template <class Done>
   [[nodiscard]] bool run_until(Done reached) {
-    const auto end = io::clock::now() + std::chrono::seconds(20);
-    while (!reached() && io::clock::now() < end) {
-      loop_.restart();
-      loop_.run_one_for(std::chrono::milliseconds(5));
-    }
-    return reached();
+    return nbdstream::test::run_until(loop_, reached);
   }
 
   using results = std::vector<std::int64_t>;
@@ -125,7 +122,14 @@ void forbid_threads() {
   ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
-TEST_F(ReaderPool, MakesDoWithTheThreadsThatThereAre) {
+/// In a process of their own: what a process has forbidden itself stays so.
+class ReaderPoolWithoutThreads : public ReaderPool {
+ protected:
+  void make_do();
+  void fail_without();
+};
+
+void ReaderPoolWithoutThreads::make_do() {
   start_waiting(one_);
   ASSERT_TRUE(run_until([&] { return *began_ == 1; }));
   forbid_threads();
@@ -138,13 +142,29 @@ TEST_F(ReaderPool, MakesDoWithTheThreadsThatThereAre) {
   EXPECT_EQ(results_, (results{1, 7, 8}));
 }
 
-TEST_F(ReaderPool, FailsWithoutAnyThread) {
+void ReaderPoolWithoutThreads::fail_without() {
   forbid_threads();
   start(one_, [] { return std::int64_t{7}; });
   start(one_, [] { return std::int64_t{7}; });
   ASSERT_TRUE(run_until([&] { return results_.size() == 2; }));
   EXPECT_EQ(results_, (results{-ENOMEM, -ENOMEM}));
   EXPECT_EQ(log_.lines.size(), 1u) << log_.all();
+}
+
+TEST_F(ReaderPoolWithoutThreads, MakesDoWithThoseThatThereAre) {
+  const auto body = [this] {
+    make_do();
+    return HasFailure() ? 1 : 0;
+  };
+  EXPECT_EQ(nbdstream::test::in_child(body), 0);
+}
+
+TEST_F(ReaderPoolWithoutThreads, FailsWhereThereIsNone) {
+  const auto body = [this] {
+    fail_without();
+    return HasFailure() ? 1 : 0;
+  };
+  EXPECT_EQ(nbdstream::test::in_child(body), 0);
 }
 
 }  // namespace
