@@ -11,6 +11,7 @@
 #include "support/fake_sink.hpp"
 #include "support/fake_spill.hpp"
 #include "support/fake_transport.hpp"
+#include "unit/io/loop.hpp"
 
 #include <gtest/gtest.h>
 
@@ -30,18 +31,6 @@ inline void run_dry(asio::io_context& loop) {
     if (loop.poll_one() == 0) return;
   }
   ADD_FAILURE() << "the loop spins";
-}
-
-/// Runs until `done`, at most `patience`; for what needs time to pass.
-template <class Done>
-[[nodiscard]] bool run_until(asio::io_context& loop, Done done) {
-  const auto patience = std::chrono::seconds(20);
-  const auto end = io::clock::now() + patience;
-  while (!done() && io::clock::now() < end) {
-    loop.restart();
-    loop.run_one_for(std::chrono::milliseconds(5));
-  }
-  return done();
 }
 
 inline void spawn(asio::io_context& loop, awaitable<void> task, bool* done = nullptr) {
