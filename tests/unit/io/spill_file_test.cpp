@@ -305,9 +305,14 @@ int hang_call(long number) {
       ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
 }
 
+/// What a call may still use after it has returned.
+struct memory_of_calls {
+  std::array<std::byte, 100> bytes{};
+  io::spill::piece piece{0, bytes};
+};
+
 struct use_of_spill {
-  std::shared_ptr<std::array<std::byte, 100>> memory =
-      std::make_shared<std::array<std::byte, 100>>();
+  std::shared_ptr<memory_of_calls> memory = std::make_shared<memory_of_calls>();
   error_code error;
   bool done = false;
 };
@@ -315,11 +320,10 @@ struct use_of_spill {
 /// Makes each call that there is, until one fails.
 awaitable<void> use(io::spill& s, use_of_spill& u) {
   const auto memory = std::exchange(u.memory, nullptr);
-  const io::spill::piece piece{0, *memory};
-  const std::span<const io::spill::piece> pieces(&piece, 1);
+  const std::span<const io::spill::piece> pieces(&memory->piece, 1);
   u.error = co_await s.open();
   if (!u.error) u.error = co_await s.write(pieces, memory);
-  if (!u.error) u.error = co_await s.read(0, *memory, memory);
+  if (!u.error) u.error = co_await s.read(0, memory->bytes, memory);
   if (!u.error) co_await s.give_back(0, unit);
   if (!u.error) u.error = co_await s.write(pieces, memory);
   u.done = true;
