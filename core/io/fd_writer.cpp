@@ -110,6 +110,11 @@ std::int64_t write_blocking_zeroes(int fd, bool paced, std::uint64_t count,
 
 }  // namespace
 
+error_code fd_writer::dropped() const {
+  if (stop_) return asio::error::operation_aborted;
+  return {};
+}
+
 error_code fd_writer::to_error(std::int64_t result) {
   if (result >= 0) return {};
   if (result == -ECANCELED) return asio::error::operation_aborted;
@@ -121,7 +126,7 @@ fd_writer::fd_writer(int fd, bool shared, readiness& ready, worker& thread,
     : fd_(fd),
       how_(choose(fd, shared)),
       file_way_(choose_file_way(fd, copy_only)),
-      splices_(file_way_ != file_way::copied),
+      splices_(file_way_ != file_way::copied || (discards() && !copy_only)),
       tees_(file_way_ == file_way::spliced),
       ready_(ready),
       thread_(thread),
@@ -147,11 +152,13 @@ fd_writer::how fd_writer::choose(int fd, bool shared) {
     const bool ours = !shared && ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
     return ours ? how::nonblocking : how::blocking_paced;
   }
+  if (S_ISCHR(type) && discard::is_null_device(fd)) return how::discarded;
   return S_ISCHR(type) && ::isatty(fd) ? how::blocking_paced : how::blocking;
 }
 
 awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
   if (data.empty()) co_return error_code{};
+  if (discards()) co_return dropped();
   auto part = part_of(data);
   if (blocking()) {
     worker::job job = [fd = fd_, paced = paced(), part, stop = &stop_]() mutable {
@@ -165,6 +172,7 @@ awaitable<error_code> fd_writer::write(std::span<const std::byte> data) {
 }
 
 awaitable<error_code> fd_writer::write_parts(std::span<iovec> parts) {
+  if (discards()) co_return dropped();
   if (blocking()) {
     worker::job job = [fd = fd_, paced = paced(), parts, stop = &stop_] {
       return write_blocking(fd, paced, parts, *stop);
@@ -194,6 +202,7 @@ awaitable<error_code> fd_writer::wait_for_room() {
 }
 
 awaitable<error_code> fd_writer::write_zeroes(std::uint64_t count) {
+  if (discards()) co_return dropped();
   if (tees_) {
     const auto error = co_await tee_zeroes(count);
     if (error || count == 0) co_return error;
@@ -226,6 +235,7 @@ fd_writer::file_way fd_writer::choose_file_way(int fd, bool copy_only) {
 }
 
 awaitable<error_code> fd_writer::send_file(int from, std::uint64_t offset, std::uint64_t count) {
+  if (discards()) co_return dropped();
   if (!source_) source_ = std::make_shared<file_source>();
   source_->from = from;
   source_->to = fd_;
@@ -320,6 +330,13 @@ awaitable<splice_result> fd_writer::splice_to_file(int socket, std::uint64_t cou
 awaitable<splice_result> fd_writer::splice(int socket, std::uint64_t count) {
   if (how_ == how::blocking) co_return co_await splice_to_file(socket, count);
   splice_result did;
+  if (discards()) {
+    did.error = dropped();
+    if (did.error) co_return did;
+    did = discard_.take(socket, fd_, count);
+    splices_ = !did.unsupported;
+    co_return did;
+  }
   while (did.moved < count) {
     did.error = asio::error::operation_aborted;
     if (stop_) co_return did;

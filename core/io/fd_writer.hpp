@@ -2,6 +2,7 @@
 #ifndef NBDSTREAM_IO_FD_WRITER_HPP
 #define NBDSTREAM_IO_FD_WRITER_HPP
 
+#include "io/discard.hpp"
 #include "io/file_source.hpp"
 #include "io/readiness.hpp"
 #include "io/splice_pipe.hpp"
@@ -51,7 +52,8 @@ class fd_writer {
   /// Whether splice() works on the thread: what it has moved is known only when it returns.
   [[nodiscard]] bool splices_unseen() const noexcept { return splices_ && how_ == how::blocking; }
   /// Moves up to `count` (1 or more) bytes from `socket`, which does not block, without looking at
-  /// them: a pipe gets references to what the socket has received, a file or disk copies of it.
+  /// them: a pipe gets references to what the socket has received, a file or disk copies of it, and
+  /// what is for the null device is dropped in the kernel.
   /// Waits for room, not for the socket.
   [[nodiscard]] awaitable<splice_result> splice(int socket, std::uint64_t count);
 
@@ -68,9 +70,12 @@ class fd_writer {
 
   /// Whether writes go to the worker's thread.
   [[nodiscard]] bool blocking() const noexcept { return how_ >= how::blocking_paced; }
+  /// Whether it is the null device: what is written to it costs no call of the system.
+  [[nodiscard]] bool discards() const noexcept { return how_ == how::discarded; }
 
  private:
   enum class how {
+    discarded,       ///< the null device
     nonblocking,     ///< a pipe of our own: O_NONBLOCK
     socket,          ///< MSG_DONTWAIT, whatever the description's flags
     blocking_paced,  ///< a shared pipe, a terminal: in pieces that poll() promises
@@ -78,6 +83,8 @@ class fd_writer {
   };
   [[nodiscard]] static unsigned type_of(int fd) noexcept;
   static how choose(int fd, bool shared);
+  /// Of what was for the null device.
+  [[nodiscard]] error_code dropped() const;
   /// Of a job's result, 0 or -errno.
   static error_code to_error(std::int64_t result);
 
@@ -109,6 +116,7 @@ class fd_writer {
   file_way file_way_;
   bool splices_;  ///< what a socket has received gets there in the kernel
   bool tees_;     ///< it is a pipe, and by reference is not forbidden
+  discard discard_;
   std::shared_ptr<splice_pipe> splice_pipe_;  ///< to a file; the thread may keep it longer
   std::optional<zero_pipe> zeroes_;           ///< once there were some
   bool spliced_ = false;                      ///< pages of a file were handed on

@@ -1,18 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The sink `null`: counts the bytes of a stream and discards them; computes their digest, if asked.
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <nbdstream/sink.hpp>
 
+#include "../medium/descriptor.hpp"
 #include "../medium/digest.hpp"
 #include "../medium/new_file.hpp"
 
 namespace nbdstream::null {
 namespace {
+
+/// The null device, to which the host moves the bytes without a copy; empty where it is missing, or
+/// something else, which would keep them, has its name.
+medium::descriptor open_null_device() {
+  medium::descriptor fd(::open("/dev/null", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  struct stat s {};
+  const bool is_it =
+      fd && ::fstat(fd.get(), &s) == 0 && S_ISCHR(s.st_mode) && s.st_rdev == makedev(1, 3);
+  return is_it ? std::move(fd) : medium::descriptor();
+}
 
 class null_sink {
  public:
@@ -33,6 +46,7 @@ class null_sink {
     if (wanted && *wanted != "sha256")
       throw sink_error(EINVAL, "digest=" + std::string(*wanted) + ": only sha256 is known");
     if (wanted) digest_.emplace();
+    if (!wanted) nowhere_ = open_null_device();
     if (!host.text("digest-file")) return;
     if (!digest_) throw sink_error(EINVAL, "digest-file needs `digest=sha256` as well");
     (void)place_of_digest();
@@ -44,12 +58,17 @@ class null_sink {
     return 0;
   }
 
+  /// -1 where the bytes must be looked at.
+  int native_fd(std::uint32_t&) { return nowhere_.get(); }
+
   std::int64_t write(std::span<const std::byte> data) {
     if (digest_) digest_->add(data);
     return count(data.size());
   }
 
   std::int64_t zero(std::uint64_t length) {
+    // The null device has no offset that could be moved on; to write zeroes there costs nothing.
+    if (nowhere_) return -ENOTSUP;
     // Not more at once, so that the host can end it.
     constexpr std::uint64_t most = 16 << 20;
     if (!digest_) return count(std::min<std::uint64_t>(length, INT64_MAX));
@@ -59,6 +78,8 @@ class null_sink {
   }
 
   int commit(std::uint64_t length) {
+    // What went to the null device, only the host has counted.
+    if (nowhere_) count_ = length;
     if (length != count_)
       throw sink_error(EIO, "what was counted has another length than the stream");
     std::string line = name_.empty() ? "" : "export \"" + name_ + "\": ";
@@ -106,6 +127,7 @@ class null_sink {
   sink_host host_;
   std::string file_;
   std::optional<medium::digest> digest_;
+  medium::descriptor nowhere_;  // without a digest
   std::string name_;
   std::uint64_t count_ = 0;
 };

@@ -2,11 +2,17 @@
 //
 // Streams through the sink `null`.
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include <cerrno>
 
 #include "host.hpp"
 #include "surroundings.hpp"
+#include "system_calls.hpp"
 
 namespace sink_tests {
 namespace {
@@ -17,6 +23,8 @@ const std::string of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c
 const std::string of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 /// 1 MiB of zeroes.
 const std::string of_zeroes = "30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58";
+
+constexpr int skipped = 77;  // exit status of a process that cannot do what the test is about
 
 struct Null : ::testing::Test {
   directory here;
@@ -40,16 +48,60 @@ TEST_F(Null, counts_the_bytes_of_each_stream) {
   EXPECT_EQ(null.log, (lines{"300000 bytes", "3 bytes"}));
 }
 
-TEST_F(Null, takes_any_number_of_zeroes_at_once_without_a_digest) {
+TEST_F(Null, LendsTheNullDeviceOnlyWithoutADigest) {
+  sink counting(module);
+  ASSERT_EQ(counting.open(), 0);
+  struct stat lent {};
+  ASSERT_EQ(::fstat(counting.fd(), &lent), 0);
+  EXPECT_TRUE(S_ISCHR(lent.st_mode));
+  EXPECT_EQ(lent.st_rdev, makedev(1, 3));
+  sink hashing(module, sha256);
+  ASSERT_EQ(hashing.open(), 0);
+  EXPECT_EQ(hashing.fd(), -1);
+}
+
+TEST_F(Null, CountsByItselfWhereTheNullDeviceIsMissing) {
+  process child([&] {
+    (void)load(module);
+    if (!disable_call(SYS_openat, ENOENT)) return 255;
+    sink null(module);
+    if (null.open() != 0 || null.fd() != -1 || null.send("abc") != 0) return 1;
+    if (null.commit(4) != -EIO || null.abort() != 0) return 2;
+    if (null.stream("abc") != 0) return 3;
+    if (null.open() != 0 || null.zero(uint64_t{1} << 62) != int64_t{1} << 62) return 4;
+    if (null.commit(uint64_t{1} << 62) != 0) return 5;
+    return null.log == lines{"3 bytes", "4611686018427387904 bytes"} ? 0 : 6;
+  });
+  EXPECT_EQ(child.wait(), 0);
+}
+
+/// A container may have an ordinary file of that name, which would grow.
+TEST_F(Null, LendsNothingElseThatHasTheNameOfTheNullDevice) {
+  const std::string file = here / "file";
+  create_file(file, "");
+  process child([&] {
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return skipped;
+    if (::mount(file.c_str(), "/dev/null", nullptr, MS_BIND, nullptr) != 0) return skipped;
+    sink null(module);
+    if (null.open() != 0 || null.fd() != -1) return 1;
+    return null.send("abc") == 0 && null.commit(3) == 0 ? 0 : 2;
+  });
+  const int status = child.wait();
+  if (status == skipped) GTEST_SKIP() << "no name spaces for mounts here";
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(contents_of(file), "");
+}
+
+TEST_F(Null, LeavesZeroesToTheHostWhereItLendsTheNullDevice) {
   sink null(module);
   ASSERT_EQ(null.open(), 0);
-  EXPECT_EQ(null.zero(uint64_t{1} << 62), int64_t{1} << 62);
+  EXPECT_EQ(null.zero(4096), -ENOTSUP);
   EXPECT_EQ(null.commit(uint64_t{1} << 62), 0);
   EXPECT_EQ(null.log, lines{"4611686018427387904 bytes"});
 }
 
 TEST_F(Null, is_not_complete_where_bytes_are_missing) {
-  sink null(module);
+  sink null(module, sha256);
   ASSERT_EQ(null.open(), 0);
   EXPECT_EQ(null.send("abc"), 0);
   EXPECT_EQ(null.commit(4), -EIO);

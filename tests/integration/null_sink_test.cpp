@@ -10,6 +10,17 @@ class null_sink : public integration_test {
  protected:
   /// What sha256sum makes of in.raw.
   [[nodiscard]] std::string wanted() const { return start_shell("sha256sum < in.raw").wait().out; }
+  /// 32 MiB, 1 MiB in a request, of which the first is read together with what comes before.
+  [[nodiscard]] std::string large_writes() const {
+    return client_command(
+        "for i in range(32): h.pwrite(b'x' * (1 << 20), i << 20)\nh.shutdown()\n");
+  }
+  /// Of the stream's payload, in percent, as the summary has it.
+  [[nodiscard]] static int spliced_share(const std::string& log) {
+    const auto end = log.find(" % spliced");
+    const auto begin = log.rfind(' ', end - 1);
+    return end == std::string::npos ? -1 : std::stoi(log.substr(begin + 1, end - begin - 1));
+  }
 };
 
 TEST_F(null_sink, counts_what_it_discards) {
@@ -17,6 +28,43 @@ TEST_F(null_sink, counts_what_it_discards) {
   const result ended = nbdstream({"--sink", "null", "--run", convert});
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_TRUE(mentions(ended.err, "sink null: 8388608 bytes\n"));
+}
+
+TEST_F(null_sink, copies_next_to_nothing_of_what_it_discards) {
+  const result ended = nbdstream({"--sink", "null", "--run", large_writes()});
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(mentions(ended.err, "sink null: 33554432 bytes\n"));
+  EXPECT_GE(spliced_share(ended.err), 90) << ended.err;
+}
+
+TEST_F(null_sink, says_that_it_has_copied_where_the_bytes_are_looked_at_or_copies_are_asked_for) {
+  for (const arguments& copying :
+       {arguments{"-o", "digest=sha256"}, arguments{"--data-path", "copy"}}) {
+    arguments argv{"--sink", "null", "--run", large_writes()};
+    argv.insert(argv.end(), copying.begin(), copying.end());
+    const result ended = nbdstream(argv);
+    EXPECT_TRUE(ended_with(0, ended));
+    EXPECT_TRUE(mentions(ended.err, "sink null: 33554432 bytes"));
+    EXPECT_LE(spliced_share(ended.err), 0) << ended.err;
+  }
+}
+
+/// The host's own digest takes the bytes by reference on their way to the null device.
+TEST_F(null_sink, has_the_digest_that_the_host_computes) {
+  make_disk();
+  const result ended = nbdstream({"--sink", "null", "--digest", "sha256", "--run", convert});
+  EXPECT_TRUE(ended_with(0, ended));
+  EXPECT_TRUE(mentions(ended.err, wanted().substr(0, 64)));
+}
+
+TEST_F(null_sink, is_aborted_by_a_client_that_dies_inside_a_payload) {
+  const result ended = nbdstream({"--sink", "null", "--run",
+                                  client_command("h.pwrite(b'x' * (1 << 20), 0)\n"
+                                                 "h.aio_pwrite(nbd.Buffer.from_bytearray("
+                                                 "bytearray(32 << 20)), 1 << 20)\n"
+                                                 "h.poll(-1)\nos._exit(3)")});
+  EXPECT_TRUE(ended_with(3, ended));
+  EXPECT_EQ(ended.err.find("sink null: "), std::string::npos) << ended.err;
 }
 
 TEST_F(null_sink, has_the_digest_of_the_disk_in_the_log_and_in_a_file) {

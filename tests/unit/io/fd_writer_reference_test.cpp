@@ -150,8 +150,8 @@ TEST(FdWriterSplice, IsNotForSocketsAndDevicesNorWhereCopiesAreAskedFor) {
   EXPECT_FALSE(rig(false, true).writer.splices());
   rig r;
   EXPECT_TRUE(r.writer.splices());
-  const io::unique_fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
-  for (const int fd : {null.get(), r.socket.write.get()}) {
+  const io::unique_fd device(::open("/dev/zero", O_WRONLY | O_CLOEXEC));
+  for (const int fd : {device.get(), r.socket.write.get()}) {
     const io::fd_writer other(fd, false, r.ready, r.thread, r.stop);
     EXPECT_FALSE(other.splices());
   }
