@@ -19,6 +19,7 @@
 #include "permissions.hpp"
 #include "target.hpp"
 #include "write_back.hpp"
+#include "write_behind.hpp"
 
 namespace nbdstream::file {
 namespace {
@@ -77,6 +78,7 @@ class file_sink {
     // Some file systems take nothing more of a file after an error.
     if (refusal != 0 && refusal != ESPIPE) file_.emplace(found.where, wanted.first_mode());
     wanted.give_to(fd(), path_);
+    if (sync_ && holes_) behind_.emplace(host_, fd());
     return 0;
   }
 
@@ -113,11 +115,18 @@ class file_sink {
   }
 
   int abort() noexcept {
+    if (behind_) behind_->stop();
     if (device_) warn_partial();
     device_.reset();
     // Where files are sent elsewhere, one that is empty may be sent only after it was removed.
     if (file_ && !holes_) (void)!::write(fd(), "", 1);
     file_.reset();
+    behind_.reset();  // last: it may have to wait for the disk
+    return 0;
+  }
+
+  int check() const {
+    if (behind_ && behind_->error() != 0) fail_to_reach_disk(behind_->error());
     return 0;
   }
 
@@ -155,14 +164,24 @@ class file_sink {
       throw sink_error(ENOSPC, path_ + " has " + std::to_string(device_->size()) +
                                    " bytes, too few for a stream of " +
                                    std::to_string(stream.size));
+    if (sync_) behind_.emplace(host_, fd());
     return 0;
   }
 
   void push_out(std::uint64_t length) {
-    if (const int status = write_back(fd(), length, stop_); status < 0) {
-      errno = -status;
-      fail("what was written did not reach the disk");
+    std::uint64_t begin = 0;
+    if (behind_) {
+      begin = behind_->finish();
+      (void)check();
+      behind_.reset();
     }
+    if (const int status = write_back(fd(), begin, length, stop_); status < 0)
+      fail_to_reach_disk(-status);
+  }
+
+  [[noreturn]] void fail_to_reach_disk(int error) const {
+    errno = error;
+    fail("what was written did not reach the disk");
   }
 
   int finish_device(std::uint64_t length) {
@@ -170,10 +189,7 @@ class file_sink {
     const auto rest = device_->size() - length;
     struct stat disk {};
     if (::fstat(fd(), &disk) < 0) fail("cannot be looked at");
-    if (const int status = device_->finish(sync_); status < 0) {
-      errno = -status;
-      fail("what was written did not reach the disk");
-    }
+    if (const int status = device_->finish(sync_); status < 0) fail_to_reach_disk(-status);
     device_.reset();
     if (rest > 0)
       host_.log(NBDSTREAM_LOG_INFO, path_ + ": the last " + std::to_string(rest) +
@@ -213,6 +229,7 @@ class file_sink {
   bool holes_ = true;  // of file_
   std::optional<device> device_;
   std::atomic<bool> stop_ = false;
+  std::optional<write_behind> behind_;  // of a stream with sync_
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "write_back.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,26 +8,48 @@
 #include "../medium/uninterrupted.hpp"
 
 namespace nbdstream::file {
+namespace {
 
-int write_back(int fd, std::uint64_t length, const std::atomic<bool>& stop) {
+int sync_range(int fd, off64_t at, off64_t size, unsigned flags) noexcept {
+  const auto call = [&] { return ::sync_file_range(fd, at, size, flags); };
+  return medium::uninterrupted(call) == 0 ? 0 : -errno;
+}
+
+}  // namespace
+
+int try_write_back(int fd) noexcept {
+  const int status = begin_write_back(fd, 0, 1);
+  const bool unsupported = status == -EINVAL || status == -ENOSYS || status == -ESPIPE ||
+                           status == -EOPNOTSUPP || status == -EPERM;
+  return unsupported ? 1 : status;
+}
+
+int begin_write_back(int fd, off64_t at, off64_t size) noexcept {
+  return sync_range(fd, at, size, SYNC_FILE_RANGE_WRITE);
+}
+
+int finish_write_back(int fd, off64_t at, off64_t size) noexcept {
+  // What was changed after the disk had begun is written, too.
+  return sync_range(
+      fd, at, size,
+      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+int write_back(int fd, std::uint64_t begin, std::uint64_t end, const std::atomic<bool>& stop) {
   constexpr off64_t piece = 16 << 20;  // bytes
-  const auto end = static_cast<off64_t>(length);
-  for (off64_t at = 0; at < end; at += piece) {
+  int status = try_write_back(fd);
+  if (status > 0) return 0;
+  for (auto at = static_cast<off64_t>(begin); status == 0 && at < static_cast<off64_t>(end);
+       at += piece) {
     if (stop.load(std::memory_order_relaxed)) return -EINTR;
     const off64_t data = ::lseek(fd, at, SEEK_DATA);
     if (data < 0 && errno == ENXIO) break;  // nothing but a hole
     if (data > at) at = data;
     // The disk gets the next piece while we wait for this one.
-    (void)::sync_file_range(fd, at + piece, piece, SYNC_FILE_RANGE_WRITE);
-    const unsigned all =
-        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-    if (medium::uninterrupted([&] { return ::sync_file_range(fd, at, piece, all); }) == 0) continue;
-    // What it reports, fsync() may not report again.
-    const bool unsupported = errno == EINVAL || errno == ENOSYS || errno == ESPIPE ||
-                             errno == EOPNOTSUPP || errno == EPERM;
-    return unsupported ? 0 : -errno;
+    status = begin_write_back(fd, at + piece, piece);
+    if (status == 0) status = finish_write_back(fd, at, piece);
   }
-  return 0;
+  return status;
 }
 
 }  // namespace nbdstream::file

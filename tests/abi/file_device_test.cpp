@@ -76,9 +76,9 @@ TEST(WriteBack, ends_soon_when_it_is_told_to) {
   create_file(here / "data", pattern(100'000));
   const descriptor fd(::open((here / "data").c_str(), O_RDWR | O_CLOEXEC));
   std::atomic<bool> stop = false;
-  EXPECT_EQ(nbdstream::file::write_back(fd.get(), 100'000, stop), 0);
+  EXPECT_EQ(nbdstream::file::write_back(fd.get(), 0, 100'000, stop), 0);
   stop = true;
-  EXPECT_EQ(nbdstream::file::write_back(fd.get(), 100'000, stop), -EINTR);
+  EXPECT_EQ(nbdstream::file::write_back(fd.get(), 0, 100'000, stop), -EINTR);
 }
 
 }  // namespace

@@ -110,6 +110,10 @@ void sink::interrupt() {
   table_.interrupt(self_);
 }
 
+int sink::check() {
+  return table_.check(self_);
+}
+
 int sink::commit(uint64_t length) {
   const int status = table_.commit(self_, length);
   if (status == 0) opening_ = false;

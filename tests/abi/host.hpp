@@ -44,6 +44,7 @@ class sink {
   int commit(uint64_t length = 0);
   int abort();
   void interrupt();
+  int check();
 
   /// The same, repeated as wait_for says while they say -EAGAIN; -ETIMEDOUT, and the test fails,
   /// when patience is at its end.

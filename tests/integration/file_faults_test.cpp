@@ -66,6 +66,26 @@ TEST_F(file_faults, disk_that_breaks_at_the_end_fails_the_commit_and_nothing_is_
   EXPECT_TRUE(nothing_is_left());
 }
 
+/// It is written to the disk while the stream goes on; 72 MiB are on their way at most before an
+/// error is seen.
+TEST_F(file_faults, disk_that_fills_while_it_is_written_to_ends_the_stream_before_its_commit) {
+  const std::string script = R"(
+failed = 0
+for at in range(100000, 1 << 30, 1 << 20):
+    try:
+        h.pwrite(b'x' * (1 << 20), at)
+    except nbd.Error as e:
+        failed = e.errnum
+        break
+assert failed == errno.ENOSPC, failed
+h.shutdown()
+)";
+  const result ended = run_with("sync_file_range", "ENOSPC", "\n" + script);
+  EXPECT_TRUE(ended_with(1, ended));
+  EXPECT_TRUE(mentions(ended.err, "out/disk.raw: what was written did not reach the disk"));
+  EXPECT_TRUE(nothing_is_left());
+}
+
 TEST_F(file_faults, disk_is_not_asked_where_sync_is_off) {
   EXPECT_TRUE(ended_with(0, run_with("fsync", "EIO", "", {"-o", "sync=false"})));
   EXPECT_TRUE(holds(path("out/disk.raw"), std::string(100000, 'x')));

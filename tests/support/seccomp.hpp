@@ -35,6 +35,7 @@ calls = {'accept4': {'x86_64': 288, 'aarch64': 242},
          'fsync': {'x86_64': 74, 'aarch64': 82},
          'pidfd_open': {'x86_64': 434, 'aarch64': 434},
          'renameat2': {'x86_64': 316, 'aarch64': 276},
+         'sync_file_range': {'x86_64': 277, 'aarch64': 84},
          'wait4': {'x86_64': 61, 'aarch64': 260}}
 call = calls[sys.argv[1]][platform.machine()]
 error = FAIL + getattr(errno, sys.argv[2])
