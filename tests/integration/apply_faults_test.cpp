@@ -61,7 +61,7 @@ class ApplyFaults : public restore_test {
   std::string rest_;
 };
 
-TEST_F(ApplyFaults, ThatAreSignalsLeaveNothing) {
+TEST_F(ApplyFaults, SignalLeavesNoFile) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
     pipe_ = make_pipe();
     process it = start_half_way(full_);
@@ -74,7 +74,7 @@ TEST_F(ApplyFaults, ThatAreSignalsLeaveNothing) {
   }
 }
 
-TEST_F(ApplyFaults, ThatKillLeaveNoFileOfThatName) {
+TEST_F(ApplyFaults, SigkillLeavesNoFileUnderTheTargetName) {
   process it = start_half_way(full_);
   ASSERT_TRUE(has_begun());
   it.signal(SIGKILL);
@@ -82,7 +82,7 @@ TEST_F(ApplyFaults, ThatKillLeaveNoFileOfThatName) {
   EXPECT_FALSE(is_there());
 }
 
-TEST_F(ApplyFaults, ThatKillAreSeenByTheNextApply) {
+TEST_F(ApplyFaults, NextApplyReportsAnApplyThatWasKilled) {
   EXPECT_TRUE(ended_with(0, nbdstream({"apply", "out/disk.raw", "full"})));
   process it = start_half_way(monday_, {"--in-place"});
   EXPECT_TRUE(eventually([&] { return is_marked(); }));
@@ -94,7 +94,7 @@ TEST_F(ApplyFaults, ThatKillAreSeenByTheNextApply) {
   EXPECT_TRUE(holds(path("out/disk.raw"), monday_.disk()));
 }
 
-TEST_F(ApplyFaults, ThatAreAnotherFileDoNotReplaceIt) {
+TEST_F(ApplyFaults, FileThatAppearsMeanwhileIsNotReplaced) {
   process it = start_half_way(full_);
   ASSERT_TRUE(has_begun());
   write_file(path("out/disk.raw"), "precious");
@@ -105,7 +105,7 @@ TEST_F(ApplyFaults, ThatAreAnotherFileDoNotReplaceIt) {
   EXPECT_TRUE(holds(path("out/disk.raw"), "precious"));
 }
 
-TEST_F(ApplyFaults, ThatAreAFullDiskLeaveNothing) {
+TEST_F(ApplyFaults, FullDiskLeavesNoFile) {
   write_file(path("large"), diff_stream({{}, "a", 4 * MiB}).data(MiB, pattern(2 * MiB)).whole());
   const std::string script =
       "mount -t tmpfs -o size=1m none out || exit 77; nbdstream apply out/disk.raw large; "
@@ -117,7 +117,7 @@ TEST_F(ApplyFaults, ThatAreAFullDiskLeaveNothing) {
   EXPECT_TRUE(mentions(ended.err, "out/disk.raw: writing failed: No space left on device"));
 }
 
-TEST_F(ApplyFaults, ThatAreADiskThatBreaksLeaveNothing) {
+TEST_F(ApplyFaults, FsyncErrorLeavesNoFile) {
   const result ended = start({"/usr/bin/python3", "-c", run_with_a_call_that_fails, "fsync", "EIO",
                               "nbdstream", "apply", "out/disk.raw", "full"})
                            .wait();
@@ -126,7 +126,7 @@ TEST_F(ApplyFaults, ThatAreADiskThatBreaksLeaveNothing) {
   EXPECT_EQ(files(), 0u);
 }
 
-TEST_F(ApplyFaults, ThatAreAnInputThatEndsLeaveNothing) {
+TEST_F(ApplyFaults, TruncatedDiffLeavesNoFile) {
   process it = start_half_way(full_);
   ASSERT_TRUE(has_begun());
   end_input();

@@ -20,7 +20,7 @@ class ApplyToServer : public restore_test {
   }
 };
 
-TEST_F(ApplyToServer, WritesTheDisk) {
+TEST_F(ApplyToServer, WritesTheDiskOfAChain) {
   const result ended = with_nbdkit({"memory", "100000"},
                                    R"(nbdstream apply "$uri" full monday --verify &&
                                       nbdcopy "$uri" copy.raw)");
@@ -28,7 +28,7 @@ TEST_F(ApplyToServer, WritesTheDisk) {
   EXPECT_TRUE(holds(path("copy.raw"), monday_.disk()));
 }
 
-TEST_F(ApplyToServer, WritesAFileOfTheServersFromAPipe) {
+TEST_F(ApplyToServer, ReadsAChainFromAPipe) {
   write_file(path("disk.raw"), pattern(size, 9));
   const result ended =
       with_nbdkit({"file", "disk.raw"}, R"(cat full monday | nbdstream apply --in-place "$uri")");
@@ -36,7 +36,7 @@ TEST_F(ApplyToServer, WritesAFileOfTheServersFromAPipe) {
   EXPECT_TRUE(holds(path("disk.raw"), monday_.disk()));
 }
 
-TEST_F(ApplyToServer, WritesZeroesWhereTheServerHasNoCommandForThem) {
+TEST_F(ApplyToServer, WritesZeroesToAServerWithoutWriteZeroes) {
   write_file(path("disk.raw"), pattern(size, 9));
   EXPECT_TRUE(ended_with(0, with_nbdkit({"--filter=nozero", "file", "disk.raw"},
                                         R"(nbdstream apply --verify "$uri" full)")));
@@ -44,7 +44,7 @@ TEST_F(ApplyToServer, WritesZeroesWhereTheServerHasNoCommandForThem) {
 }
 
 /// What is in flight may be done in any order, which the filter makes likely.
-TEST_F(ApplyToServer, KeepsTheOrderOfWhatOverlaps) {
+TEST_F(ApplyToServer, KeepsTheOrderOfOverlappingRecords) {
   std::mt19937 random(5);
   const auto made = random_diff(random, "", 8 * MiB, {}, "a", 40);
   write_file(path("random"), made.whole());
@@ -55,7 +55,7 @@ TEST_F(ApplyToServer, KeepsTheOrderOfWhatOverlaps) {
   EXPECT_TRUE(holds(path("disk.raw"), made.disk()));
 }
 
-TEST_F(ApplyToServer, NeedsFromForAnIncremental) {
+TEST_F(ApplyToServer, IncrementalDiffNeedsFrom) {
   write_file(path("disk.raw"), full_.disk());
   const result refused = with_nbdkit({"file", "disk.raw"}, R"(nbdstream apply "$uri" monday)");
   EXPECT_TRUE(ended_with(1, refused));
@@ -66,19 +66,19 @@ TEST_F(ApplyToServer, NeedsFromForAnIncremental) {
   EXPECT_TRUE(holds(path("disk.raw"), monday_.disk()));
 }
 
-TEST_F(ApplyToServer, RefusesADiskOfAnotherSizeEvenIfItMayGrow) {
+TEST_F(ApplyToServer, RefusesADiskOfAnotherSizeDespiteResize) {
   const result ended = with_nbdkit({"memory", "99328"}, R"(nbdstream apply --resize "$uri" full)");
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "has 99328 bytes, but the diff is of a disk of 100000"));
 }
 
-TEST_F(ApplyToServer, RefusesOneThatIsReadOnly) {
+TEST_F(ApplyToServer, RefusesAReadOnlyExport) {
   const result ended = with_nbdkit({"-r", "memory", "100000"}, R"(nbdstream apply "$uri" full)");
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "is read-only"));
 }
 
-TEST_F(ApplyToServer, ReportsItsErrors) {
+TEST_F(ApplyToServer, ReportsTheErrorOfAWrite) {
   const result ended = with_nbdkit(
       {"--filter=error", "memory", "100000", "error-pwrite=ENOSPC", "error-pwrite-rate=100%"},
       R"(nbdstream apply "$uri" full)");
@@ -87,7 +87,7 @@ TEST_F(ApplyToServer, ReportsItsErrors) {
   EXPECT_TRUE(mentions(ended.err, "is not whole now: apply a full diff again"));
 }
 
-TEST_F(ApplyToServer, ReportsAFlushThatFails) {
+TEST_F(ApplyToServer, ReportsTheErrorOfAFlush) {
   const result ended = with_nbdkit(
       {"eval", "get_size=echo 100000", "pread=head -c $3 /dev/zero", "pwrite=cat > /dev/null",
        "can_write=exit 0", "can_flush=exit 0", "flush=echo EIO broken >&2; exit 1"},
@@ -96,13 +96,13 @@ TEST_F(ApplyToServer, ReportsAFlushThatFails) {
   EXPECT_TRUE(mentions(ended.err, "the server answers: Input/output error"));
 }
 
-TEST_F(ApplyToServer, SaysWhereNobodyListens) {
+TEST_F(ApplyToServer, ReportsAMissingSocket) {
   EXPECT_TRUE(mentions(line_of(1, {"apply", "nbd+unix:///?socket=none", "full"}),
                        "No such file or directory"));
 }
 
 /// Its writes go nowhere, and what it reads back has one wrong byte.
-TEST_F(ApplyToServer, VerifyFindsAByteThatDiffers) {
+TEST_F(ApplyToServer, VerifyReportsTheOffsetOfTheFirstWrongByte) {
   for (const std::uint64_t at : {std::uint64_t{0}, std::uint64_t{30'000}, size - 1}) {
     std::string flipped = monday_.disk();
     flipped[at] = static_cast<char>(flipped[at] ^ 1);
@@ -118,7 +118,7 @@ TEST_F(ApplyToServer, VerifyFindsAByteThatDiffers) {
   }
 }
 
-TEST_F(ApplyToServer, VerifyNeedsDiffsThatCanBeReadAgain) {
+TEST_F(ApplyToServer, VerifyRefusesADiffFromAPipe) {
   const result ended =
       with_nbdkit({"memory", "100000"}, R"(cat full | nbdstream apply --in-place --verify "$uri")");
   EXPECT_TRUE(ended_with(1, ended));
@@ -126,7 +126,7 @@ TEST_F(ApplyToServer, VerifyNeedsDiffsThatCanBeReadAgain) {
 }
 
 /// A signal ends it while a server does not answer.
-TEST_F(ApplyToServer, CanBeStoppedWhileTheServerIsSilent) {
+TEST_F(ApplyToServer, SigtermEndsItWhileTheServerDoesNotReply) {
   process server = start({"nbdkit", "-f", "-U", "sock", "-P", "pid", "--filter=delay", "memory",
                           "100000", "delay-write=3600", "delay-zero=3600"});
   wait_for("pid");
@@ -148,7 +148,7 @@ class ApplyToDevice : public with_loop_device<restore_test> {
   static constexpr std::uint64_t device_size = 4 * MiB;
 };
 
-TEST_F(ApplyToDevice, WritesTheDiskAndNothingOfWhatWasThereIsLeft) {
+TEST_F(ApplyToDevice, FullAndIncrementalDiffsReplaceTheOldContent) {
   diff_stream full({std::nullopt, "a", device_size});
   full.data(5'000, pattern(100'000)).zeroes(6'000, 9'001).data(device_size - 1, "x");
   diff_stream next({"a", "b", device_size}, full.disk());
@@ -162,13 +162,13 @@ TEST_F(ApplyToDevice, WritesTheDiskAndNothingOfWhatWasThereIsLeft) {
   EXPECT_TRUE(content() == next.disk());
 }
 
-TEST_F(ApplyToDevice, RefusesADiskOfAnotherSize) {
+TEST_F(ApplyToDevice, RefusesADeviceOfAnotherSize) {
   EXPECT_TRUE(mentions(line_of(1, {"apply", "--resize", device_, "full"}),
                        "has 4194304 bytes, but the diff is of a disk of 100000"));
   EXPECT_TRUE(content() == pattern(device_size, 7));
 }
 
-TEST_F(ApplyToDevice, RefusesOneThatIsInUse) {
+TEST_F(ApplyToDevice, RefusesADeviceInUse) {
   const file_descriptor user(::open(device_.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC));
   ASSERT_GE(user.get(), 0);
   EXPECT_TRUE(mentions(line_of(1, {"apply", device_, "full"}), device_ + " is in use"));

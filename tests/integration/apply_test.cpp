@@ -31,12 +31,12 @@ class Apply : public restore_test {
   }
 };
 
-TEST_F(Apply, MakesAFileOfAChain) {
+TEST_F(Apply, WritesAChainOfDiffsToANewFile) {
   apply({"full", "monday", "tuesday"});
   EXPECT_TRUE(disk_holds(tuesday_));
 }
 
-TEST_F(Apply, TakesAChainFromOnePipe) {
+TEST_F(Apply, ReadsAChainFromOnePipe) {
   EXPECT_TRUE(ended_with(0, start_shell("cat full monday | nbdstream apply disk.raw").wait()));
   EXPECT_TRUE(disk_holds(monday_));
   EXPECT_TRUE(
@@ -44,7 +44,7 @@ TEST_F(Apply, TakesAChainFromOnePipe) {
   EXPECT_TRUE(disk_holds(tuesday_));
 }
 
-TEST_F(Apply, GoesOnWhereTheLastOneEnded) {
+TEST_F(Apply, ContinuesFromTheSnapshotOfTheLastApply) {
   apply({"full"});
   apply({"monday"});
   EXPECT_TRUE(mentions(line_of(1, {"apply", "disk.raw", "monday"}),
@@ -53,7 +53,7 @@ TEST_F(Apply, GoesOnWhereTheLastOneEnded) {
   EXPECT_TRUE(disk_holds(tuesday_));
 }
 
-TEST_F(Apply, MakesASparseFile) {
+TEST_F(Apply, CreatesASparseFile) {
   write_file(path("sparse"), diff_stream({{}, "a", MiB * 64}).data(MiB * 32, "x").whole());
   apply({"sparse", "--verify"});
   EXPECT_EQ(std::filesystem::file_size(path("disk.raw")), MiB * 64);
@@ -61,13 +61,13 @@ TEST_F(Apply, MakesASparseFile) {
   EXPECT_LT(std::stoul(blocks.out), 64u) << "of 512 bytes";
 }
 
-TEST_F(Apply, OfAFullDiffReplacesWhatWasThere) {
+TEST_F(Apply, FullDiffReplacesTheOldContent) {
   write_file(path("disk.raw"), pattern(size, 9));
   apply({"full", "--verify"});
   EXPECT_TRUE(disk_holds(full_));
 }
 
-TEST_F(Apply, MakesHolesInAFileThatIsThere) {
+TEST_F(Apply, PunchesHolesInAnExistingFile) {
   write_file(path("disk.raw"), pattern(MiB, 9));
   write_file(path("zeroes"), diff_stream({"x", "y", MiB}).zeroes(0, MiB).whole());
   apply({"zeroes", "--from", "x"});
@@ -75,18 +75,18 @@ TEST_F(Apply, MakesHolesInAFileThatIsThere) {
   EXPECT_EQ(start({"stat", "-c", "%b", "disk.raw"}).wait().out, "0\n");
 }
 
-TEST_F(Apply, WritesZeroesWhereThereAreNoHoles) {
+TEST_F(Apply, WritesZeroesIfFallocateFails) {
   write_file(path("disk.raw"), pattern(size, 9));
   EXPECT_TRUE(ended_with(0, apply_without("fallocate", "EOPNOTSUPP", {"full", "--verify"})));
   EXPECT_TRUE(disk_holds(full_));
 }
 
-TEST_F(Apply, RefusesAnIncrementalForAFileThatIsNotThere) {
+TEST_F(Apply, RefusesAnIncrementalDiffForAMissingFile) {
   EXPECT_TRUE(mentions(line_of(1, {"apply", "disk.raw", "monday"}), "disk.raw does not exist"));
   EXPECT_FALSE(std::filesystem::exists(path("disk.raw")));
 }
 
-TEST_F(Apply, RefusesAnIncrementalForAFileThatNoApplyHasMade) {
+TEST_F(Apply, IncrementalDiffNeedsFromIfNoSnapshotIsRecorded) {
   write_file(path("disk.raw"), full_.disk());
   EXPECT_TRUE(mentions(line_of(1, {"apply", "disk.raw", "monday"}), "no apply has left a name"));
   EXPECT_TRUE(disk_holds(full_));
@@ -100,7 +100,7 @@ TEST_F(Apply, RefusesAChainWithAGap) {
   EXPECT_FALSE(std::filesystem::exists(path("disk.raw")));
 }
 
-TEST_F(Apply, RefusesADiskOfAnotherSize) {
+TEST_F(Apply, RefusesAFileOfAnotherSize) {
   for (const std::uint64_t other : {size - 1, size + 1}) {
     write_file(path("disk.raw"), pattern(other, 9));
     EXPECT_TRUE(mentions(
@@ -111,7 +111,7 @@ TEST_F(Apply, RefusesADiskOfAnotherSize) {
   EXPECT_TRUE(mentions(line_of(1, {"apply", "--resize", "disk.raw", "full"}), "100001 bytes"));
 }
 
-TEST_F(Apply, LetsAFileGrowIfItMay) {
+TEST_F(Apply, ResizeLetsAFileGrow) {
   apply({"full"});
   diff_stream larger({"sunday", "monday", size + 5'000}, full_.disk());
   larger.data(size + 4'000, "end");
@@ -126,7 +126,7 @@ TEST_F(Apply, LetsAFileGrowIfItMay) {
 }
 
 /// What the larger disk has behind the smaller one is zero, too.
-TEST_F(Apply, OfAChainThatGrowsLeavesNothingOfWhatWasThere) {
+TEST_F(Apply, GrowingChainReplacesTheOldContent) {
   diff_stream larger({"sunday", "monday", size + 5'000}, full_.disk());
   larger.data(size + 4'000, "end");
   write_file(path("larger"), larger.whole());
@@ -135,7 +135,7 @@ TEST_F(Apply, OfAChainThatGrowsLeavesNothingOfWhatWasThere) {
   EXPECT_TRUE(disk_holds(larger));
 }
 
-TEST_F(Apply, RefusesAPipeForAFileThatIsThere) {
+TEST_F(Apply, PipeForAnExistingFileNeedsInPlace) {
   write_file(path("disk.raw"), pattern(size, 9));
   const result ended = start_shell("cat full | nbdstream apply disk.raw").wait();
   EXPECT_TRUE(ended_with(1, ended));
@@ -145,13 +145,13 @@ TEST_F(Apply, RefusesAPipeForAFileThatIsThere) {
   EXPECT_TRUE(disk_holds(full_));
 }
 
-TEST_F(Apply, ReadsARedirectedFileLikeOneThatIsNamed) {
+TEST_F(Apply, ReadsAFileFromRedirectedStandardInput) {
   write_file(path("disk.raw"), pattern(size, 9));
   EXPECT_TRUE(ended_with(0, start_shell("nbdstream apply --verify disk.raw < full").wait()));
   EXPECT_TRUE(disk_holds(full_));
 }
 
-TEST_F(Apply, SaysWhatIsWrongWithADiffAndAtWhichByte) {
+TEST_F(Apply, ReportsTheByteOffsetOfABrokenRecord) {
   write_file(path("bad"), full_.unfinished() + "q");
   const auto at = std::to_string(full_.unfinished().size());
   EXPECT_EQ(line_of(1, {"apply", "disk.raw", "bad"}),
@@ -162,7 +162,7 @@ TEST_F(Apply, SaysWhatIsWrongWithADiffAndAtWhichByte) {
   EXPECT_FALSE(std::filesystem::exists(path("disk.raw")));
 }
 
-TEST_F(Apply, SaysWhatToDoWhereAWrittenFileIsNotWhole) {
+TEST_F(Apply, ReportsHowToRepairAHalfWrittenFile) {
   apply({"full"});
   const result ended =
       start_shell("head -c 3000 monday | nbdstream apply --in-place disk.raw").wait();
@@ -177,7 +177,7 @@ TEST_F(Apply, SaysWhatToDoWhereAWrittenFileIsNotWhole) {
   EXPECT_TRUE(disk_holds(tuesday_));
 }
 
-TEST_F(Apply, KeepsTheNameBesideAFileThatTakesNoAttributes) {
+TEST_F(Apply, StoresTheSnapshotNameBesideAFileWithoutXattrs) {
   EXPECT_TRUE(ended_with(0, apply_without("fsetxattr", "ENOTSUP", {"full"})));
   EXPECT_EQ(read_file(path("disk.raw.nbdstream-snapshot")), "sunday");
   EXPECT_TRUE(ended_with(0, apply_without("fsetxattr", "ENOTSUP", {"monday"})));
@@ -188,7 +188,7 @@ TEST_F(Apply, KeepsTheNameBesideAFileThatTakesNoAttributes) {
 }
 
 /// What is left beside a file that was removed says nothing of the next one.
-TEST_F(Apply, ForgetsTheNameOfAnOlderFile) {
+TEST_F(Apply, RemovesTheSnapshotNameOfAnOlderFile) {
   EXPECT_TRUE(ended_with(0, apply_without("fsetxattr", "ENOTSUP", {"full"})));
   std::filesystem::remove(path("disk.raw"));
   write_file(path("nameless"), diff_stream({{}, {}, size}).whole());
@@ -197,7 +197,7 @@ TEST_F(Apply, ForgetsTheNameOfAnOlderFile) {
   EXPECT_TRUE(mentions(line_of(1, {"apply", "disk.raw", "monday"}), "no apply has left a name"));
 }
 
-TEST_F(Apply, FollowsALinkToItsFile) {
+TEST_F(Apply, FollowsASymbolicLink) {
   std::filesystem::create_directory(path("store"));
   std::filesystem::create_symlink("store/vm1.raw", path("disk.raw"));
   EXPECT_TRUE(mentions(line_of(1, {"apply", "disk.raw", "full"}), "is a symbolic link to nothing"));
@@ -208,7 +208,7 @@ TEST_F(Apply, FollowsALinkToItsFile) {
   EXPECT_EQ(read_file(path("store/vm1.raw.nbdstream-snapshot")), "monday");
 }
 
-TEST_F(Apply, RefusesAFileThatAnotherOneWrites) {
+TEST_F(Apply, RefusesALockedFile) {
   apply({"full"});
   const result ended =
       start({"flock", "disk.raw", "nbdstream", "apply", "disk.raw", "monday"}).wait();
@@ -216,7 +216,7 @@ TEST_F(Apply, RefusesAFileThatAnotherOneWrites) {
   EXPECT_TRUE(mentions(ended.err, "disk.raw is in use"));
 }
 
-TEST_F(Apply, RefusesWhatIsNoDisk) {
+TEST_F(Apply, RefusesUnusableTargetsAndDiffs) {
   EXPECT_TRUE(mentions(line_of(1, {"apply", ".", "full"}), "neither a regular file nor a block"));
   EXPECT_TRUE(mentions(line_of(1, {"apply", "/dev/null", "full"}), "neither a regular file"));
   EXPECT_TRUE(mentions(line_of(1, {"apply", "none/disk.raw", "full"}), "does not exist"));
@@ -224,7 +224,7 @@ TEST_F(Apply, RefusesWhatIsNoDisk) {
   EXPECT_TRUE(mentions(line_of(1, {"apply", "disk.raw", "."}), "is a directory"));
 }
 
-TEST_F(Apply, TellsItsProgressWhereThatIsAskedFor) {
+TEST_F(Apply, ProgressOptionReportsBytesApplied) {
   const result ended = nbdstream({"apply", "--progress", "disk.raw", "full"});
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_EQ(ended.err, "nbdstream: 43192 of 43192 bytes applied (100 %)\n");
@@ -233,7 +233,7 @@ TEST_F(Apply, TellsItsProgressWhereThatIsAskedFor) {
   EXPECT_EQ(piped.err, "nbdstream: 43192 bytes applied\n");
 }
 
-TEST_F(Apply, IsUsedRightly) {
+TEST_F(Apply, RefusesWrongArgumentsAndPrintsHelp) {
   EXPECT_TRUE(mentions(line_of(2, {"apply"}), "needs a target"));
   EXPECT_TRUE(mentions(line_of(2, {"apply", "-"}), "nbdstream cat"));
   EXPECT_TRUE(mentions(line_of(2, {"apply", "--verfy", "d"}), "did you mean --verify?"));
@@ -247,7 +247,7 @@ TEST_F(Apply, IsUsedRightly) {
   }
 }
 
-TEST_F(Apply, IsTheNearestWordToAMisspeltOne) {
+TEST_F(Apply, IsSuggestedForAMisspeltSubcommand) {
   EXPECT_TRUE(mentions(line_of(2, {"aply", "disk.raw"}), R"(did you mean "apply"?)"));
   EXPECT_TRUE(mentions(line_of(2, {"inof"}), R"(did you mean "info"?)"));
   EXPECT_TRUE(mentions(line_of(2, {"out.raw"}), "--sink NAME:ARGUMENT"));

@@ -10,7 +10,7 @@ namespace {
 
 class Cat : public restore_test {};
 
-TEST_F(Cat, IsTheDiskOfAChain) {
+TEST_F(Cat, PrintsTheDiskOfAChain) {
   const result one = nbdstream({"cat", "full"});
   EXPECT_TRUE(ended_with(0, one));
   EXPECT_TRUE(one.out == full_.disk());
@@ -27,7 +27,7 @@ TEST_F(Cat, ReadsAPipeAndLeavesNoTemporaryFile) {
   EXPECT_TRUE(mixed.out == tuesday_.disk());
 }
 
-TEST_F(Cat, OfALargeChainIsWhatAnArrayWouldBe) {
+TEST_F(Cat, PrintsTheDiskOfALargeRandomChain) {
   std::mt19937 random(3);
   const auto full = random_diff(random, "", 5 * MiB + 17, {}, "a", 20);
   const auto next = random_diff(random, full.disk(), 6 * MiB + 3, "a", "b", 20);
@@ -38,7 +38,7 @@ TEST_F(Cat, OfALargeChainIsWhatAnArrayWouldBe) {
   EXPECT_TRUE(ended.out == next.disk());
 }
 
-TEST_F(Cat, PutsNothingOutBeforeEveryDiffWasSeenWhole) {
+TEST_F(Cat, PrintsNothingIfTheChainIsBroken) {
   write_file(path("cut"), monday_.unfinished());
   for (const std::string command :
        {"nbdstream cat full cut", "cat full cut | nbdstream cat", "nbdstream cat monday",
@@ -50,21 +50,21 @@ TEST_F(Cat, PutsNothingOutBeforeEveryDiffWasSeenWhole) {
   }
 }
 
-TEST_F(Cat, RefusesATerminal) {
+TEST_F(Cat, RefusesToWriteToATerminal) {
   terminal screen = make_terminal();
   process::options how;
   how.out = screen.slave.get();
   EXPECT_TRUE(mentions(line_of(1, {"cat", "full"}, how), "is a terminal"));
 }
 
-TEST_F(Cat, DoesNotWaitForDiffsFromATerminal) {
+TEST_F(Cat, RefusesToReadFromATerminal) {
   const terminal screen = make_terminal();
   process::options how;
   how.in = screen.slave.get();
   EXPECT_TRUE(mentions(line_of(1, {"cat"}, how), "standard input is a terminal"));
 }
 
-TEST_F(Cat, SaysInOneLineThatItsReaderHasGone) {
+TEST_F(Cat, ReportsAClosedPipeInOneLine) {
   pipe_pair pipe = make_pipe();
   pipe.read.leave();
   process::options how;
@@ -72,7 +72,7 @@ TEST_F(Cat, SaysInOneLineThatItsReaderHasGone) {
   EXPECT_TRUE(mentions(line_of(1, {"cat", "full"}, how), "its reader has gone"));
 }
 
-TEST_F(Cat, SaysWhereThereIsNoStandardOutput) {
+TEST_F(Cat, ReportsAClosedStandardOutput) {
   process::options how;
   how.close_out = true;
   EXPECT_TRUE(mentions(line_of(1, {"cat", "full"}, how), "standard output: writing failed"));
@@ -80,7 +80,7 @@ TEST_F(Cat, SaysWhereThereIsNoStandardOutput) {
 
 class Info : public restore_test {};
 
-TEST_F(Info, TellsWhatIsInADiff) {
+TEST_F(Info, PrintsTheFieldsOfEachDiff) {
   const result ended = nbdstream({"info", "full", "monday"});
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_EQ(ended.out,
@@ -90,7 +90,7 @@ TEST_F(Info, TellsWhatIsInADiff) {
             "data_bytes=3001\nzero_bytes=100\nnamed_bytes=3101\ncomplete=yes\n");
 }
 
-TEST_F(Info, ReadsEachDiffOfAPipe) {
+TEST_F(Info, ReadsSeveralDiffsFromOnePipe) {
   const result ended = start_shell("cat full monday | nbdstream info").wait();
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_TRUE(mentions(ended.out, "file=standard input\n"));
@@ -98,7 +98,7 @@ TEST_F(Info, ReadsEachDiffOfAPipe) {
   EXPECT_TRUE(mentions(ended.out, "from=sunday\nto=monday\n"));
 }
 
-TEST_F(Info, IsJson) {
+TEST_F(Info, JsonOptionPrintsValidJson) {
   write_file(path("odd"), diff_stream({"a\"\\\n\xff", std::nullopt, 8}).zeroes(0, 8).whole());
   const result ended = start_shell(R"(nbdstream info --json full odd | python3 -c '
 import json, sys
@@ -113,7 +113,7 @@ assert odd["to"] is None and odd["zero_bytes"] == 8, odd
   EXPECT_TRUE(ended_with(0, ended));
 }
 
-TEST_F(Info, SaysAtWhichByteADiffBrokeOff) {
+TEST_F(Info, ReportsTheByteOffsetOfATruncatedDiff) {
   write_file(path("cut"), full_.unfinished());
   const result ended = nbdstream({"info", "cut"});
   EXPECT_TRUE(ended_with(1, ended));
@@ -122,7 +122,7 @@ TEST_F(Info, SaysAtWhichByteADiffBrokeOff) {
                            ": it ended before its end record\n");
 }
 
-TEST_F(Info, BelievesNoLengthThatTheFileDoesNotHave) {
+TEST_F(Info, RefusesARecordLongerThanTheFile) {
   diff_stream huge({{}, {}, 0});
   std::string bytes = huge.raw_record('w', 0, std::uint64_t{1} << 60).whole();
   bytes[bytes.size() - 19] = '\x20';  // the disk's size is 2^61
@@ -138,7 +138,7 @@ TEST_F(Info, BelievesNoLengthThatTheFileDoesNotHave) {
   }
 }
 
-TEST_F(Info, SaysWhatIsNoDiff) {
+TEST_F(Info, RefusesAFileThatIsNoDiff) {
   make_disk(MiB);
   EXPECT_TRUE(mentions(line_of(1, {"info", "in.qcow2"}), "byte 0: this is no rbd diff v1"));
   EXPECT_TRUE(ended_with(0, start_shell("zstd -q full -o full.zst").wait()));

@@ -63,7 +63,7 @@ TEST_F(DiffFormat, NbdcopyMayUseSeveralConnections) {
   expect_disk_of(R"(nbdcopy -C 4 --requests=64 in.raw "$uri")", "32M");
 }
 
-TEST_F(DiffFormat, SmallPiecesFromAClientThatRewritesAreTheDisk) {
+TEST_F(DiffFormat, RewritesInSmallPiecesYieldTheFinalDisk) {
   EXPECT_TRUE(ended_with(0, start_nbdstream(diff_of("1M", {"--run", client_command(R"(
 import random
 r = random.Random(7)
@@ -89,7 +89,7 @@ open('in.raw', 'wb').write(disk)
   expect_disk("in.raw");
 }
 
-TEST_F(DiffFormat, LiveBackupOfADiskThatIsOverwrittenIsTheDiskAsItWas) {
+TEST_F(DiffFormat, LiveBackupYieldsTheDiskBeforeGuestWrites) {
   make_disk_in_use();
   process server = start_listening(diff_of("128M"));
   EXPECT_TRUE(ended_with(0, start_job({"backup", "1000"}).wait(long_patience)));
@@ -99,7 +99,7 @@ TEST_F(DiffFormat, LiveBackupOfADiskThatIsOverwrittenIsTheDiskAsItWas) {
 }
 
 /// A mirror writes again what the guest writes meanwhile.
-TEST_F(DiffFormat, MirrorOfADiskThatIsOverwrittenIsTheDiskInTheEnd) {
+TEST_F(DiffFormat, MirrorYieldsTheDiskAfterGuestWrites) {
   make_disk_in_use();
   process server = start_listening(diff_of("128M", {"--gaps", "allow"}));
   EXPECT_TRUE(ended_with(0, start_job({"mirror", "300"}).wait(long_patience)));
@@ -108,7 +108,7 @@ TEST_F(DiffFormat, MirrorOfADiskThatIsOverwrittenIsTheDiskInTheEnd) {
 }
 
 /// The file system is in use, and what mkfs has written is in the kernel's memory.
-TEST_F(DiffFormat, MkfsThroughFuseMakesAFileSystem) {
+TEST_F(DiffFormat, MkfsThroughNbdfuseMakesAFileSystem) {
   if (::geteuid() != 0 || ::access("/dev/fuse", R_OK | W_OK) != 0)
     GTEST_SKIP() << "only root can mount here, and needs /dev/fuse";
   std::filesystem::create_directory(path("mnt"));
@@ -123,7 +123,7 @@ fusermount3 -u mnt && wait $fuse && exit $status)";
   EXPECT_TRUE(ended_with(0, start({"e2fsck", "-fn", "out.raw"}).wait()));
 }
 
-TEST_F(DiffFormat, ClientThatVanishesLeavesADiffWithoutItsEnd) {
+TEST_F(DiffFormat, KilledClientLeavesADiffWithoutEndRecord) {
   ASSERT_TRUE(ended_with(0, start({"mkfifo", "output"}).wait()));
   process server =
       start_listening({"--format", "rbd-diff", "--size", "1M", "--sink", "fifo:output"});
@@ -139,7 +139,7 @@ TEST_F(DiffFormat, ClientThatVanishesLeavesADiffWithoutItsEnd) {
 }
 
 /// All has been written, and the reader has not taken it yet.
-TEST_F(DiffFormat, SecondSignalWhileTheReaderIsSlowLeavesADiffWithoutItsEnd) {
+TEST_F(DiffFormat, SecondSignalLeavesADiffWithoutEndRecord) {
   ASSERT_TRUE(ended_with(0, start({"mkfifo", "output"}).wait()));
   process server =
       start_listening({"--format", "rbd-diff", "--size", "1M", "--sink", "fifo:output"});
@@ -156,14 +156,14 @@ TEST_F(DiffFormat, SecondSignalWhileTheReaderIsSlowLeavesADiffWithoutItsEnd) {
   EXPECT_TRUE(mentions(info_of_broken("out.diff"), "end"));
 }
 
-TEST_F(DiffFormat, NothingThatHasChangedIsAnEmptyDiff) {
+TEST_F(DiffFormat, StreamWithoutWritesIsAnEmptyDiff) {
   EXPECT_TRUE(ended_with(0, nbdstream(diff_of("1M", {"--diff-from", "a", "--diff-to", "b", "--run",
                                                      client_command("h.shutdown()")}))));
   EXPECT_EQ(read_file(path("out.diff")).back(), 'e');
   EXPECT_TRUE(ended_with(0, nbdstream({"info", "out.diff"})));
 }
 
-TEST_F(DiffFormat, ReadOfWhatAnIncrementalStreamDoesNotKnowIsAnError) {
+TEST_F(DiffFormat, IncrementalStreamAnswersReadsOfZeroesOnly) {
   EXPECT_TRUE(ended_with(
       0, nbdstream(
              diff_of("1M", {"--diff-from", "a", "--run",
@@ -173,7 +173,7 @@ TEST_F(DiffFormat, ReadOfWhatAnIncrementalStreamDoesNotKnowIsAnError) {
                                            "h.pread, 512, 0)\nh.shutdown()")}))));
 }
 
-TEST_F(DiffFormat, OptionsWithoutAMeaningAreRefused) {
+TEST_F(DiffFormat, RefusesOptionsThatDoNotFitTheFormat) {
   const std::vector<std::pair<arguments, std::string>> wrong{
       {{"--format", "rbd-diff"}, "give it with --size"},
       {{"--size", "1M", "--diff-to", "x"}, "--diff-to is for --format rbd-diff"},
@@ -238,7 +238,7 @@ class IncrementalBackup : public DiffFormat {
   std::optional<process> daemon_;
 };
 
-TEST_F(IncrementalBackup, EveryDayCanBeRestored) {
+TEST_F(IncrementalBackup, RestoresTheDiskOfEachDay) {
   keep("day1");
   EXPECT_TRUE(ended_with(0, back_up()));
   guest_writes("7", "1M", "64k");
@@ -260,7 +260,7 @@ TEST_F(IncrementalBackup, EveryDayCanBeRestored) {
   }
 }
 
-TEST_F(IncrementalBackup, BackupAfterOneThatFailedHasAllThatHasChanged) {
+TEST_F(IncrementalBackup, BackupAfterAFailedOneHasAllChanges) {
   EXPECT_TRUE(ended_with(0, back_up()));
   guest_writes("7", "1M", "64k");
   EXPECT_NE(start({"bash", "-c", "ulimit -f 16; exec \"$0\" qmp.sock vm1 backups", script_})
@@ -276,7 +276,7 @@ TEST_F(IncrementalBackup, BackupAfterOneThatFailedHasAllThatHasChanged) {
   EXPECT_TRUE(same_content(path("restored"), path("day2")));
 }
 
-TEST_F(IncrementalBackup, SeveralDirectoriesHaveChainsOfTheirOwn) {
+TEST_F(IncrementalBackup, EachDirectoryHasItsOwnChain) {
   std::filesystem::create_directory(path("elsewhere"));
   EXPECT_TRUE(ended_with(0, back_up()));
   guest_writes("7", "1M", "64k");
