@@ -16,7 +16,7 @@ std::string unwrapped(const std::string& text) {
 }
 
 /// The environment variable FAULT tells the module which one to have.
-class faults : public check_sink, public ::testing::WithParamInterface<fault> {
+class FaultyModule : public CheckSink, public ::testing::WithParamInterface<fault> {
  protected:
   void are_found_in(const std::string& sink) {
     process::options how;
@@ -46,14 +46,14 @@ class faults : public check_sink, public ::testing::WithParamInterface<fault> {
       unwrapped(read_file(source_directory + "/core/include/nbdstream/sink.h"));
 };
 
-TEST_P(faults, of_a_module_are_found) {
+TEST_P(FaultyModule, FailsTheCheckForItsFault) {
   are_found_in(module("faulty"));
 }
 
 const std::string first = "takes an empty stream";
 
 INSTANTIATE_TEST_SUITE_P(
-    check_sink_calls, faults,
+    InCalls, FaultyModule,
     ::testing::Values(
         fault{"table-has-a-full-stop", "has a table", "the description is"},
         fault{"table-has-odd-flags", "has a table", "unknown bits"},
@@ -105,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(
     name_of);
 
 INSTANTIATE_TEST_SUITE_P(
-    check_sink_ends, faults,
+    AtTheEnd, FaultyModule,
     ::testing::Values(
         fault{"commit-fails", first, "commit said -EIO (Input/output error): nobody is at home"},
         fault{"commit-hangs", first, "hangs in commit", soon},
@@ -126,14 +126,14 @@ INSTANTIATE_TEST_SUITE_P(
         fault{"abort-needs-no-commit", "is aborted while commit says", "abort said -EBADF"}),
     name_of);
 
-class faults_of_stdout : public faults {};
+class FaultyStdoutModule : public FaultyModule {};
 
-TEST_P(faults_of_stdout, are_found_at_its_other_end) {
+TEST_P(FaultyStdoutModule, FailsTheCheckForItsFault) {
   are_found_in(module("faulty_stdout"));
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    check_sink, faults_of_stdout,
+    Each, FaultyStdoutModule,
     ::testing::Values(fault{"loses-bytes", "takes much at once", "is not what was sent"},
                       // Wrong bytes arrive, or a sanitizer ends it before.
                       fault{"keeps-pointers", any_sizes, ""},

@@ -38,7 +38,7 @@ struct candidate {
   friend std::ostream& operator<<(std::ostream& out, const candidate& c) { return out << c.name; }
 };
 
-class sound_sinks : public check_sink, public ::testing::WithParamInterface<candidate> {
+class SoundSink : public CheckSink, public ::testing::WithParamInterface<candidate> {
  protected:
   /// Somebody who reads all streams of the sink.
   process start_reader_of(const std::string& kind) {
@@ -52,7 +52,7 @@ class sound_sinks : public check_sink, public ::testing::WithParamInterface<cand
   }
 };
 
-TEST_P(sound_sinks, pass_every_check) {
+TEST_P(SoundSink, PassesEveryCheck) {
   auto sink = GetParam().sink;
   const auto kind = GetParam().name;
   std::vector<process> readers;
@@ -65,7 +65,7 @@ TEST_P(sound_sinks, pass_every_check) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    check_sink, sound_sinks,
+    Each, SoundSink,
     ::testing::Values(candidate{"fifo", "fifo:output"}, candidate{"device", "fifo:/dev/null"},
                       candidate{"tcp", "socket:tcp://127.0.0.1:"}, candidate{"unix", "socket:sock"},
                       candidate{"stdout", "stdout"}, candidate{"null", "null"},
@@ -81,9 +81,9 @@ INSTANTIATE_TEST_SUITE_P(
                       candidate{"stdout_without_fault", module("faulty_stdout")}),
     ::testing::PrintToStringParamName());
 
-class modules_that_do_not_load : public check_sink, public ::testing::WithParamInterface<fault> {};
+class UnloadableModule : public CheckSink, public ::testing::WithParamInterface<fault> {};
 
-TEST_P(modules_that_do_not_load, are_one_failure_and_the_end) {
+TEST_P(UnloadableModule, FailsOneCheckAndBailsOut) {
   const result r = checked(module(GetParam().name));
   EXPECT_TRUE(ended_with(1, r));
   EXPECT_TRUE(mentions(about("has a table", r), GetParam().said));
@@ -91,7 +91,7 @@ TEST_P(modules_that_do_not_load, are_one_failure_and_the_end) {
   EXPECT_TRUE(mentions(r.out, "Bail out!"));
 }
 
-INSTANTIATE_TEST_SUITE_P(check_sink, modules_that_do_not_load,
+INSTANTIATE_TEST_SUITE_P(Each, UnloadableModule,
                          ::testing::Values(fault{"wrong_major", "", "ABI 2"},
                                            fault{"missing_callback", "", "lacks open"},
                                            fault{"short_table", "", "bytes"},
@@ -99,7 +99,7 @@ INSTANTIATE_TEST_SUITE_P(check_sink, modules_that_do_not_load,
                                            fault{"null_table", "", "table"}),
                          name_of);
 
-TEST_F(check_sink, lets_a_module_leave_zeroes_to_the_host_and_lend_a_file) {
+TEST_F(CheckSink, AcceptsAModuleWithoutZeroAndOneThatLendsAFile) {
   for (const char* way : {"zero-is-not-there", "lends-a-file"}) {
     process::options how;
     how.environment = {std::string("FAULT=") + way};
@@ -109,7 +109,7 @@ TEST_F(check_sink, lets_a_module_leave_zeroes_to_the_host_and_lend_a_file) {
   }
 }
 
-TEST_F(check_sink, RepeatsAtOnceACallThatSaidNotNowWhereTheModuleWakesIt) {
+TEST_F(CheckSink, RepeatsACallOnceTheModuleWakesTheHost) {
   process::options how;
   how.environment = {"FAULT=waits-to-be-woken"};
   const result r = checked(module("faulty"), {}, how);
@@ -117,7 +117,7 @@ TEST_F(check_sink, RepeatsAtOnceACallThatSaidNotNowWhereTheModuleWakesIt) {
   EXPECT_EQ(failures(r), 0) << r.out;
 }
 
-TEST_F(check_sink, DoesNotBlameAModuleForACallThatTookLongOnce) {
+TEST_F(CheckSink, ToleratesOneSlowCall) {
   process::options how;
   how.environment = {"FAULT=write-blocks-once"};
   const result r = checked(module("faulty"), {}, how);
@@ -126,28 +126,28 @@ TEST_F(check_sink, DoesNotBlameAModuleForACallThatTookLongOnce) {
   EXPECT_EQ(failures(r), 0) << r.out;
 }
 
-TEST_F(check_sink, finds_symbols_that_are_left_open) {
+TEST_F(CheckSink, ReportsSymbolsExportedBesideTheEntryPoint) {
   const result r = checked(module("two_symbols"));
   EXPECT_TRUE(ended_with(1, r));
   EXPECT_TRUE(mentions(about("exports its entry point", r), "left_open_to_others"));
   EXPECT_EQ(failures(r), 1) << r.out;
 }
 
-TEST_F(check_sink, interrupts_a_call_that_blocks_for_long) {
+TEST_F(CheckSink, InterruptsACallThatBlocks) {
   const result r = checked(module("slow") + ":1h", soon);
   EXPECT_TRUE(ended_with(1, r));
   EXPECT_TRUE(mentions(about(any_sizes, r), "write had not returned after 250ms"));
   EXPECT_TRUE(about("is interrupted in a write", r).starts_with("not ok ")) << r.out;
 }
 
-TEST_F(check_sink, ends_with_a_call_that_nothing_interrupts) {
+TEST_F(CheckSink, BailsOutIfACallIgnoresItsInterrupt) {
   const result r = checked(module("stubborn"), soon);
   EXPECT_TRUE(ended_with(1, r));
   EXPECT_TRUE(mentions(about(any_sizes, r), "write has not returned within 250ms after it was"));
   EXPECT_TRUE(mentions(r.out, "Bail out!"));
 }
 
-TEST_F(check_sink, leaves_out_what_a_sink_refuses_that_keeps_the_first_stream) {
+TEST_F(CheckSink, SkipsChecksThatNeedASecondStreamIfItIsRefused) {
   const result r = checked("file:out.raw");
   EXPECT_TRUE(ended_with(0, r));
   EXPECT_EQ(failures(r), 0) << r.out;
@@ -157,7 +157,7 @@ TEST_F(check_sink, leaves_out_what_a_sink_refuses_that_keeps_the_first_stream) {
   EXPECT_TRUE(mentions(r.out, " checks were left out"));
 }
 
-TEST_F(check_sink, finds_fault_with_a_file_that_was_there_before) {
+TEST_F(CheckSink, FailsAndKeepsAnExistingOutputFile) {
   write_file(path("out.raw"), "precious");
   const result r = checked("file:out.raw");
   EXPECT_TRUE(ended_with(1, r));
@@ -165,12 +165,12 @@ TEST_F(check_sink, finds_fault_with_a_file_that_was_there_before) {
   EXPECT_EQ(read_file(path("out.raw")), "precious");
 }
 
-TEST_F(check_sink, leaves_nothing_of_a_sink_that_leaves_nothing) {
+TEST_F(CheckSink, LeavesNoPartialFileOfTheTemplateSink) {
   EXPECT_TRUE(ended_with(0, checked(module("template") + ":out.raw")));
   EXPECT_FALSE(std::filesystem::exists(path("out.raw.part")));
 }
 
-TEST_F(check_sink, refuses_what_cannot_be_meant_in_one_line) {
+TEST_F(CheckSink, RefusesWrongArgumentsInOneLine) {
   for (const arguments& args :
        {arguments{"--check-sink", "fifi:output"}, arguments{"--check-sink", "./missing.so"},
         arguments{"--check-sink", "fifo"}, arguments{"--check-sink", "fifo:x", "-o", "colour=red"},

@@ -22,7 +22,7 @@ inline std::string module(const std::string& name) {
   return test_modules + "/" + name + ".so";
 }
 
-class check_sink : public integration_test {
+class CheckSink : public integration_test {
  protected:
   result checked(const std::string& sink, const arguments& more = {},
                  const process::options& how = {}) {
