@@ -6,7 +6,7 @@
 namespace nbdstream::test {
 namespace {
 
-class socket_activation : public integration_test {
+class SocketActivation : public integration_test {
  protected:
   /// nbdstream as systemd starts it, with a Unix socket `sock` and a TCP socket on `port`. `set`
   /// is Python that fills the environment `e`.
@@ -42,7 +42,7 @@ os.execvp("nbdstream", ["nbdstream", "-P", "pid", "--sink", "fifo:output")" +
 
 const std::string for_us = "e.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='2')";
 
-TEST_F(socket_activation, takes_several_sockets_at_once) {
+TEST_F(SocketActivation, ServesEachSocketOfListenFds) {
   const std::string port = std::to_string(free_port());
   process server = start_with_two(port, for_us);
   wait_for("pid");
@@ -53,7 +53,7 @@ TEST_F(socket_activation, takes_several_sockets_at_once) {
   EXPECT_TRUE(std::filesystem::exists(path("sock"))) << "is systemd's to remove";
 }
 
-TEST_F(socket_activation, adds_to_the_addresses_of_the_command_line) {
+TEST_F(SocketActivation, ServesPassedSocketsAndCommandLineAddresses) {
   process server = start_with_two(std::to_string(free_port()), for_us, R"(, "-U", "more")");
   wait_for("pid");
   EXPECT_EQ(size_status(unix_uri), 0);
@@ -63,7 +63,7 @@ TEST_F(socket_activation, adds_to_the_addresses_of_the_command_line) {
 }
 
 /// Nobody accepts on the sockets that are there; those that are asked for are served.
-TEST_F(socket_activation, is_not_for_us_with_the_process_id_of_another) {
+TEST_F(SocketActivation, IgnoresSocketsForAnotherProcessId) {
   const std::string port = std::to_string(free_port());
   process server = start_with_two(port, "e.update(LISTEN_PID='1', LISTEN_FDS='2')",
                                   R"(, "-U", "ours", "--run", "printf '%s' $unixsocket > where")");
@@ -71,7 +71,7 @@ TEST_F(socket_activation, is_not_for_us_with_the_process_id_of_another) {
   EXPECT_TRUE(read_file(path("where")).ends_with("/ours"));
 }
 
-TEST_F(socket_activation, is_not_inherited_by_the_command_of_run) {
+TEST_F(SocketActivation, RunCommandInheritsNoListenVariables) {
   process server = start_with_two(std::to_string(free_port()), for_us,
                                   R"(, "--run", "env > env; ls /proc/self/fd > fds")");
   EXPECT_TRUE(ended_with(1, server.wait()));  // nothing was written
@@ -79,7 +79,7 @@ TEST_F(socket_activation, is_not_inherited_by_the_command_of_run) {
   EXPECT_TRUE(mentions(read_file(path("env")), "unixsocket=sock"));
 }
 
-TEST_F(socket_activation, is_refused_where_a_descriptor_does_not_listen) {
+TEST_F(SocketActivation, RefusesADescriptorThatDoesNotListen) {
   for (const std::string number : {"3", "2147483647"}) {
     const auto set = "e.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='" + number + "')";
     process server = start_with_two(std::to_string(free_port()), set);
@@ -90,7 +90,7 @@ TEST_F(socket_activation, is_refused_where_a_descriptor_does_not_listen) {
   }
 }
 
-TEST_F(socket_activation, works_with_systemds_own_program) {
+TEST_F(SocketActivation, WorksWithSystemdSocketActivate) {
   const std::string port = std::to_string(free_port());
   process server =
       start({"systemd-socket-activate", "-l", path("sock").string(), "-l", "127.0.0.1:" + port,
@@ -103,9 +103,9 @@ TEST_F(socket_activation, works_with_systemds_own_program) {
   EXPECT_TRUE(holds(path("out.raw"), "hello"));
 }
 
-class nbdcopys_brackets : public integration_test {};
+class NbdcopyBrackets : public integration_test {};
 
-TEST_F(nbdcopys_brackets, start_it_with_a_socket) {
+TEST_F(NbdcopyBrackets, StartAServerThatWritesTheWholeImage) {
   make_raw(path("in.raw"), 4 * MiB);
   process reader = start_reader();
   EXPECT_TRUE(ended_with(
@@ -116,7 +116,7 @@ TEST_F(nbdcopys_brackets, start_it_with_a_socket) {
 }
 
 /// As the README says: --run is for those who want to know.
-TEST_F(nbdcopys_brackets, hide_a_commit_that_has_failed) {
+TEST_F(NbdcopyBrackets, HideTheExitStatusOfAnAbortedStream) {
   make_raw(path("in.raw"), MiB);
   process reader = start_reader();
   process copy = start(

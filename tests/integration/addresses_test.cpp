@@ -11,7 +11,7 @@
 namespace nbdstream::test {
 namespace {
 
-class addresses : public integration_test {
+class ListenAddresses : public integration_test {
  protected:
   int size_status(const std::string& uri) const {
     return start({"nbdinfo", "--size", uri}).wait().status;
@@ -43,7 +43,7 @@ class addresses : public integration_test {
   }
 };
 
-TEST_F(addresses, may_be_several_at_once) {
+TEST_F(ListenAddresses, ServesUnixSocketAndTcpPortTogether) {
   const std::string port = std::to_string(free_port());
   process server = serve({"-U", "sock", "-p", port});
   EXPECT_EQ(size_status(unix_uri), 0);
@@ -52,7 +52,7 @@ TEST_F(addresses, may_be_several_at_once) {
 }
 
 /// Bare and in brackets; and each family has its port for itself.
-TEST_F(addresses, take_ipv6) {
+TEST_F(ListenAddresses, AcceptsBareAndBracketedIpv6) {
   const std::string port = std::to_string(free_port());
   for (const std::string address : {"::1", "[::1]"}) {
     process server = serve({"-i", address, "-p", port});
@@ -62,7 +62,7 @@ TEST_F(addresses, take_ipv6) {
   }
 }
 
-TEST_F(addresses, take_every_address_of_both_families_on_one_port) {
+TEST_F(ListenAddresses, BindsIpv4AndIpv6WildcardsToOnePort) {
   const std::string port = std::to_string(free_port());
   write_file(path("it.toml"), "[server]\nlisten = [\"tcp:0.0.0.0:" + port +
                                   "\", \"tcp:[::]:" + port + "\", \"unix:sock\"]\n");
@@ -73,7 +73,7 @@ TEST_F(addresses, take_every_address_of_both_families_on_one_port) {
   end(server);
 }
 
-TEST_F(addresses, take_the_name_of_a_host) {
+TEST_F(ListenAddresses, AcceptsAHostName) {
   if (start({"getent", "hosts", "localhost"}).wait().status != 0)
     GTEST_SKIP() << "this machine has no name at all, not even localhost (is there an /etc/hosts?)";
   const std::string port = std::to_string(free_port());
@@ -82,7 +82,7 @@ TEST_F(addresses, take_the_name_of_a_host) {
   end(server);
 }
 
-TEST_F(addresses, are_named_where_the_machine_has_none_of_them) {
+TEST_F(ListenAddresses, RefusalNamesAnAddressThatTheMachineLacks) {
   for (const std::string address : {"198.51.100.1", "2001:db8::1"}) {
     const std::string said = refusal({"-i", address, "-p", "0"});
     EXPECT_TRUE(mentions(said, address));
@@ -90,7 +90,7 @@ TEST_F(addresses, are_named_where_the_machine_has_none_of_them) {
   }
 }
 
-TEST_F(addresses, are_named_with_brackets_where_another_server_listens) {
+TEST_F(ListenAddresses, RefusalPutsAnIpv6AddressInUseInBrackets) {
   const std::string port = std::to_string(free_port());
   process server = serve({"-i", "::1", "-p", port});
   EXPECT_TRUE(mentions(refusal({"-i", "::1", "-p", port}),
@@ -99,7 +99,7 @@ TEST_F(addresses, are_named_with_brackets_where_another_server_listens) {
 }
 
 /// With the kernel's own default a peer that has vanished would be noticed after two hours.
-TEST_F(addresses, ask_an_idle_tcp_peer_within_a_minute_whether_it_is_there) {
+TEST_F(ListenAddresses, TcpKeepaliveProbesAnIdlePeerWithinAMinute) {
   const std::string port = std::to_string(free_port());
   process server = serve({"-p", port});
   process idle = start_client("touch('connected')\nstay()", "nbd://127.0.0.1:" + port);
@@ -135,7 +135,7 @@ struct vsock_listener {
 
 /// Whether the whole way can be tried depends on the machine: a connection to itself needs the
 /// kernel's vsock_loopback.
-TEST_F(addresses, take_vsock_where_the_machine_has_it) {
+TEST_F(ListenAddresses, ServesVsockWhereTheKernelSupportsIt) {
   const bool loopback = vsock_listener(VMADDR_CID_LOCAL).port != 0;
   const unsigned port = vsock_listener(VMADDR_CID_ANY).port;
   const std::string number = std::to_string(port == 0 ? 10809 : port);
@@ -150,7 +150,7 @@ TEST_F(addresses, take_vsock_where_the_machine_has_it) {
   end(server);
 }
 
-TEST_F(addresses, name_a_vsock_port_that_is_taken) {
+TEST_F(ListenAddresses, RefusalNamesTheVsockPort) {
   const vsock_listener taken(VMADDR_CID_ANY);
   const std::string where = std::to_string(taken.port == 0 ? 10809 : taken.port);
   EXPECT_TRUE(mentions(refusal({"--vsock", where}), "vsock:" + where + ": "));

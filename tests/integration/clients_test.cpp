@@ -6,14 +6,14 @@
 namespace nbdstream::test {
 namespace {
 
-using clients = integration_test;
+using Clients = integration_test;
 
-TEST_F(clients, nbdcopy_works_over_a_unix_socket) {
+TEST_F(Clients, NbdcopyWritesAnImageOverAUnixSocket) {
   make_sparse(path("in.raw"), 8 * MiB);
   expect_in_raw_from(R"(nbdcopy --synchronous in.raw "$uri")");
 }
 
-TEST_F(clients, many_requests_in_flight_arrive_in_order) {
+TEST_F(Clients, RequestsInFlightArriveInOrder) {
   make_raw(path("in.raw"), 4 * MiB);
   expect_in_raw_from(client_command(R"(
 data = file('in.raw')
@@ -26,7 +26,7 @@ for cookie in cookies:
 )"));
 }
 
-TEST_F(clients, command_of_run_learns_where_to_connect) {
+TEST_F(Clients, RunCommandGetsUriAndSocketAsVariables) {
   const result ended = nbdstream(
       {"--sink", "fifo:output", "-e", "disk one", "--run",
        R"(printf '%s\n' "$uri" "$nbd" "$unixsocket" "$port" "$exportname" "$tls" > variables)"});
@@ -38,7 +38,7 @@ TEST_F(clients, command_of_run_learns_where_to_connect) {
   EXPECT_EQ(uri, "nbd+unix:///disk%20one?socket=" + socket);
 }
 
-TEST_F(clients, command_of_run_learns_the_port) {
+TEST_F(Clients, RunCommandGetsTheTcpPortAsVariable) {
   const std::string port = std::to_string(free_port());
   const result ended = nbdstream({"--sink", "fifo:output", "-p", port, "--run",
                                   R"(printf '%s' "$unixsocket:$port" > variables)"});
@@ -46,7 +46,7 @@ TEST_F(clients, command_of_run_learns_the_port) {
   EXPECT_EQ(read_file(path("variables")), ":" + port);
 }
 
-TEST_F(clients, export_without_size_is_as_large_as_qemu_opens) {
+TEST_F(Clients, ExportWithoutSizeHasTheLargestSizeQemuOpens) {
   process server = start_listening({"--sink", "fifo:output"});
   EXPECT_EQ(start({"nbdinfo", "--size", unix_uri}).wait().out, "9223372035781033984\n");
   server.signal(SIGTERM);

@@ -10,7 +10,7 @@
 namespace nbdstream::test {
 namespace {
 
-class command_line : public integration_test {
+class Program : public integration_test {
  protected:
   /// What nbdstream prints on stdout with these arguments, and that it exits 0.
   std::string printed(const arguments& args) {
@@ -31,36 +31,36 @@ class command_line : public integration_test {
   }
 };
 
-TEST_F(command_line, help_is_printed_on_stdout) {
+TEST_F(Program, PrintsHelpOnStdout) {
   const std::string help = printed({"--help"});
   for (const char* option : {"--sink", "--size", "--gaps", "--run", "--streams", "--dump-config"})
     EXPECT_TRUE(mentions(help, option));
   EXPECT_EQ(printed({"-h"}), help);
 }
 
-TEST_F(command_line, version_is_printed_on_stdout) {
+TEST_F(Program, PrintsItsVersionOnStdout) {
   const std::string version = printed({"--version"});
   EXPECT_EQ(version.rfind("nbdstream ", 0), 0U) << version;
   EXPECT_EQ(printed({"-V"}), version);
 }
 
-TEST_F(command_line, list_sinks_lists_those_that_are_there) {
+TEST_F(Program, ListSinksNamesTheInstalledSinks) {
   const std::string sinks = printed({"--list-sinks"});
   for (const char* sink : {"exec", "fifo", "file", "null", "socket", "stdout"})
     EXPECT_TRUE(mentions(sinks, sink));
 }
 
-TEST_F(command_line, dump_sink_shows_the_settings_of_a_sink) {
+TEST_F(Program, DumpSinkShowsTheSettingsOfASink) {
   const std::string sink = printed({"--dump-sink", "fifo"});
   EXPECT_TRUE(mentions(sink, "path"));
   EXPECT_TRUE(mentions(sink, "reader-timeout"));
 }
 
-TEST_F(command_line, dump_sink_takes_the_path_of_a_module) {
+TEST_F(Program, DumpSinkAcceptsThePathOfAModule) {
   EXPECT_TRUE(mentions(printed({"--dump-sink", test_modules + "/slow.so"}), "delay"));
 }
 
-TEST_F(command_line, dump_config_can_be_fed_back) {
+TEST_F(Program, DumpConfigPrintsAConfigurationItCanRead) {
   const std::string dumped = printed({"--dump-config",
                                       "--sink",
                                       "fifo:out put",
@@ -87,22 +87,22 @@ TEST_F(command_line, dump_config_can_be_fed_back) {
     EXPECT_TRUE(mentions(dumped, part));
 }
 
-TEST_F(command_line, unknown_option_is_refused_with_the_nearest_one) {
+TEST_F(Program, RefusesAnUnknownOptionAndSuggestsTheNearest) {
   EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "--sise", "1M"}), "--size"));
 }
 
-TEST_F(command_line, unknown_setting_of_a_sink_is_refused_with_the_nearest_one) {
+TEST_F(Program, RefusesAnUnknownSinkSettingAndSuggestsTheNearest) {
   const std::string said =
       refusal({"--sink", "fifo:output", "-U", "sock", "-o", "reader-timeut=1"});
   EXPECT_TRUE(mentions(said, "reader-timeut"));
   EXPECT_TRUE(mentions(said, "\"reader-timeout\""));
 }
 
-TEST_F(command_line, unknown_sink_is_refused_with_the_nearest_one) {
+TEST_F(Program, RefusesAnUnknownSinkAndSuggestsTheNearest) {
   EXPECT_TRUE(mentions(refusal({"--sink", "fido:output", "-U", "sock"}), "fifo"));
 }
 
-TEST_F(command_line, bad_value_in_a_file_is_refused_with_its_place) {
+TEST_F(Program, ReportsFileAndLineOfABadValue) {
   write_file(path("bad.toml"),
              "[[export]]\n[export.sink]\npath = \"output\"\n"
              "reader-timeout = \"soon\"\n");
@@ -111,17 +111,17 @@ TEST_F(command_line, bad_value_in_a_file_is_refused_with_its_place) {
   EXPECT_TRUE(mentions(said, "soon"));
 }
 
-TEST_F(command_line, missing_file_is_refused) {
+TEST_F(Program, RefusesAMissingConfigurationFile) {
   EXPECT_TRUE(mentions(refusal({"--config", "missing.toml"}), "missing.toml"));
 }
 
-TEST_F(command_line, port_that_is_taken_is_an_error_that_names_it) {
+TEST_F(Program, RefusesATcpPortInUseAndNamesIt) {
   const listener taken = listener::tcp();
   const std::string port = std::to_string(taken.port());
   EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "--size", "1M", "-p", port}), port));
 }
 
-TEST_F(command_line, log_can_be_json) {
+TEST_F(Program, LogFormatJsonWritesAnErrorAsJson) {
   const result ended =
       nbdstream({"--sink", "fifo:output", "--run", "true", "--log-format", "json"});
   EXPECT_TRUE(ended_with(1, ended));
@@ -129,7 +129,7 @@ TEST_F(command_line, log_can_be_json) {
   EXPECT_TRUE(mentions(ended.err, "\"level\":\"error\""));
 }
 
-TEST_F(command_line, log_in_json_has_the_figures_of_each_stream) {
+TEST_F(Program, JsonLogHasTheFiguresOfEachStream) {
   process reader = start_reader();
   const result ended = nbdstream(
       running(client_command("h.pwrite(b'x' * 65536, 0)\nh.zero(4096, 65536)\nh.shutdown()"),
@@ -151,7 +151,7 @@ assert end['seconds'] > 0 and end['average_bytes_per_second'] > 0, end
 }
 
 /// Also with a name that is no UTF-8, and with the progress on the same descriptor.
-TEST_F(command_line, log_in_json_is_json_whatever_is_in_it) {
+TEST_F(Program, JsonLogStaysValidWithANonUtf8NameAndProgress) {
   const std::string odd = client_command(
       "h.pwrite(b'hello', 0)\nwhile not file('log').count(b'/100'): pass\nh.shutdown()");
   write_file(path("client.sh"), odd);
@@ -170,9 +170,9 @@ assert all(line.keys() >= {'time', 'level', 'message'} for line in lines), lines
                                 .wait()));
 }
 
-class pidfile : public command_line {};
+class Pidfile : public Program {};
 
-TEST_F(pidfile, holds_the_process_id_and_goes_with_the_process) {
+TEST_F(Pidfile, HoldsTheProcessIdAndIsRemovedAtTheEnd) {
   process server = start_listening({"--sink", "fifo:output", "-f"});
   EXPECT_EQ(read_file(path("pid")), std::to_string(server.pid()) + "\n");
   server.signal(SIGTERM);
@@ -180,7 +180,7 @@ TEST_F(pidfile, holds_the_process_id_and_goes_with_the_process) {
   EXPECT_FALSE(std::filesystem::exists(path("pid")));
 }
 
-TEST_F(pidfile, replaces_one_that_a_killed_server_left) {
+TEST_F(Pidfile, ReplacesThePidfileOfAKilledServer) {
   write_file(path("pid"), "123456789\n");
   process server = start_nbdstream({"--sink", "fifo:output", "-U", "sock", "-P", "pid"});
   EXPECT_TRUE(
@@ -189,7 +189,7 @@ TEST_F(pidfile, replaces_one_that_a_killed_server_left) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(pidfile, of_another_server_stays_when_one_ends) {
+TEST_F(Pidfile, IsNotRemovedByAnotherServer) {
   process first = start_listening({"--sink", "fifo:output"});
   process second = start_nbdstream({"--sink", "fifo:other", "-U", "more", "-P", "pid"});
   const auto theirs = std::to_string(second.pid()) + "\n";
@@ -201,7 +201,7 @@ TEST_F(pidfile, of_another_server_stays_when_one_ends) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, second.wait()));
 }
 
-TEST_F(pidfile, takes_the_place_of_nothing_but_a_file) {
+TEST_F(Pidfile, RefusesAPathThatIsNoRegularFile) {
   ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
   write_file(path("file"), "precious");
   std::filesystem::create_symlink("file", path("link"));
@@ -218,7 +218,7 @@ TEST_F(pidfile, takes_the_place_of_nothing_but_a_file) {
   EXPECT_FALSE(std::filesystem::exists(path("nothing")));
 }
 
-TEST_F(pidfile, needs_a_directory_that_is_there) {
+TEST_F(Pidfile, RefusesAMissingDirectory) {
   EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "-U", "sock", "-P", "missing/pid"}),
                        "--pidfile missing/pid: No such file or directory"));
 }

@@ -12,7 +12,7 @@ namespace {
 
 using words = std::vector<std::string>;
 
-class completion : public integration_test {
+class BashCompletion : public integration_test {
  protected:
   /// What the line $1 may go on with, its last word. COMP_WORDS are split at ':' and '=', which
   /// COMP_WORDBREAKS has in it.
@@ -42,7 +42,7 @@ _nbdstream nbdstream "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
   }
 };
 
-TEST_F(completion, knows_the_options_of_help) {
+TEST_F(BashCompletion, OffersTheOptionsThatHelpLists) {
   const std::string help = nbdstream({"--help"}).out;
   const std::regex option("\n  (?:-.,|   ) (--[a-z-]+)");
   words known;
@@ -55,7 +55,7 @@ TEST_F(completion, knows_the_options_of_help) {
   EXPECT_EQ(of("--spill-d"), words({"--spill-directory"}));
 }
 
-TEST_F(completion, knows_the_sinks_and_their_settings) {
+TEST_F(BashCompletion, OffersSinksAndTheirSettings) {
   words sinks;
   std::istringstream list(nbdstream({"--list-sinks"}).out);
   for (std::string line; std::getline(list, line);)
@@ -68,7 +68,7 @@ TEST_F(completion, knows_the_sinks_and_their_settings) {
   EXPECT_EQ(of("--sink socket:x -o "), words({"address="}));
 }
 
-TEST_F(completion, knows_the_files) {
+TEST_F(BashCompletion, OffersFilesForOptionsThatTakeAPath) {
   write_file(path("disk.pipe"), "");
   std::filesystem::create_directory(path("disks"));
   const words both{"disk.pipe", "disks"};
@@ -80,7 +80,7 @@ TEST_F(completion, knows_the_files) {
   EXPECT_EQ(of("--spill-directory di"), words({"disks"}));
 }
 
-TEST_F(completion, knows_the_values_that_are_words) {
+TEST_F(BashCompletion, OffersTheValuesOfOptionsWithFixedChoices) {
   EXPECT_EQ(of("--gaps "), words({"allow", "refuse"}));
   EXPECT_EQ(of("--tls="), words({"off", "on", "require"}));
   EXPECT_EQ(of("--size "), words());
@@ -95,11 +95,11 @@ TEST_F(completion, knows_the_values_that_are_words) {
   }
 }
 
-TEST_F(completion, knows_the_words_of_nbdkit) {
+TEST_F(BashCompletion, OffersTheParametersOfNbdkit) {
   EXPECT_EQ(of("--size 1M "), words({"pipe=", "size=", "write="}));
 }
 
-TEST_F(completion, KnowsTheSubcommandsAndWhatTheyTake) {
+TEST_F(BashCompletion, OffersSubcommandsAndTheirArguments) {
   EXPECT_EQ(of(""), words({"apply ", "cat ", "ctl ", "info ", "pipe=", "serve ", "size=", "verify ",
                            "write="}));
   EXPECT_EQ(of("ap"), words({"apply "}));

@@ -10,7 +10,7 @@
 namespace nbdstream::test {
 namespace {
 
-class control : public told_test {
+class ControlServer : public told_test {
  protected:
   /// With --metrics 0: the port that the log names.
   [[nodiscard]] static std::uint16_t metrics_port(const process& server) {
@@ -40,7 +40,7 @@ class control : public told_test {
   }
 };
 
-TEST_F(control, socket_is_this_users_alone_and_goes_with_the_process) {
+TEST_F(ControlServer, SocketIsOwnerOnlyByDefaultAndRemovedAtTheEnd) {
   process server = start_told();
   struct stat s {};
   ASSERT_EQ(::stat(path("control").c_str(), &s), 0);
@@ -53,7 +53,7 @@ TEST_F(control, socket_is_this_users_alone_and_goes_with_the_process) {
   expect_stops(another);
 }
 
-TEST_F(control, socket_of_another_server_is_left_alone) {
+TEST_F(ControlServer, RefusesTheSocketOfAnotherServer) {
   process server = start_told();
   const result second = nbdstream({"--control", "control", "--sink", "null", "-U", "other"});
   EXPECT_TRUE(ended_with(2, second));
@@ -61,7 +61,7 @@ TEST_F(control, socket_of_another_server_is_left_alone) {
   expect_stops(server);
 }
 
-TEST_F(control, metrics_over_tcp_only_read_and_only_under_our_own_name) {
+TEST_F(ControlServer, MetricsPortRefusesPostsAndForeignHostNames) {
   process server = start_told({"--sink", "null", "--metrics", "0"});
   const auto port = metrics_port(server);
   EXPECT_TRUE(mentions(http_at(port, "/metrics").out, "# TYPE nbdstream_"));
@@ -75,7 +75,7 @@ TEST_F(control, metrics_over_tcp_only_read_and_only_under_our_own_name) {
   expect_stops(server);
 }
 
-TEST_F(control, metrics_have_the_form_that_is_asked_for) {
+TEST_F(ControlServer, MetricsFormatFollowsTheAcceptHeader) {
   process server = start_told({"--sink", "null", "--metrics", "0"});
   const auto port = metrics_port(server);
   const result open =
@@ -87,7 +87,7 @@ TEST_F(control, metrics_have_the_form_that_is_asked_for) {
 }
 
 /// A hundred on each socket that say nothing, or begin a request and never end it.
-TEST_F(control, hundreds_of_impolite_connections_disturb_no_stream) {
+TEST_F(ControlServer, HundredsOfIdleConnectionsDisturbNoStream) {
   process server = start_told({"--sink", "file:out.raw", "--metrics", "0"});
   const auto port = metrics_port(server);
   std::vector<peer> impolite;
@@ -107,7 +107,7 @@ TEST_F(control, hundreds_of_impolite_connections_disturb_no_stream) {
 }
 
 /// Each reads nothing of the events that it has asked for.
-TEST_F(control, readers_of_events_that_read_nothing_disturb_no_stream) {
+TEST_F(ControlServer, EventClientsThatNeverReadDisturbNoStream) {
   process server = start_told();
   std::vector<peer> readers;
   for (int i = 0; i < 70; ++i) {
@@ -120,7 +120,7 @@ TEST_F(control, readers_of_events_that_read_nothing_disturb_no_stream) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(control, events_end_with_how_the_stream_ended) {
+TEST_F(ControlServer, EventsReportTheOutcomeOfTheStream) {
   process server = start_told();
   process events = start({"curl", "-sN", "--max-time", "30", "--unix-socket", "control",
                           "http://localhost/v1/events"});
@@ -132,7 +132,7 @@ TEST_F(control, events_end_with_how_the_stream_ended) {
   EXPECT_TRUE(mentions(seen.out, "\"outcome\":\"committed\""));
 }
 
-TEST_F(control, status_is_a_table_for_people_and_json_for_programs) {
+TEST_F(ControlServer, CtlStatusPrintsATableOrJson) {
   process server = start_told({"--sink", "null", "--export-name", "vm 1", "--size", "8M"});
   const result table = ctl({"status"});
   EXPECT_TRUE(mentions(table.out, "EXPORT"));
@@ -145,7 +145,7 @@ TEST_F(control, status_is_a_table_for_people_and_json_for_programs) {
   expect_stops(server);
 }
 
-TEST_F(control, ctl_says_in_one_line_what_is_wrong) {
+TEST_F(ControlServer, CtlReportsWrongArgumentsAndAMissingServer) {
   EXPECT_TRUE(mentions(ctl({"status"}).err, "is nbdstream running, with --control"));
   EXPECT_TRUE(ended_with(1, ctl({"status"})));
   for (const arguments& wrong : {arguments{},
@@ -167,7 +167,7 @@ TEST_F(control, ctl_says_in_one_line_what_is_wrong) {
   EXPECT_TRUE(ended_with(0, start({"nbdstream", "ctl", "--help"}).wait()));
 }
 
-TEST_F(control, ctl_fails_where_the_server_dies_before_it_answers) {
+TEST_F(ControlServer, CtlWaitFailsIfTheServerIsKilled) {
   process server = start_told();
   process wait = start_ctl({"wait"});
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'abc', 0); h.shutdown()")));

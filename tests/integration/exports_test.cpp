@@ -10,7 +10,7 @@ std::string uri_of(const std::string& name) {
   return "nbd+unix:///" + name + "?socket=sock";
 }
 
-class exports : public integration_test {
+class Exports : public integration_test {
  protected:
   /// nbdstream with a file of two exports: vm1, which writes to `sink`, and vm2, to a FIFO.
   process start_with(const std::string& sink, const arguments& more = {}) {
@@ -39,7 +39,7 @@ class exports : public integration_test {
   }
 };
 
-TEST_F(exports, have_a_sink_and_a_stream_each) {
+TEST_F(Exports, HaveASinkAndAStreamEach) {
   process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
   process reader = start_reader("vm1.fifo", "vm1.raw");
   expect_vm2_works();
@@ -50,7 +50,7 @@ TEST_F(exports, have_a_sink_and_a_stream_each) {
   EXPECT_TRUE(holds(path("vm1.raw"), "to vm1"));
 }
 
-TEST_F(exports, are_listed_with_what_is_said_of_them) {
+TEST_F(Exports, AreListedWithTheirDescriptions) {
   write_file(path("two.toml"),
              "[[export]]\nname = \"vm1\"\ndescription = \"the first, caf\u00e9\"\n"
              "[export.sink]\npath = \"vm1.fifo\"\n"
@@ -70,7 +70,7 @@ TEST_F(exports, are_listed_with_what_is_said_of_them) {
 }
 
 /// Which of several would be meant cannot be known.
-TEST_F(exports, have_a_default_only_where_one_has_the_empty_name) {
+TEST_F(Exports, DefaultAmongSeveralNeedsTheEmptyName) {
   process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
   const result refused = start({"nbdinfo", uri_of("")}).wait();
   EXPECT_EQ(refused.status, 1);
@@ -87,7 +87,7 @@ TEST_F(exports, have_a_default_only_where_one_has_the_empty_name) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, other.wait()));
 }
 
-TEST_F(exports, are_the_default_where_there_is_only_one) {
+TEST_F(Exports, OnlyOneIsTheDefault) {
   process server = start_listening({"--sink", "fifo:output", "-e", "disk", "--size", "3M"});
   EXPECT_EQ(start({"nbdinfo", "--size", uri_of("")}).wait().out, "3145728\n");
   EXPECT_NE(start({"nbdinfo", "--size", uri_of("other")}).wait().status, 0);
@@ -95,7 +95,7 @@ TEST_F(exports, are_the_default_where_there_is_only_one) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(exports, fail_alone_but_the_exit_status_tells) {
+TEST_F(Exports, FailedOneLeavesOthersAndSetsTheExitStatus) {
   process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
   process reader = start_reader("vm1.fifo", "vm1.raw");
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'no goodbye', 0)", uri_of("vm1"))));
@@ -104,7 +104,7 @@ TEST_F(exports, fail_alone_but_the_exit_status_tells) {
   EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 
-TEST_F(exports, do_not_wait_for_another_ones_reader) {
+TEST_F(Exports, MissingReaderDelaysNoOtherExport) {
   process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
   process stuck = start_stuck_client();
   expect_vm2_works();
@@ -113,7 +113,7 @@ TEST_F(exports, do_not_wait_for_another_ones_reader) {
 }
 
 /// Each write takes longer than the test may: only SIGTERM can end it.
-TEST_F(exports, do_not_wait_for_another_ones_slow_sink_nor_does_sigterm) {
+TEST_F(Exports, SlowSinkDelaysNeitherAnotherExportNorSigterm) {
   process server =
       start_with("module = \"" + test_modules + "/slow.so\"\ndelay = \"1h\"\nlog = \"log\"");
   process stuck = start_stuck_client();
@@ -126,7 +126,7 @@ TEST_F(exports, do_not_wait_for_another_ones_slow_sink_nor_does_sigterm) {
   EXPECT_TRUE(mentions(log, "interrupted\nabort\ndestroy\n"));
 }
 
-TEST_F(exports, do_not_wait_for_another_ones_stuck_sink_and_sigterm_only_for_its_grace) {
+TEST_F(Exports, StuckSinkDelaysNoOtherExportAndSigtermByTheGrace) {
   process server = start_with("module = \"" + test_modules + "/stubborn.so\"\nlog = \"log\"",
                               {"--grace", "200ms"});
   process stuck = start_stuck_client();
@@ -140,7 +140,7 @@ TEST_F(exports, do_not_wait_for_another_ones_stuck_sink_and_sigterm_only_for_its
   EXPECT_TRUE(mentions(read_file(path("log")), "interrupt ignored"));
 }
 
-TEST_F(exports, listen_where_the_file_says) {
+TEST_F(Exports, ConfigurationFileSetsTheListenAddresses) {
   const std::string port = std::to_string(free_port());
   write_file(path("one.toml"), "[server]\nlisten = [\"unix:sock\", \"tcp:127.0.0.1:" + port +
                                    "\"]\npidfile = \"pid\"\n[[export]]\nstreams = 2\n"
