@@ -39,7 +39,7 @@ h.pwrite(data, 65536)
 h.zero(65536, 262144)
 )";
 
-class block_status : public integration_test {
+class BlockStatus : public integration_test {
  protected:
   void expect_success(const std::string& script) {
     process server = start_listening({"--sink", "fifo:output", "--order", "spool", "--size", "1M"});
@@ -52,7 +52,7 @@ class block_status : public integration_test {
   }
 };
 
-TEST_F(block_status, follows_what_is_written) {
+TEST_F(BlockStatus, ReflectsEarlierWritesAndZeroes) {
   expect_success(R"(
 assert map(0, 1 << 20) == [1 << 20, 3], map(0, 1 << 20)
 )" + written + R"(
@@ -65,7 +65,7 @@ assert map(65536, 8192) == [4096, 2, 4096, 0]
 )");
 }
 
-TEST_F(block_status, agrees_with_the_pieces_of_a_read) {
+TEST_F(BlockStatus, AgreesWithTheChunksOfAStructuredRead) {
   expect_success(written + R"(
 expected = bytes(65536) + data + bytes((1 << 20) - 131072)
 got, found = pieces(0, 1 << 20)
@@ -78,7 +78,7 @@ assert found == [(0, 1 << 20, nbd.READ_DATA)], found
 )");
 }
 
-TEST_F(block_status, is_what_nbdinfo_and_qemu_img_map_show) {
+TEST_F(BlockStatus, NbdinfoAndQemuImgMapShowDataHolesAndZeroes) {
   expect_success(written + R"(
 rows = json.loads(output('nbdinfo --map --json "$uri"'))
 shown = [(r["offset"], r["length"], r["type"]) for r in rows]
@@ -95,7 +95,7 @@ assert "failed" not in said, said
 }
 
 /// qemu-img counts in sectors.
-TEST_F(block_status, loses_no_byte_where_qemu_img_copies) {
+TEST_F(BlockStatus, QemuImgConvertCopiesUnalignedData) {
   expect_success(R"(
 h.pwrite(b"\x55" * 1000, 65836)
 output('qemu-img convert -f raw "$uri" -O raw copy')
@@ -103,7 +103,7 @@ assert open("copy", "rb").read() == h.pread(1 << 20, 0)
 )");
 }
 
-TEST_F(block_status, is_not_among_what_a_probe_disturbs) {
+TEST_F(BlockStatus, NbdinfoReportsBaseAllocationAndCapabilities) {
   expect_success(R"(
 info = json.loads(output('nbdinfo --json "$uri"'))
 assert info["structured"], info
@@ -118,7 +118,7 @@ h.cache(1 << 20, 0)
 )");
 }
 
-TEST_F(block_status, tells_nothing_of_what_was_sent_but_that_it_cannot_be_read) {
+TEST_F(BlockStatus, ReportsSentBytesAsDataThoughReadsFail) {
   process server = start_listening({"--sink", "fifo:output", "--order", "window"});
   process reader = start_reader();
   const std::string define = "uri = '" + unix_uri + "'\n";
@@ -137,7 +137,7 @@ h.shutdown()
 }
 
 /// libnbd 1.18 and QEMU 8.2 ask for extended headers of their own accord; those before cannot.
-TEST_F(block_status, covers_more_than_4_gib_in_one_answer_where_the_client_can) {
+TEST_F(BlockStatus, ExtendedHeadersMapMoreThan4GibInOneReply) {
   process server = start_listening({"--sink", "fifo:output", "--order", "spool", "--size", "8T"});
   process reader = start_reader();
   const std::string define = "uri = '" + unix_uri + "'\n";

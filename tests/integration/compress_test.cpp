@@ -15,7 +15,7 @@ bool has_seek_table(const std::string& stream) {
   return stream.ends_with("\xb1\xea\x92\x8f");
 }
 
-class compress : public receipt_test {
+class Compression : public receipt_test {
  protected:
   /// zstd(1) finds it whole and makes `raw` of it, and so does a reader of the seekable format.
   void expect_disk(const std::string& compressed, const std::string& raw = "in.raw") const {
@@ -26,7 +26,7 @@ class compress : public receipt_test {
   }
 };
 
-TEST_F(compress, IntoEachSinkMakesTheDiskAgain) {
+TEST_F(Compression, EachSinkGetsAStreamThatDecompressesToTheDisk) {
   make_disk(40 * MiB);
   EXPECT_TRUE(
       ended_with(0, nbdstream({"--compress", "zstd", "--sink", "file:f.zst", "--run", convert})));
@@ -46,7 +46,7 @@ TEST_F(compress, IntoEachSinkMakesTheDiskAgain) {
 }
 
 /// From memory, from the spill file, in and out of order, on several connections.
-TEST_F(compress, TakesWhatComesInAnyOrder) {
+TEST_F(Compression, UnorderedWritesDecompressToTheDisk) {
   const std::string script = R"(
 import random
 r = random.Random(5)
@@ -71,14 +71,14 @@ other.shutdown()
   }
 }
 
-TEST_F(compress, OfAHoleOf16TiBTakesSeconds) {
+TEST_F(Compression, HoleOf16TibIsCompressedInSeconds) {
   const result ended = nbdstream({"--compress", "zstd", "--sink", "null", "--size", "16T", "--run",
                                   client_command("send(b'x', 1 << 40); h.shutdown()")});
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_TRUE(mentions(ended.err, "committed, 17592186044416 bytes, "));
 }
 
-TEST_F(compress, OfAnIncrementalStreamIsReadBack) {
+TEST_F(Compression, RbdDiffDecompressesToAReadableDiff) {
   const std::string script = "send(b'x' * 5000000, 7000000); h.zero(100, 0); h.shutdown()";
   const result ended = nbdstream({"--compress", "zstd", "--sink", "file:out.zst", "--format",
                                   "rbd-diff", "--size", "30M", "--diff-to", "monday", "--gaps",
@@ -93,7 +93,7 @@ TEST_F(compress, OfAnIncrementalStreamIsReadBack) {
   expect_disk("out.zst", "out.diff");
 }
 
-TEST_F(compress, SaysTheSameLengthsEverywhere) {
+TEST_F(Compression, LogReceiptAndMetricsReportTheSameLengths) {
   make_disk();
   const result ended =
       nbdstream({"--compress", "zstd:5", "--sink", "file:out.zst", "--receipt", "r.json",
@@ -113,7 +113,7 @@ TEST_F(compress, SaysTheSameLengthsEverywhere) {
   EXPECT_TRUE(ended_with(0, start_shell("zstd -qdc out.zst | nbdstream verify r.json").wait()));
 }
 
-TEST_F(compress, OfWhatIsVerifiedAsItIsIsRefusedWithTheCommandThatWorks) {
+TEST_F(Compression, VerifyRefusesACompressedFileAndNamesTheCommand) {
   make_disk();
   EXPECT_TRUE(ended_with(0, nbdstream({"--compress", "zstd", "--sink", "file:out.zst", "--receipt",
                                        "r.json", "--run", convert})));
@@ -122,7 +122,7 @@ TEST_F(compress, OfWhatIsVerifiedAsItIsIsRefusedWithTheCommandThatWorks) {
   EXPECT_TRUE(mentions(refused.err, "zstd -dc FILE | nbdstream verify RECEIPT"));
 }
 
-TEST_F(compress, IsAKeyOfAConfiguration) {
+TEST_F(Compression, ConfigurationFileCanEnableIt) {
   make_disk();
   write_file(path("c.toml"), R"(
 [[export]]
@@ -134,7 +134,7 @@ sink.path = "out.zst"
   expect_disk("out.zst");
 }
 
-TEST_F(compress, LeavesNoSeekTableWhereTheStreamIsAborted) {
+TEST_F(Compression, AbortedStreamHasNoSeekTable) {
   const auto fails =
       client_command("import random; send(random.randbytes(20000000)); h.shutdown(); sys.exit(3)");
   EXPECT_TRUE(
@@ -151,7 +151,7 @@ TEST_F(compress, LeavesNoSeekTableWhereTheStreamIsAborted) {
   }
 }
 
-TEST_F(compress, OfASinkThatFailsAbortsTheStreamOnce) {
+TEST_F(Compression, FailingSinkAbortsTheStreamOnce) {
   const result ended =
       nbdstream({"--compress", "zstd", "--sink", "exec:head -c 1000 >/dev/null; exit 5", "--run",
                  client_command("import random; send(random.randbytes(90000000))")});
@@ -161,9 +161,9 @@ TEST_F(compress, OfASinkThatFailsAbortsTheStreamOnce) {
   EXPECT_EQ(std::distance(first, std::sregex_iterator()), 1) << ended.err;
 }
 
-class compress_data_path : public data_path_test {};
+class CompressionDataPath : public data_path_test {};
 
-TEST_F(compress_data_path, IsEndedBySigtermAtOnceWhileNobodyReadsAndThreadsAreBusy) {
+TEST_F(CompressionDataPath, SigtermEndsBusyThreadsWithAStoppedReader) {
   pipe_pair pipe = make_pipe();
   process server = start_into(pipe.write.get(), {"--compress", "zstd:19"});
   pipe.write.reset();

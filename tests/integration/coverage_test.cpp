@@ -12,7 +12,7 @@ const std::string with_a_hole =
 const std::string what_it_makes =
     std::string(65536, 'a') + std::string(65536, '\0') + std::string(65536, 'b');
 
-class coverage : public integration_test {
+class StreamCoverage : public integration_test {
  protected:
   /// nbdstream with these arguments, a reader, and the client that runs `script`.
   result streamed(arguments args, const std::string& script) {
@@ -27,17 +27,17 @@ class coverage : public integration_test {
   }
 };
 
-TEST_F(coverage, allows_a_hole_and_a_missing_end_where_told_to) {
+TEST_F(StreamCoverage, GapsAllowZeroFillsAHoleAndAMissingEnd) {
   EXPECT_TRUE(ended_with(0, streamed({"--size", "256k", "--gaps", "allow"}, with_a_hole)));
   EXPECT_TRUE(holds(path("out.raw"), what_it_makes + std::string(65536, '\0')));
 }
 
-TEST_F(coverage, without_size_allows_a_hole) {
+TEST_F(StreamCoverage, HoleIsZeroFilledWithoutSize) {
   EXPECT_TRUE(ended_with(0, streamed({}, with_a_hole)));
   EXPECT_TRUE(holds(path("out.raw"), what_it_makes));
 }
 
-TEST_F(coverage, with_run_allows_a_hole) {
+TEST_F(StreamCoverage, HoleIsZeroFilledUnderRun) {
   process reader = start_reader();
   EXPECT_TRUE(ended_with(0, nbdstream({"--sink", "fifo:output", "--size", "192k", "--run",
                                        client_command(with_a_hole)})));
@@ -45,7 +45,7 @@ TEST_F(coverage, with_run_allows_a_hole) {
   EXPECT_TRUE(holds(path("out.raw"), what_it_makes));
 }
 
-TEST_F(coverage, with_a_size_never_commits_half_a_source) {
+TEST_F(StreamCoverage, HalfASourceIsAbortedWithSize) {
   process server = start_listening({"--sink", "fifo:output", "--size", "8M"});
   process reader = start_reader();
   EXPECT_TRUE(ended_with(1, start_shell(convert_broken_source("'" + unix_uri + "'")).wait()));
@@ -53,7 +53,7 @@ TEST_F(coverage, with_a_size_never_commits_half_a_source) {
   EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 
-TEST_F(coverage, ends_at_max_stream) {
+TEST_F(StreamCoverage, WriteBeyondMaxStreamFailsWithEnospc) {
   const result ended = streamed({"--max-stream", "1M"}, R"(
 h.pwrite(b'a' * 4096, 0)
 fails_with(errno.ENOSPC, h.pwrite, b'b' * 4096, 1048576 - 512)
@@ -63,7 +63,7 @@ h.shutdown()
   EXPECT_TRUE(mentions(ended.err, "--max-stream"));
 }
 
-TEST_F(coverage, writes_behind_the_cursor_fail_the_stream) {
+TEST_F(StreamCoverage, WriteBehindTheCursorFailsAStrictStream) {
   const result ended = streamed({"--order", "strict"}, R"(
 h.pwrite(b'a' * 4096, 4096)
 fails_with(errno.EINVAL, h.pwrite, b'b' * 4096, 0)

@@ -77,7 +77,7 @@ class pages {
   char* data_;
 };
 
-class changed_pages : public data_path_test {
+class ChangedPages : public data_path_test {
  protected:
   /// What the reader gets of pages that were sent one way, answered, and then filled with others.
   std::string stream_of(const std::string& way, const char* data_path, bool tcp) {
@@ -103,26 +103,27 @@ class changed_pages : public data_path_test {
   const std::string original_ = pattern(payload, 100), changed_ = pattern(payload, 200);
 };
 
-class changed_pages_sent_by : public changed_pages,
-                              public ::testing::WithParamInterface<std::tuple<const char*, bool>> {
+class ChangedPagesByReference
+    : public ChangedPages,
+      public ::testing::WithParamInterface<std::tuple<const char*, bool>> {
  protected:
   const std::string way_ = std::get<0>(GetParam());
   const bool tcp_ = std::get<1>(GetParam());
 };
 
-TEST_P(changed_pages_sent_by, reference_do_not_change_what_is_copied) {
+TEST_P(ChangedPagesByReference, DoNotChangeACopiedStream) {
   EXPECT_TRUE(stream_of(way_, "copy", tcp_) == original_);
 }
 
 /// As the README says: the stream may change. It shows what the client put there, and nothing else.
-TEST_P(changed_pages_sent_by, reference_are_the_clients_own_business_where_nothing_is_copied) {
+TEST_P(ChangedPagesByReference, ShowOldOrNewBytesInAnUncopiedStream) {
   const auto got = stream_of(way_, "auto", tcp_);
   ASSERT_EQ(got.size(), payload);
   for (std::size_t at = 0; at < payload; ++at)
     ASSERT_TRUE(got[at] == original_[at] || got[at] == changed_[at]) << at;
 }
 
-INSTANTIATE_TEST_SUITE_P(a, changed_pages_sent_by,
+INSTANTIATE_TEST_SUITE_P(SentBy, ChangedPagesByReference,
                          ::testing::Combine(::testing::Values("vmsplice", "gift", "sendfile"),
                                             ::testing::Bool()),
                          [](const auto& each) {
@@ -130,18 +131,18 @@ INSTANTIATE_TEST_SUITE_P(a, changed_pages_sent_by,
                                   (std::get<1>(each.param) ? "_tcp" : "_unix");
                          });
 
-TEST_F(changed_pages, that_were_copied_by_send_do_not_change_the_stream) {
+TEST_F(ChangedPages, DoNotChangeTheStreamAfterSend) {
   for (const bool tcp : {false, true}) {
     std::filesystem::remove(path("pid"));
     EXPECT_TRUE(stream_of("send", "auto", tcp) == original_) << tcp;
   }
 }
 
-TEST_F(changed_pages, that_the_kernel_let_go_of_after_zerocopy_do_not_change_the_stream) {
+TEST_F(ChangedPages, DoNotChangeTheStreamAfterZerocopySend) {
   EXPECT_TRUE(stream_of("zerocopy", "auto", true) == original_);
 }
 
-class data_path_hazards : public data_path_test {
+class DataPathHazards : public data_path_test {
  protected:
   pipe_pair pipe_ = make_pipe();
 
@@ -159,7 +160,7 @@ class data_path_hazards : public data_path_test {
 
 /// 64 bytes of a Unix socket are a slot of the pipe when they are moved, of 16 in all; when they
 /// are copied, they share pages.
-TEST_F(data_path_hazards, of_references_are_there_by_default) {
+TEST_F(DataPathHazards, PayloadIsMovedByReferenceByDefault) {
   process server = start_server();
   talker client = over_unix();
   warm_up(client, pipe_.read);
@@ -172,7 +173,7 @@ TEST_F(data_path_hazards, of_references_are_there_by_default) {
   expect_the_whole_stream(client, server);
 }
 
-TEST_F(data_path_hazards, of_references_are_not_there_where_everything_is_copied) {
+TEST_F(DataPathHazards, DataPathCopyCopiesThePayload) {
   process server = start_server({"--data-path", "copy"});
   talker client = over_unix();
   warm_up(client, pipe_.read);
@@ -183,10 +184,10 @@ TEST_F(data_path_hazards, of_references_are_not_there_where_everything_is_copied
   expect_the_whole_stream(client, server);
 }
 
-class a_client_that_dies_in_a_large_payload : public data_path_hazards,
-                                              public ::testing::WithParamInterface<const char*> {};
+class ClientGoneMidPayload : public DataPathHazards,
+                             public ::testing::WithParamInterface<const char*> {};
 
-TEST_P(a_client_that_dies_in_a_large_payload, aborts_the_stream_where_it_was) {
+TEST_P(ClientGoneMidPayload, AbortsTheStreamAfterTheBytesItSent) {
   process server = start_server({"--size", "64M"});
   talker client = GetParam() == std::string("tcp") ? over_tcp() : over_unix();
   warm_up(client, pipe_.read);
@@ -201,11 +202,10 @@ TEST_P(a_client_that_dies_in_a_large_payload, aborts_the_stream_where_it_was) {
   EXPECT_TRUE(client.expected.starts_with(got)) << got.size();
 }
 
-INSTANTIATE_TEST_SUITE_P(over, a_client_that_dies_in_a_large_payload,
-                         ::testing::Values("tcp", "unix"),
+INSTANTIATE_TEST_SUITE_P(Over, ClientGoneMidPayload, ::testing::Values("tcp", "unix"),
                          [](const auto& each) { return each.param; });
 
-TEST_F(data_path_hazards, of_a_reader_that_leaves_in_a_large_payload_keep_the_client_in_step) {
+TEST_F(DataPathHazards, ReaderGoneMidPayloadFailsEachRequestWithEio) {
   process server = start_server();
   talker client = over_unix();
   client.data(4 * MiB);
@@ -220,7 +220,7 @@ TEST_F(data_path_hazards, of_a_reader_that_leaves_in_a_large_payload_keep_the_cl
   EXPECT_TRUE(ended_with(1, server.wait()));
 }
 
-TEST_F(data_path_hazards, of_signals_do_not_touch_the_stream) {
+TEST_F(DataPathHazards, SignalsDoNotChangeTheStream) {
   process server =
       start_server({"--order", "spill", "--run", "until [ -e go ]; do sleep 0.1; done"});
   talker client = over_unix();
@@ -252,7 +252,7 @@ TEST_F(data_path_hazards, of_signals_do_not_touch_the_stream) {
   EXPECT_TRUE(pipe_.read.received() == client.expected);
 }
 
-TEST_F(data_path_hazards, of_two_clients_that_take_turns_do_not_mix_their_payloads) {
+TEST_F(DataPathHazards, PayloadsOfTwoClientsDoNotMix) {
   process server = start_server();
   std::array<talker, 2> both{over_unix(), over_tcp()};
   std::string expected;

@@ -6,7 +6,7 @@
 namespace nbdstream::test {
 namespace {
 
-class stopped_reader : public data_path_test {
+class StoppedReader : public data_path_test {
  protected:
   pipe_pair pipe_ = make_pipe();
 
@@ -39,10 +39,10 @@ void add_zeroes(talker& to) {
   to.data(1);
 }
 
-class stopped_reader_of : public stopped_reader, public ::testing::WithParamInterface<kind> {};
+class StoppedReaderWait : public StoppedReader, public ::testing::WithParamInterface<kind> {};
 
 /// A pipe of one page holds a page at most of what was moved, and maybe less.
-TEST_P(stopped_reader_of, keeps_no_processor_busy) {
+TEST_P(StoppedReaderWait, UsesNoProcessorTime) {
   if (GetParam().inherits) forbid_reopening(pipe_.write);
   process server = start_server(GetParam().how);
   talker client = over_unix();
@@ -59,7 +59,7 @@ TEST_P(stopped_reader_of, keeps_no_processor_busy) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    a, stopped_reader_of,
+    Sending, StoppedReaderWait,
     ::testing::Values(kind{"payload", {}, add_payload},
                       kind{"inherited_payload", {}, add_payload, true},
                       kind{"copied_payload", {"--data-path", "copy"}, add_payload},
@@ -75,9 +75,9 @@ INSTANTIATE_TEST_SUITE_P(
                            [](talker& to) { to.late(100'001, 2 * MiB); }}),
     [](const auto& each) { return each.param.name; });
 
-class backpressure : public stopped_reader, public ::testing::WithParamInterface<std::uint64_t> {};
+class Backpressure : public StoppedReader, public ::testing::WithParamInterface<std::uint64_t> {};
 
-TEST_P(backpressure, makes_the_client_wait_and_buffers_next_to_nothing) {
+TEST_P(Backpressure, MakesTheClientWaitAndBuffersLessThan16Mib) {
   process server = start_server({});
   talker client = over_unix();
   warm_up(client, pipe_.read);
@@ -95,9 +95,9 @@ TEST_P(backpressure, makes_the_client_wait_and_buffers_next_to_nothing) {
   expect_the_whole_stream(client, server);
 }
 
-INSTANTIATE_TEST_SUITE_P(of_requests_of, backpressure, ::testing::Values(4 * KiB, 32 * MiB));
+INSTANTIATE_TEST_SUITE_P(RequestSize, Backpressure, ::testing::Values(4 * KiB, 32 * MiB));
 
-TEST_F(stopped_reader, does_not_keep_other_clients_waiting) {
+TEST_F(StoppedReader, DoesNotDelayOtherClients) {
   process server = start_server({});
   talker writer = over_unix();
   warm_up(writer, pipe_.read);
@@ -118,7 +118,7 @@ TEST_F(stopped_reader, does_not_keep_other_clients_waiting) {
 }
 
 /// Whoever shares the pipe may change what it was when the stream began.
-TEST_F(stopped_reader, of_a_pipe_that_is_made_blocking_again_does_not_keep_sigterm_waiting) {
+TEST_F(StoppedReader, DoesNotDelaySigtermIfThePipeIsMadeBlocking) {
   forbid_reopening(pipe_.write);
   const int blocking = flags(pipe_.write);
   checked(::fcntl(pipe_.write.get(), F_SETFL, blocking | O_NONBLOCK), "F_SETFL");

@@ -40,7 +40,7 @@ peer raw_screen(terminal& t) {
   return std::move(t.master);
 }
 
-class data_path : public data_path_test {
+class DataPath : public data_path_test {
  protected:
   outlet make_outlet(const std::string& what) {
     const auto make_file = [&](int mode) {
@@ -97,9 +97,9 @@ class data_path : public data_path_test {
 };
 
 using outlet_and_how = std::tuple<const char*, const char*>;
-class data_path_into : public data_path, public ::testing::WithParamInterface<outlet_and_how> {};
+class DataPathOutlet : public DataPath, public ::testing::WithParamInterface<outlet_and_how> {};
 
-TEST_P(data_path_into, carries_every_byte) {
+TEST_P(DataPathOutlet, ReceivesEveryByte) {
   outlet out = make_outlet(std::get<0>(GetParam()));
   const bool appends = (flags(out.end) & O_APPEND) != 0;
   if (appends) write_file(path("out.raw"), "before");
@@ -118,7 +118,7 @@ TEST_P(data_path_into, carries_every_byte) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(a, data_path_into,
+INSTANTIATE_TEST_SUITE_P(Each, DataPathOutlet,
                          ::testing::Combine(::testing::Values("pipe", "inherited_pipe", "file",
                                                               "appended_file", "terminal", "socket",
                                                               "null_device"),
@@ -128,9 +128,9 @@ INSTANTIATE_TEST_SUITE_P(a, data_path_into,
                                   std::get<1>(each.param);
                          });
 
-class data_path_flags : public data_path, public ::testing::WithParamInterface<const char*> {};
+class DataPathFlags : public DataPath, public ::testing::WithParamInterface<const char*> {};
 
-TEST_P(data_path_flags, of_a_description_that_others_share_stay_as_they_were) {
+TEST_P(DataPathFlags, StayUnchangedOnASharedDescription) {
   outlet out = make_outlet(GetParam());
   peer* const reader = out.reader ? &*out.reader : nullptr;
   const int before = flags(out.end);
@@ -148,12 +148,12 @@ TEST_P(data_path_flags, of_a_description_that_others_share_stay_as_they_were) {
   EXPECT_EQ(flags(out.end), before) << "at the end";
 }
 
-INSTANTIATE_TEST_SUITE_P(of, data_path_flags,
+INSTANTIATE_TEST_SUITE_P(Each, DataPathFlags,
                          ::testing::Values("pipe", "inherited_pipe", "file", "terminal", "socket"),
                          [](const auto& each) { return each.param; });
 
 /// With --single the client is at both ends of two pipes of somebody's.
-TEST_F(data_path, of_single_leaves_the_flags_of_its_pipes_as_they_were) {
+TEST_F(DataPath, SingleKeepsTheFlagsOfItsPipes) {
   pipe_pair there = make_pipe();
   pipe_pair back = make_pipe();
   const file_descriptor in(::dup(there.read.fd()));
@@ -187,15 +187,15 @@ TEST_F(data_path, of_single_leaves_the_flags_of_its_pipes_as_they_were) {
   EXPECT_TRUE(holds(path("out.raw"), data));
 }
 
-class data_path_in_pieces : public data_path, public ::testing::WithParamInterface<int> {};
+class DataPathPieces : public DataPath, public ::testing::WithParamInterface<int> {};
 
-TEST_P(data_path_in_pieces, of_odd_size_carries_every_byte) {
+TEST_P(DataPathPieces, CarryEveryByte) {
   expect_the_same(nothing, nothing, true, static_cast<std::size_t>(GetParam()));
 }
 
-INSTANTIATE_TEST_SUITE_P(of, data_path_in_pieces, ::testing::Values(97, 4095, 4097, 65'537));
+INSTANTIATE_TEST_SUITE_P(Size, DataPathPieces, ::testing::Values(97, 4095, 4097, 65'537));
 
-TEST_F(data_path, byte_by_byte_carries_a_large_payload) {
+TEST_F(DataPath, PayloadSentByteByByteArrives) {
   pipe_pair pipe = make_pipe();
   process server = start_into(pipe.write.get());
   pipe.write.reset();
@@ -208,31 +208,31 @@ TEST_F(data_path, byte_by_byte_carries_a_large_payload) {
   EXPECT_TRUE(pipe.read.received() == client.expected);
 }
 
-TEST_F(data_path, into_a_pipe_that_was_small_carries_every_byte) {
+TEST_F(DataPath, SmallPipeGetsEveryByte) {
   expect_the_same(make_small, nothing);
 }
 
-TEST_F(data_path, into_a_pipe_that_is_made_small_carries_every_byte) {
+TEST_F(DataPath, PipeShrunkMidStreamGetsEveryByte) {
   expect_the_same(nothing, make_small);
 }
 
-TEST_F(data_path, into_an_inherited_pipe_that_is_made_small_carries_every_byte) {
+TEST_F(DataPath, InheritedPipeShrunkMidStreamGetsEveryByte) {
   expect_the_same(nothing, make_small, false);
 }
 
-TEST_F(data_path, into_a_pipe_that_is_nonblocking_carries_every_byte) {
+TEST_F(DataPath, NonblockingPipeGetsEveryByte) {
   expect_the_same(make_nonblocking, nothing);
 }
 
-TEST_F(data_path, into_an_inherited_pipe_that_is_nonblocking_carries_every_byte) {
+TEST_F(DataPath, InheritedNonblockingPipeGetsEveryByte) {
   expect_the_same(make_nonblocking, nothing, false);
 }
 
-TEST_F(data_path, into_an_inherited_pipe_that_is_made_nonblocking_carries_every_byte) {
+TEST_F(DataPath, InheritedPipeMadeNonblockingGetsEveryByte) {
   expect_the_same(nothing, make_nonblocking, false);
 }
 
-TEST_F(data_path, into_an_inherited_pipe_that_is_made_blocking_again_carries_every_byte) {
+TEST_F(DataPath, InheritedPipeMadeBlockingGetsEveryByte) {
   expect_the_same(make_nonblocking, make_blocking, false);
 }
 

@@ -11,7 +11,7 @@
 namespace nbdstream::test {
 namespace {
 
-class digests : public receipt_test {
+class Digest : public receipt_test {
  protected:
   /// A client that writes data large and small, ahead and late, and zeroes: 3,000,000 bytes.
   const std::string everything_ = R"(
@@ -41,7 +41,7 @@ h.shutdown()
   }
 };
 
-TEST_F(digests, are_those_of_the_stream_with_each_order) {
+TEST_F(Digest, MatchesTheStreamInEachOrder) {
   for (const char* order : {"window", "spill", "spool"}) {
     SCOPED_TRACE(order);
     expect_digests({"--order", order, "--size", "3000000"}, everything_);
@@ -50,24 +50,24 @@ TEST_F(digests, are_those_of_the_stream_with_each_order) {
                  "send(b'x' * 1000000); h.zero(1000, 1000000); h.shutdown()");
 }
 
-TEST_F(digests, are_those_of_what_was_spilled) {
+TEST_F(Digest, MatchesASpilledStream) {
   expect_digests({"--order", "spill", "--window", "64k", "--size", "3000000"}, everything_);
 }
 
-TEST_F(digests, are_those_of_what_was_copied) {
+TEST_F(Digest, MatchesACopiedStream) {
   expect_digests({"--data-path", "copy", "--size", "3000000", "--window", "64k"}, everything_);
 }
 
-TEST_F(digests, are_those_of_an_rbd_diff_with_its_end) {
+TEST_F(Digest, MatchesAnRbdDiffWithItsEndRecord) {
   expect_digests({"--format", "rbd-diff", "--size", "3000000"}, everything_);
 }
 
-TEST_F(digests, are_those_of_zeroes_longer_than_any_pipe) {
+TEST_F(Digest, MatchesZeroesLongerThanAnyPipe) {
   expect_digests({"--size", "80M"}, "h.pwrite(b'x', 0); h.shutdown()");
 }
 
 /// Into a pipe, where all goes by reference; the reader gets what was hashed.
-TEST_F(digests, are_those_of_what_a_pipe_has_carried) {
+TEST_F(Digest, MatchesWhatAPipeReaderReceives) {
   make_disk(40 * MiB);
   for (const auto& kind : digest_kinds) {
     const result ended =
@@ -80,7 +80,7 @@ TEST_F(digests, are_those_of_what_a_pipe_has_carried) {
   }
 }
 
-TEST_F(digests, are_of_each_stream_alone) {
+TEST_F(Digest, CoversEachStreamSeparately) {
   process server = start_listening(
       {"--sink", "exec:cat > out.$NBDSTREAM_STREAM", "--streams", "2", "--digest", "sha256"});
   EXPECT_TRUE(ended_with(0, client("send(b'first' * 100000); h.shutdown()")));
@@ -91,11 +91,11 @@ TEST_F(digests, are_of_each_stream_alone) {
   EXPECT_TRUE(says_digest(ended, digest_kinds[0], "out.2"));
 }
 
-class digest_data_path : public data_path_test {};
+class DigestDataPath : public data_path_test {};
 
 /// What it sent last is in a pipe of the server's own, while the reader takes nothing. Over TCP,
 /// where the server sees at once that the client sends no more.
-TEST_F(digest_data_path, client_that_only_stops_sending_is_not_taken_for_one_that_broke_off) {
+TEST_F(DigestDataPath, ClientThatShutsDownItsSendingSideStillCommits) {
   pipe_pair pipe = make_pipe();
   process server = start_into(pipe.write.get(), {"--digest", "xxh3", "--order", "strict"});
   pipe.write.reset();
@@ -120,7 +120,7 @@ TEST_F(digest_data_path, client_that_only_stops_sending_is_not_taken_for_one_tha
   EXPECT_TRUE(pipe.read.received() == client.expected);
 }
 
-TEST_F(digest_data_path, sigterm_ends_it_at_once_while_nobody_reads) {
+TEST_F(DigestDataPath, SigtermEndsTheServerWithAStoppedReader) {
   pipe_pair pipe = make_pipe();
   process server = start_into(pipe.write.get(), {"--digest", "sha256"});
   talker client = over_unix();
