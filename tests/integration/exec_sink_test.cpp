@@ -9,7 +9,7 @@
 namespace nbdstream::test {
 namespace {
 
-class exec_sink : public integration_test {
+class ExecSink : public integration_test {
  protected:
   /// A stream of 8 MiB into `command`.
   result stream_into(const std::string& command, const arguments& more = {}) {
@@ -37,12 +37,12 @@ const std::string zstd = "zstd -q -T0 -f -o part && sync part && mv part out.zst
 /// What a command does that takes EOF for success, as most do: only being ended prevents it.
 const std::string trusting = "cat > out.raw; touch complete";
 
-TEST_F(exec_sink, compresses_with_zstd) {
+TEST_F(ExecSink, CompressesTheStreamWithZstd) {
   EXPECT_TRUE(ended_with(0, stream_into("zstd -q -T0 -o out.zst")));
   EXPECT_TRUE(ended_with(0, shell("zstd -qdc out.zst | cmp - in.raw")));
 }
 
-TEST_F(exec_sink, replaces_what_zstd_has_left_of_a_stream_that_broke_off) {
+TEST_F(ExecSink, ZstdCommandReplacesThePartOfAnAbortedStream) {
   EXPECT_TRUE(ended_with(1, break_off_into(zstd)));
   EXPECT_FALSE(exists("out.zst"));
   ASSERT_TRUE(exists("part"));
@@ -51,7 +51,7 @@ TEST_F(exec_sink, replaces_what_zstd_has_left_of_a_stream_that_broke_off) {
   EXPECT_TRUE(ended_with(0, shell("zstd -qdc out.zst | cmp - in.raw")));
 }
 
-TEST_F(exec_sink, moves_the_bytes_in_the_kernel) {
+TEST_F(ExecSink, SplicesThePayload) {
   make_raw(path("in.raw"), 8 * MiB);
   const result ended = nbdstream(
       {"-v", "--sink", "exec:cat > out.raw", "--run", R"(nbdcopy --synchronous in.raw "$uri")"});
@@ -62,9 +62,9 @@ TEST_F(exec_sink, moves_the_bytes_in_the_kernel) {
   EXPECT_GT(spliced, 6 * MiB) << ended.err;
 }
 
-class restic : public exec_sink {
+class ResticBackup : public ExecSink {
  protected:
-  restic() {
+  ResticBackup() {
     ::setenv("RESTIC_REPOSITORY", "repository", 1);
     ::setenv("RESTIC_PASSWORD", "secret", 1);
     EXPECT_TRUE(ended_with(0, shell("restic --no-cache init")));
@@ -72,13 +72,13 @@ class restic : public exec_sink {
   const std::string backup = "restic --no-cache backup --stdin --stdin-filename disk.raw";
 };
 
-TEST_F(restic, keeps_a_snapshot_of_the_disk) {
+TEST_F(ResticBackup, StoresASnapshotOfTheDisk) {
   EXPECT_TRUE(ended_with(0, stream_into(backup)));
   EXPECT_TRUE(ended_with(0, shell("restic --no-cache dump latest disk.raw > out.raw")));
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(restic, keeps_no_snapshot_of_a_disk_whose_client_was_killed) {
+TEST_F(ResticBackup, StoresNoSnapshotIfTheClientIsKilled) {
   make_raw(path("in.raw"), 16 * MiB);
   process server = start_listening({"--sink", "exec:" + backup});
   process client = start_client("send(file('in.raw')); touch('all'); stay()");
@@ -90,7 +90,7 @@ TEST_F(restic, keeps_no_snapshot_of_a_disk_whose_client_was_killed) {
   EXPECT_EQ(snapshots.out.find("disk.raw"), std::string::npos) << snapshots.out;
 }
 
-TEST_F(exec_sink, fails_the_writes_of_the_client_once_the_command_has_gone) {
+TEST_F(ExecSink, FailsWritesWithEioAfterTheCommandExits) {
   process server = start_listening({"--sink", "exec:exit 3"});
   const std::string script = R"(
 def endlessly():
@@ -102,26 +102,26 @@ fails_with(errno.EIO, endlessly)
   EXPECT_TRUE(ended_with(1, server.wait()));
 }
 
-TEST_F(exec_sink, ends_the_command_before_it_sees_the_end_of_a_broken_stream) {
+TEST_F(ExecSink, EndsTheCommandBeforeItSeesEofOfAnAbortedStream) {
   EXPECT_TRUE(ended_with(1, break_off_into(trusting)));
   EXPECT_FALSE(exists("complete"));
   EXPECT_LT(std::filesystem::file_size(path("out.raw")), 8 * MiB);
 }
 
 /// With the sink's own grace too long, the server's counts.
-TEST_F(exec_sink, kills_a_command_when_the_server_must_end) {
+TEST_F(ExecSink, KillsTheCommandAfterTheGraceOfTheServer) {
   EXPECT_TRUE(ended_with(
       1, break_off_into("trap '' TERM; " + trusting, {"-o", "grace=1h", "--grace", "100ms"})));
   EXPECT_FALSE(exists("complete"));
 }
 
-TEST_F(exec_sink, ends_every_part_of_a_pipeline) {
+TEST_F(ExecSink, EndsEveryProcessOfAPipeline) {
   EXPECT_TRUE(ended_with(1, break_off_into("cat | cat | (" + trusting + ")")));
   EXPECT_FALSE(exists("complete"));
 }
 
 /// As a commit that waits for a reader does: the first signal lets it finish, the second does not.
-TEST_F(exec_sink, ends_a_command_that_hangs_after_the_end_at_the_second_signal) {
+TEST_F(ExecSink, SecondSignalEndsACommandThatHangsAfterEof) {
   process server = start_listening({"--sink", "exec:cat > out.raw; touch read; sleep 1000"});
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0); h.shutdown()")));
   wait_for("read");
@@ -134,7 +134,7 @@ TEST_F(exec_sink, ends_a_command_that_hangs_after_the_end_at_the_second_signal) 
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(exec_sink, ends_the_command_when_a_signal_ends_the_server) {
+TEST_F(ExecSink, EndsTheCommandWhenSigtermEndsTheServer) {
   process server = start_listening({"--sink", "exec:" + trusting});
   process writer = start_client("write_and_stay(b'hello')");
   EXPECT_TRUE(eventually([&] { return read_file(path("out.raw")) == "hello"; }));
@@ -143,7 +143,7 @@ TEST_F(exec_sink, ends_the_command_when_a_signal_ends_the_server) {
   EXPECT_FALSE(exists("complete"));
 }
 
-TEST_F(exec_sink, ends_the_command_when_the_server_is_killed) {
+TEST_F(ExecSink, EndsTheCommandWhenTheServerIsKilled) {
   process server = start_listening({"--sink", "exec:" + trusting});
   process writer = start_client("write_and_stay(b'hello')");
   EXPECT_TRUE(eventually([&] { return read_file(path("out.raw")) == "hello"; }));
@@ -153,7 +153,7 @@ TEST_F(exec_sink, ends_the_command_when_the_server_is_killed) {
   EXPECT_FALSE(exists("complete"));
 }
 
-TEST_F(exec_sink, runs_a_command_for_each_stream) {
+TEST_F(ExecSink, RunsOneCommandForEachStream) {
   process server = start_listening({"--streams", "3", "--size", "5", "-e", "vm1", "--sink",
                                     "exec:cat > out.$NBDSTREAM_EXPORT.$NBDSTREAM_STREAM; "
                                     "echo $NBDSTREAM_SIZE >> sizes"});
@@ -167,14 +167,14 @@ TEST_F(exec_sink, runs_a_command_for_each_stream) {
 }
 
 /// Standard output may carry something else: with --single, what the client reads.
-TEST_F(exec_sink, passes_on_to_standard_error_whatever_the_command_prints) {
+TEST_F(ExecSink, SendsOutputOfTheCommandToStandardError) {
   const result ended = stream_into("echo to stdout; echo to stderr >&2; cat > out.raw");
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_EQ(ended.out, "");
   EXPECT_TRUE(mentions(ended.err, "to stdout\nto stderr\n"));
 }
 
-TEST_F(exec_sink, needs_a_command) {
+TEST_F(ExecSink, RefusesAMissingCommand) {
   const result ended = nbdstream({"--sink", "exec", "-U", "sock"});
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "--sink exec:COMMAND"));

@@ -28,7 +28,7 @@ class FifoProcesses : public integration_test {
   }
 };
 
-TEST_F(FifoProcesses, OneAfterAnotherDoNotRunIntoAReaderThatPausesNorContinueWhatFailed) {
+TEST_F(FifoProcesses, SecondWaitsUntilTheFirstReaderCloses) {
   for (const std::string failure : {"", "; exit 3"}) {
     process both = start_shell(sender('A', 1000, "first", failure) +
                                (failure.empty() ? " && " : "; ") + sender('B', 1000, "second"));
@@ -47,7 +47,7 @@ TEST_F(FifoProcesses, OneAfterAnotherDoNotRunIntoAReaderThatPausesNorContinueWha
   }
 }
 
-TEST_F(FifoProcesses, AtOnceTakeTurnsAndDoNotMix) {
+TEST_F(FifoProcesses, ConcurrentProcessesSendOneStreamAfterAnother) {
   constexpr std::size_t length = 4 * MiB;
   process a = start_shell(sender('A', length, "first"));
   process b = start_shell(sender('B', length, "second"));
@@ -66,7 +66,7 @@ TEST_F(FifoProcesses, AtOnceTakeTurnsAndDoNotMix) {
   EXPECT_TRUE(ended_with(0, b.wait()));
 }
 
-TEST_F(FifoProcesses, CommitInTheEndAlthoughTheReaderNeverCloses) {
+TEST_F(FifoProcesses, CloseTimeoutCommitsIfTheReaderNeverCloses) {
   process server = start_nbdstream({"--sink", "fifo:output", "-o", "close-timeout=200ms", "--run",
                                     client_command("h.pwrite(b'all', 0)")});
   peer reader = open_fifo(path("output"));

@@ -6,7 +6,7 @@
 namespace nbdstream::test {
 namespace {
 
-class fifo_reader : public integration_test {
+class FifoReader : public integration_test {
  protected:
   /// Sends one request without waiting for its answer, then stays until it is killed.
   process start_client_that_waits() const {
@@ -16,7 +16,7 @@ class fifo_reader : public integration_test {
   }
 };
 
-TEST_F(fifo_reader, may_come_late_and_loses_nothing) {
+TEST_F(FifoReader, LateReaderGetsEveryByte) {
   make_disk();
   process server = start_nbdstream({"--sink", "fifo:output", "--run",
                                     R"(touch begun; qemu-img convert -n in.qcow2 -O raw "$uri")"});
@@ -27,7 +27,7 @@ TEST_F(fifo_reader, may_come_late_and_loses_nothing) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(fifo_reader, need_not_be_there_for_clients_to_negotiate) {
+TEST_F(FifoReader, ClientsNegotiateBeforeAReaderComes) {
   process server = start_listening({"--sink", "fifo:output"});
   process first = start_client_that_waits();
   EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
@@ -39,7 +39,7 @@ TEST_F(fifo_reader, need_not_be_there_for_clients_to_negotiate) {
   EXPECT_TRUE(holds(path("out.raw"), std::string(512, '\x01') + std::string(512, '\x02')));
 }
 
-TEST_F(fifo_reader, may_be_slow) {
+TEST_F(FifoReader, SlowReaderGetsEveryByte) {
   make_disk(4 * MiB);
   process server = start_nbdstream({"--sink", "fifo:output", "--run", convert});
   wait_for("output");
@@ -50,7 +50,7 @@ TEST_F(fifo_reader, may_be_slow) {
   EXPECT_TRUE(reader.received() == read_file(path("in.raw")));
 }
 
-TEST_F(fifo_reader, that_leaves_in_the_middle_fails_the_stream_and_the_client) {
+TEST_F(FifoReader, ReaderGoneMidStreamFailsStreamAndClient) {
   make_raw(path("in.raw"), 16 * MiB);
   process server = start_listening({"--sink", "fifo:output", "--size", "16M"});
   process writer = start_client("send(file('in.raw')); h.shutdown()");
@@ -63,7 +63,7 @@ TEST_F(fifo_reader, that_leaves_in_the_middle_fails_the_stream_and_the_client) {
   EXPECT_TRUE(ended_with(1, server.wait()));
 }
 
-TEST_F(fifo_reader, that_leaves_before_the_last_byte_fails_the_stream) {
+TEST_F(FifoReader, ReaderGoneBeforeTheLastByteFailsTheStream) {
   process server = start_nbdstream({"--sink", "fifo:output", "--run",
                                     client_command("h.pwrite(b'never read', 0)") + "; touch done"});
   wait_for("output");
@@ -73,7 +73,7 @@ TEST_F(fifo_reader, that_leaves_before_the_last_byte_fails_the_stream) {
   EXPECT_TRUE(ended_with(1, server.wait()));
 }
 
-TEST_F(fifo_reader, takes_the_last_byte_before_the_stream_is_committed) {
+TEST_F(FifoReader, CommitWaitsUntilTheLastByteIsRead) {
   process server = start_nbdstream(
       {"--sink", "fifo:output", "--run", client_command("h.pwrite(b'taken late', 0)")});
   wait_for("output");
@@ -84,7 +84,7 @@ TEST_F(fifo_reader, takes_the_last_byte_before_the_stream_is_committed) {
   EXPECT_TRUE(ended_with(0, server.wait()));
 }
 
-TEST_F(fifo_reader, that_never_comes_fails_the_stream_after_reader_timeout) {
+TEST_F(FifoReader, ReaderTimeoutFailsAStreamWithoutReader) {
   const result ended = nbdstream({"--sink", "fifo:output", "-o", "reader-timeout=100ms", "--run",
                                   client_command("h.pwrite(b'hello', 0)")});
   EXPECT_TRUE(ended_with(1, ended));
@@ -93,7 +93,7 @@ TEST_F(fifo_reader, that_never_comes_fails_the_stream_after_reader_timeout) {
   EXPECT_FALSE(mentions(ended.err, "the first write waits"));
 }
 
-TEST_F(fifo_reader, that_does_not_come_soon_is_a_line_in_the_log) {
+TEST_F(FifoReader, LogReportsThatTheFirstWriteWaitsForAReader) {
   const result ended = nbdstream({"--sink", "fifo:output", "-o", "reader-timeout=2200ms", "--run",
                                   client_command("h.pwrite(b'hello', 0)")});
   EXPECT_TRUE(ended_with(1, ended));
@@ -102,7 +102,7 @@ TEST_F(fifo_reader, that_does_not_come_soon_is_a_line_in_the_log) {
 
 /// One reader after the other: `first` has left, and `second` has come, in the middle of the
 /// stream.
-class FifoReaderExchanged : public integration_test {
+class ReplacedFifoReader : public integration_test {
  protected:
   [[nodiscard]] result exchanged(process server) {
     return exchanged(std::move(server), open_fifo(path("output")));
@@ -122,18 +122,18 @@ class FifoReaderExchanged : public integration_test {
   }
 };
 
-TEST_F(FifoReaderExchanged, AbortsTheStreamOfOurOwnFifo) {
+TEST_F(ReplacedFifoReader, AbortsTheStreamOfAFifoTheSinkMade) {
   const result ended = exchanged(start_listening({"--sink", "fifo:output", "--size", "8k"}));
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "a reader closed the FIFO in the middle of the stream"));
 }
 
-TEST_F(FifoReaderExchanged, AbortsTheStreamOfAForeignFifo) {
+TEST_F(ReplacedFifoReader, AbortsTheStreamOfAnExistingFifo) {
   ASSERT_EQ(::mkfifo(path("output").c_str(), 0600), 0);
   EXPECT_TRUE(ended_with(1, exchanged(start_listening({"--sink", "fifo:output", "--size", "8k"}))));
 }
 
-TEST_F(FifoReaderExchanged, AbortsTheStreamOfStandardOutput) {
+TEST_F(ReplacedFifoReader, AbortsTheStreamOnStandardOutput) {
   ASSERT_EQ(::mkfifo(path("output").c_str(), 0600), 0);
   process server = start(
       {"/bin/sh", "-c", "exec nbdstream -U sock --pidfile pid --sink stdout --size 8k >output"});

@@ -9,9 +9,9 @@
 namespace nbdstream::test {
 namespace {
 
-using fifo_sink = integration_test;
+using FifoSink = integration_test;
 
-TEST_F(fifo_sink, makes_a_missing_fifo_before_it_listens_with_the_mode_of_the_umask) {
+TEST_F(FifoSink, CreatesAMissingFifoWithTheModeOfTheUmask) {
   const mode_t before = ::umask(027);
   process server = start_listening({"--sink", "fifo:output"});
   ::umask(before);
@@ -22,7 +22,7 @@ TEST_F(fifo_sink, makes_a_missing_fifo_before_it_listens_with_the_mode_of_the_um
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(fifo_sink, connects_to_a_unix_socket) {
+TEST_F(FifoSink, ConnectsToAUnixSocket) {
   listener server = listener::unix_socket(path("output"));
   process ended = start_nbdstream(running(client_command("h.pwrite(b'hello', 0)")));
   peer reader = server.accept();
@@ -31,14 +31,14 @@ TEST_F(fifo_sink, connects_to_a_unix_socket) {
   EXPECT_TRUE(ended_with(0, ended.wait()));
 }
 
-TEST_F(fifo_sink, fails_when_a_character_device_does) {
+TEST_F(FifoSink, ReportsAWriteErrorOfACharacterDevice) {
   make_disk();
   const result ended = nbdstream({"--sink", "fifo:/dev/full", "--run", convert});
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "No space left on device"));
 }
 
-TEST_F(fifo_sink, refuses_a_regular_file_before_it_listens_and_names_the_file_sink) {
+TEST_F(FifoSink, RefusesARegularFileAndSuggestsTheFileSink) {
   write_file(path("output"), "precious");
   const result ended = nbdstream({"--sink", "fifo:output", "-U", "sock"});
   EXPECT_TRUE(ended_with(2, ended));
@@ -47,7 +47,7 @@ TEST_F(fifo_sink, refuses_a_regular_file_before_it_listens_and_names_the_file_si
   EXPECT_TRUE(holds(path("output"), "precious"));
 }
 
-TEST_F(fifo_sink, needs_a_path) {
+TEST_F(FifoSink, RefusesAMissingPath) {
   const result ended = nbdstream({"--sink", "fifo", "-U", "sock"});
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "path"));
@@ -60,7 +60,7 @@ fcntl, F_SETPIPE_SZ = {'x86_64': 72, 'aarch64': 25}[platform.machine()], 1031
 rules = ((load, 0, 0, 0), (equal, 0, 3, fcntl), (load, 0, 0, 24), (equal, 0, 1, F_SETPIPE_SZ),
          (give, 0, 0, FAIL + errno.EPERM), (give, 0, 0, ALLOW))
 )" + seccomp_filter + "os.execvp(sys.argv[1], sys.argv[1:])\n";
-TEST_F(fifo_sink, leaves_a_pipe_as_it_is_where_the_user_may_have_no_larger_one_and_says_so) {
+TEST_F(FifoSink, ReportsThePipeLimitIfThePipeCannotGrow) {
   process reader = start_reader();
   arguments argv{"python3", "-c", with_no_larger_pipes, "nbdstream"};
   const auto rest = running(client_command("send(bytes(range(256)) * 4096)"));

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t device_size = 24 * MiB;
 
-class file_device : public with_loop_device<integration_test> {
+class BlockDevice : public with_loop_device<integration_test> {
  protected:
   void SetUp() override { make_device(old_); }
 
@@ -26,7 +26,7 @@ class file_device : public with_loop_device<integration_test> {
   const std::string old_ = pattern(device_size, 7);
 };
 
-TEST_F(file_device, gets_an_image_in_place_with_zeroes_where_it_had_something_else) {
+TEST_F(BlockDevice, ImageReplacesTheOldContent) {
   make_disk(16 * MiB);
   const result ended = nbdstream(into_device(convert));
   EXPECT_TRUE(ended_with(0, ended));
@@ -37,7 +37,7 @@ TEST_F(file_device, gets_an_image_in_place_with_zeroes_where_it_had_something_el
   EXPECT_TRUE(content() == expected);
 }
 
-TEST_F(file_device, gets_zeroes_that_begin_and_end_anywhere) {
+TEST_F(BlockDevice, ReceivesUnalignedZeroes) {
   const std::string script =
       "h.pwrite(b'a' * 1000, 0); h.zero(5000001, 1000); h.pwrite(b'b', "
       "5001001); h.zero(123, 5001002)";
@@ -49,14 +49,14 @@ TEST_F(file_device, gets_zeroes_that_begin_and_end_anywhere) {
   EXPECT_TRUE(content() == expected);
 }
 
-TEST_F(file_device, can_be_filled_to_its_last_byte) {
+TEST_F(BlockDevice, CanBeFilledToItsLastByte) {
   make_raw(path("in.raw"), device_size);
   const auto full = into_device(R"(nbdcopy in.raw "$uri")", {"--size", "24M"});
   EXPECT_TRUE(ended_with(0, nbdstream(full)));
   EXPECT_TRUE(content() == read_file(path("in.raw")));
 }
 
-TEST_F(file_device, too_small_for_the_stream_is_refused_before_a_byte_is_written) {
+TEST_F(BlockDevice, StreamLargerThanTheDeviceIsRefusedUnwritten) {
   process server = start_listening({"--sink", "file:" + device_, "--size", "25M"});
   EXPECT_TRUE(ended_with(0, client("fails_with(errno.ENOSPC, h.pwrite, b'x' * 4096, 0)")));
   const result ended = server.wait();
@@ -65,28 +65,28 @@ TEST_F(file_device, too_small_for_the_stream_is_refused_before_a_byte_is_written
   EXPECT_TRUE(content() == old_);
 }
 
-TEST_F(file_device, that_ends_before_the_stream_is_no_space) {
+TEST_F(BlockDevice, WriteBeyondTheEndFailsWithEnospc) {
   process server = start_listening({"--sink", "file:" + device_});
   EXPECT_TRUE(ended_with(0, client("send(b'x' * (24 << 20), 0, 1 << 20);"
                                    "fails_with(errno.ENOSPC, h.pwrite, b'x' * 4096, 24 << 20)")));
   EXPECT_TRUE(ended_with(1, server.wait()));
 }
 
-TEST_F(file_device, that_ends_before_the_zeroes_do_is_no_space) {
+TEST_F(BlockDevice, ZeroesBeyondTheEndFailWithEnospc) {
   const auto zeroes = into_device(client_command("h.zero(25 << 20, 0); h.pwrite(b'x', 25 << 20)"));
   const result ended = nbdstream(zeroes);
   EXPECT_NE(ended.status, 0);
   EXPECT_TRUE(mentions(ended.err, "No space left on device"));
 }
 
-TEST_F(file_device, says_that_it_holds_a_part_of_a_stream_that_was_aborted) {
+TEST_F(BlockDevice, LogReportsAPartialStreamAfterAnAbort) {
   const auto failing = into_device(client_command("send(b'x' * 4096)") + "; exit 3");
   const result ended = nbdstream(failing);
   EXPECT_TRUE(ended_with(3, ended));
   EXPECT_TRUE(mentions(ended.err, device_ + " holds a part of a stream that was aborted"));
 }
 
-TEST_F(file_device, in_use_is_refused_before_clients_come) {
+TEST_F(BlockDevice, DeviceInUseIsRefusedAtTheStart) {
   const file_descriptor user(::open(device_.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC));
   ASSERT_GE(user.get(), 0);
   const result ended = nbdstream({"--sink", "file:" + device_, "-U", "sock"});
@@ -95,7 +95,7 @@ TEST_F(file_device, in_use_is_refused_before_clients_come) {
   EXPECT_FALSE(std::filesystem::exists(path("sock")));
 }
 
-TEST_F(file_device, is_refused_by_the_sink_fifo_which_names_the_sink_file) {
+TEST_F(BlockDevice, FifoSinkRefusesItAndSuggestsTheFileSink) {
   const result ended = nbdstream({"--sink", "fifo:" + device_, "-U", "sock"});
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "`file`"));

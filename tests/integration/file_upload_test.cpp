@@ -12,7 +12,7 @@
 namespace nbdstream::test {
 namespace {
 
-class file_upload : public integration_test {
+class RcloneMount : public integration_test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0 || ::access("/dev/fuse", R_OK | W_OK) != 0)
@@ -51,7 +51,7 @@ class file_upload : public integration_test {
   std::optional<process> mount_;
 };
 
-TEST_F(file_upload, GetsTheZeroesOfASparseDiskAsBytes) {
+TEST_F(RcloneMount, ReceivesTheZeroesOfASparseDiskAsBytes) {
   make_disk();
   for (const char* overwrite : {"overwrite=false", "overwrite=true"}) {
     const result ended =
@@ -62,7 +62,7 @@ TEST_F(file_upload, GetsTheZeroesOfASparseDiskAsBytes) {
   }
 }
 
-TEST_F(file_upload, KeepsNothingOfAStreamThatBrokeOff) {
+TEST_F(RcloneMount, ReceivesNoFileOfAnAbortedStream) {
   const result ended =
       nbdstream({"--sink", "file:mount/disk.raw", "--run", convert_broken_source("\"$uri\"")});
   EXPECT_TRUE(ended_with(1, ended));
@@ -71,7 +71,7 @@ TEST_F(file_upload, KeepsNothingOfAStreamThatBrokeOff) {
 }
 
 /// All that the client has written is ahead of the stream.
-TEST_F(file_upload, KeepsNothingOfAStreamThatBrokeOffBeforeItsFirstByte) {
+TEST_F(RcloneMount, ReceivesNoFileIfTheAbortPrecedesTheFirstByte) {
   process server = start_listening({"--sink", "file:mount/disk.raw"});
   process writer = start_client("h.pwrite(b'ahead', 1 << 20); touch('sent'); stay()");
   wait_for("sent");

@@ -153,7 +153,7 @@ class Fleet : public s3_test {
   }
 };
 
-TEST_F(Fleet, UnitsAreUnderstoodWithoutAComplaint) {
+TEST_F(Fleet, SystemdAnalyzeVerifyAcceptsTheUnits) {
   for (const char* name :
        {"./nbdstream-backup@.service", "./nbdstream-backup@.timer", "./nbdstream-backup.slice"}) {
     const result seen = start({"systemd-analyze", "verify", "--man=no", name}).wait();
@@ -162,14 +162,14 @@ TEST_F(Fleet, UnitsAreUnderstoodWithoutAComplaint) {
   }
 }
 
-TEST_F(Fleet, ServiceIsRatedBelow2) {
+TEST_F(Fleet, ServiceHasASecurityExposureBelow2) {
   const result rated = start({"systemd-analyze", "security", "--offline=true", "--threshold=19",
                               "--no-pager", "nbdstream-backup@.service"})
                            .wait();
   EXPECT_TRUE(ended_with(0, rated)) << rated.out;
 }
 
-TEST_F(Fleet, TimerSpreadsTheNightEachTimeAlikeAndMakesUpForAMissedOne) {
+TEST_F(Fleet, TimerHasAFixedRandomDelayAndIsPersistent) {
   const std::string timer = read_file(path("nbdstream-backup@.timer"));
   EXPECT_EQ(value_of("RandomizedDelaySec", timer), "7h");
   EXPECT_EQ(value_of("FixedRandomDelay", timer), "yes");
@@ -184,7 +184,7 @@ TEST_F(Fleet, TimerSpreadsTheNightEachTimeAlikeAndMakesUpForAMissedOne) {
   EXPECT_TRUE(mentions(calendar.out, "2026-01-02 21:00:00"));
 }
 
-TEST_F(Fleet, ServiceBacksUpWithTheSettingsOfTheExample) {
+TEST_F(Fleet, ServiceBacksUpADiskWithTheExampleSettings) {
   start_store();
   EXPECT_TRUE(ended_with(0, run_service(path("in.raw").string())));
   expect_backup_of_vm1();
@@ -192,21 +192,21 @@ TEST_F(Fleet, ServiceBacksUpWithTheSettingsOfTheExample) {
 }
 
 /// The status of the unit is that of the command: another than 0 is a failure.
-TEST_F(Fleet, ServiceFailsAndLeavesNoObjectWhereTheDiskCannotBeRead) {
+TEST_F(Fleet, ServiceStoresNoObjectIfTheDiskCannotBeRead) {
   start_store();
   EXPECT_TRUE(ended_with(1, run_service("missing.raw")));
   EXPECT_EQ(names_in("s3/objects/backup"), std::set<std::string>{});
   EXPECT_EQ(open_uploads(), 0U);
 }
 
-TEST_F(Fleet, ServiceFailsAndLeavesNoObjectWhereTheJobFailsAtItsEnd) {
+TEST_F(Fleet, ServiceStoresNoObjectIfTheJobFailsAtItsEnd) {
   start_store();
   EXPECT_TRUE(ended_with(3, run_service("in.raw", "; exit 3")));
   EXPECT_EQ(names_in("s3/objects/backup"), std::set<std::string>{});
   EXPECT_EQ(open_uploads(), 0U);
 }
 
-TEST_F(Fleet, ManifestIsWhatKubernetesTakesAndMakesABackup) {
+TEST_F(Fleet, CronJobManifestIsValidAndMakesABackup) {
   start_store();
   make_disk(20 * MiB);
   const result checked =
