@@ -11,7 +11,8 @@ namespace {
 /// One byte, a batch, around the length of a TLS record, and what is spliced.
 constexpr std::uint64_t sizes[] = {1, 100, 4096, 16384, 16385, 32768, 65536, 150'000};
 
-class all_at_once : public integration_test, public ::testing::WithParamInterface<bool> {
+class WriteAndDisconnectAtOnce : public integration_test,
+                                 public ::testing::WithParamInterface<bool> {
  protected:
   void SetUp() override {
     if (!encrypted()) return;
@@ -37,7 +38,7 @@ class all_at_once : public integration_test, public ::testing::WithParamInterfac
   }
 };
 
-TEST_P(all_at_once, is_a_whole_stream_where_the_client_waits_for_its_answers) {
+TEST_P(WriteAndDisconnectAtOnce, FifoGetsAllDataIfClientReadsReplies) {
   for (const auto size : sizes) {
     process server = start_server({"--sink", "fifo:output"});
     process client = start_sayer(size, "half");
@@ -50,7 +51,7 @@ TEST_P(all_at_once, is_a_whole_stream_where_the_client_waits_for_its_answers) {
   }
 }
 
-TEST_P(all_at_once, never_looks_whole_without_its_data_where_the_client_is_gone) {
+TEST_P(WriteAndDisconnectAtOnce, StreamIsWholeOrAbortedIfClientIsGone) {
   for (const auto size : sizes) {
     process server = start_server({"--sink", "fifo:output"});
     EXPECT_TRUE(ended_with(0, start_sayer(size, "gone").wait()));
@@ -65,7 +66,7 @@ TEST_P(all_at_once, never_looks_whole_without_its_data_where_the_client_is_gone)
 }
 
 /// A file is written on a thread of its own, which takes from the connection what nobody else sees.
-TEST_P(all_at_once, is_a_whole_file_where_the_client_waits_for_its_answers) {
+TEST_P(WriteAndDisconnectAtOnce, StdoutFileGetsAllDataIfClientReadsReplies) {
   const std::string tls = encrypted() ? " --tls require --tls-certificates certs" : "";
   for (const std::uint64_t size : {std::uint64_t{100}, std::uint64_t{150'000}, 24 * MiB}) {
     std::filesystem::remove(path("pid"));
@@ -77,7 +78,7 @@ TEST_P(all_at_once, is_a_whole_file_where_the_client_waits_for_its_answers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(over, all_at_once, ::testing::Bool(), [](const auto& with) {
+INSTANTIATE_TEST_SUITE_P(Over, WriteAndDisconnectAtOnce, ::testing::Bool(), [](const auto& with) {
   return with.param ? std::string("tls") : std::string("unix");
 });
 

@@ -12,7 +12,7 @@
 namespace nbdstream::test {
 namespace {
 
-class Frozen : public integration_test {
+class StoppedServer : public integration_test {
  protected:
   static constexpr auto timeout = std::chrono::milliseconds(400);
 
@@ -31,7 +31,7 @@ class Frozen : public integration_test {
   }
 };
 
-TEST_F(Frozen, PayloadThatCameMeanwhileIsSeenBeforeItsDeadline) {
+TEST_F(StoppedServer, AcceptsAPayloadThatArrivedDuringTheStop) {
   process server = start_listening({"--sink", "file:out.raw", "--payload-timeout", "400ms"});
   const std::string data(65536, 'x');
   scripted_client script;
@@ -46,7 +46,7 @@ TEST_F(Frozen, PayloadThatCameMeanwhileIsSeenBeforeItsDeadline) {
   EXPECT_TRUE(holds(path("out.raw"), data));
 }
 
-TEST_F(Frozen, HandshakeThatCameMeanwhileIsSeenBeforeItsDeadline) {
+TEST_F(StoppedServer, AcceptsAHandshakeThatArrivedDuringTheStop) {
   process server = start_listening({"--sink", "file:out.raw", "--handshake-timeout", "400ms"});
   scripted_client script;
   script.flags().go().write(0, "hello").disc();

@@ -6,7 +6,7 @@
 namespace nbdstream::test {
 namespace {
 
-class goodbye : public integration_test {
+class CleanDisconnect : public integration_test {
  protected:
   /// A server and a reader; the client's writes have no size to be measured against.
   void serve(const arguments& more = {}) {
@@ -28,7 +28,7 @@ class goodbye : public integration_test {
   std::vector<process> server_;  ///< and its reader
 };
 
-TEST_F(goodbye, missing_aborts_the_stream_and_the_log_names_run) {
+TEST_F(CleanDisconnect, AbsenceAbortsTheStreamAndTheLogSuggestsRun) {
   serve();
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0)")));
   const result ended = wait_for_end();
@@ -37,7 +37,7 @@ TEST_F(goodbye, missing_aborts_the_stream_and_the_log_names_run) {
 }
 
 /// The one request does not fit into the pipe, so that qemu-img cannot have come to its end.
-TEST_F(goodbye, of_a_killed_qemu_img_is_missing) {
+TEST_F(CleanDisconnect, KilledQemuImgAbortsTheStream) {
   make_raw(path("in.raw"), 16 * MiB);
   process server = start_listening({"--sink", "fifo:output"});
   process writer =
@@ -49,7 +49,7 @@ TEST_F(goodbye, of_a_killed_qemu_img_is_missing) {
   EXPECT_TRUE(ended_with(1, server.wait()));
 }
 
-TEST_F(goodbye, of_one_connection_does_not_end_what_another_still_writes) {
+TEST_F(CleanDisconnect, StreamContinuesWhileAnotherConnectionWrites) {
   serve();
   EXPECT_TRUE(ended_with(0, client(R"(
 other = another_connection()
@@ -63,7 +63,7 @@ other.shutdown()
   EXPECT_TRUE(holds(path("out.raw"), "firstsecondthird"));
 }
 
-TEST_F(goodbye, of_a_probe_neither_begins_nor_ends_a_stream) {
+TEST_F(CleanDisconnect, ProbeNeitherBeginsNorEndsAStream) {
   serve();
   EXPECT_TRUE(ended_with(0, start({"nbdinfo", unix_uri}).wait()));
   EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--list", unix_uri}).wait()));
@@ -77,7 +77,7 @@ h.shutdown()
   EXPECT_TRUE(holds(path("out.raw"), "hello, world"));
 }
 
-TEST_F(goodbye, of_a_port_scan_neither_begins_nor_ends_a_stream) {
+TEST_F(CleanDisconnect, PortScanNeitherBeginsNorEndsAStream) {
   const auto port = free_port();
   serve({"-p", std::to_string(port)});
   for (int i = 0; i < 3; ++i) connect_tcp(port).leave();
@@ -89,7 +89,7 @@ TEST_F(goodbye, of_a_port_scan_neither_begins_nor_ends_a_stream) {
   EXPECT_TRUE(holds(path("out.raw"), "hello"));
 }
 
-TEST_F(goodbye, WithoutSizeAndRunCommitsTheStreamAndAWarningSaysSo) {
+TEST_F(CleanDisconnect, CommitsWithAWarningIfNeitherSizeNorRunIsGiven) {
   serve();
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0); h.shutdown()")));
   const result ended = wait_for_end();
@@ -98,7 +98,7 @@ TEST_F(goodbye, WithoutSizeAndRunCommitsTheStreamAndAWarningSaysSo) {
   EXPECT_TRUE(holds(path("out.raw"), "hello"));
 }
 
-TEST_F(goodbye, over_stdin_commits_with_single) {
+TEST_F(CleanDisconnect, CommitsASingleStreamOverStdin) {
   process reader = start_reader();
   EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", R"(
 h.connect_command(["nbdstream", "--single", "--sink", "fifo:output"])
@@ -110,7 +110,7 @@ h.shutdown()
   EXPECT_TRUE(holds(path("out.raw"), "hello"));
 }
 
-TEST_F(goodbye, without_a_write_fails_single) {
+TEST_F(CleanDisconnect, FailsASingleStreamWithoutWrites) {
   const result ended = start({"/usr/bin/python3", "-c", R"(
 import nbd, socket, subprocess
 ours, theirs = socket.socketpair()

@@ -22,9 +22,9 @@ scripted_client whole_handshake() {
   return script;
 }
 
-class hardening_handshake : public hardening_test {};
+class HostileHandshake : public hardening_test {};
 
-TEST_F(hardening_handshake, may_break_off_at_any_byte) {
+TEST_F(HostileHandshake, CutAtAnyByteLeavesNoDescriptor) {
   serve();
   const auto before = descriptors();
   const auto script = whole_handshake().script();
@@ -38,7 +38,7 @@ TEST_F(hardening_handshake, may_break_off_at_any_byte) {
   expect_unharmed();
 }
 
-TEST_F(hardening_handshake, with_unknown_client_flags_is_hung_up_on) {
+TEST_F(HostileHandshake, UnknownClientFlagsCloseTheConnection) {
   serve();
   for (const std::uint32_t flags : {4U, 0x80000003U, all_ones}) {
     EXPECT_EQ(say(scripted_client().flags(flags)).options.size(), 0U);
@@ -46,7 +46,7 @@ TEST_F(hardening_handshake, with_unknown_client_flags_is_hung_up_on) {
   expect_unharmed();
 }
 
-TEST_F(hardening_handshake, may_announce_options_of_4_gib_and_is_hung_up_on_at_once) {
+TEST_F(HostileHandshake, OptionOf4GibClosesTheConnectionAtOnce) {
   serve();
   for (const std::uint32_t option : {1U, 2U, 3U, 5U, 6U, 7U, 8U, 9U, 10U, 11U, 99U, all_ones}) {
     SCOPED_TRACE(option);
@@ -57,7 +57,7 @@ TEST_F(hardening_handshake, may_announce_options_of_4_gib_and_is_hung_up_on_at_o
   expect_unharmed();
 }
 
-TEST_F(hardening_handshake, may_lie_about_the_lengths_inside_an_option_and_go_on) {
+TEST_F(HostileHandshake, WrongLengthInsideAnOptionIsInvalid) {
   serve();
   const std::string name_lies = big_endian(all_ones, 4) + "a" + big_endian(0, 2);
   const std::string count_lies = big_endian(1, 4) + "a" + big_endian(0xffff, 2);
@@ -76,11 +76,11 @@ TEST_F(hardening_handshake, may_lie_about_the_lengths_inside_an_option_and_go_on
   expect_unharmed();
 }
 
-class hardening_of_names : public hardening_test,
-                           public ::testing::WithParamInterface<std::size_t> {};
+class HostileExportName : public hardening_test,
+                          public ::testing::WithParamInterface<std::size_t> {};
 
 /// The answer does not grow with what the client sends, and neither does the log.
-TEST_P(hardening_of_names, that_nobody_has_are_refused_in_a_few_words) {
+TEST_P(HostileExportName, UnknownNameIsRefusedInAShortReply) {
   serve();
   const std::string name(GetParam(), 'n');
   const auto wanted = name.size() > 4096 ? err_too_big : err_unknown;
@@ -96,9 +96,9 @@ TEST_P(hardening_of_names, that_nobody_has_are_refused_in_a_few_words) {
   expect_unharmed();
 }
 
-INSTANTIATE_TEST_SUITE_P(of_bytes, hardening_of_names, ::testing::Values(255, 256, 4096, 4097));
+INSTANTIATE_TEST_SUITE_P(Bytes, HostileExportName, ::testing::Values(255, 256, 4096, 4097));
 
-TEST_F(hardening_handshake, with_the_longest_name_works_for_a_real_client) {
+TEST_F(HostileHandshake, ExportNameOf4096BytesWorks) {
   const std::string name(4096, 'n');
   serve({"-e", name});
   EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", R"(
@@ -111,7 +111,7 @@ h.shutdown()
   EXPECT_TRUE(ended_with(0, server().wait()));
 }
 
-TEST_F(hardening_handshake, of_40_options_works_for_a_real_client) {
+TEST_F(HostileHandshake, FortyOptionsWork) {
   serve();
   EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", R"(
 h.set_opt_mode(True)
@@ -125,7 +125,7 @@ h.shutdown()
   expect_unharmed();
 }
 
-TEST_F(hardening_handshake, of_options_without_end_is_hung_up_on) {
+TEST_F(HostileHandshake, EndlessOptionsCloseTheConnection) {
   serve();
   scripted_client script;
   script.flags();
@@ -134,7 +134,7 @@ TEST_F(hardening_handshake, of_options_without_end_is_hung_up_on) {
   expect_unharmed();
 }
 
-TEST_F(hardening_handshake, may_ask_and_go_in_any_order_and_opens_nothing) {
+TEST_F(HostileHandshake, InfoAndGoInAnyOrderOpenNoStream) {
   serve();
   scripted_client script;
   script.flags().go("nobody").option(info, info_data("")).go("nobody").option(list);
@@ -148,7 +148,7 @@ TEST_F(hardening_handshake, may_ask_and_go_in_any_order_and_opens_nothing) {
   expect_unharmed();
 }
 
-class hardening_of_connections : public hardening_test {
+class HostileConnections : public hardening_test {
  protected:
   void hold(const std::string& script, int count) {
     for (int i = 0; i < count; ++i) held_.emplace_back(connect()).send(script);
@@ -166,7 +166,7 @@ class hardening_of_connections : public hardening_test {
   std::list<peer> held_;
 };
 
-TEST_F(hardening_of_connections, that_200_peers_hold_open_half_a_real_client_works) {
+TEST_F(HostileConnections, ClientIsServedBeside200HalfOpenHandshakes) {
   serve();
   const auto before = descriptors();
   hold(scripted_client().flags().script().substr(0, 2), 200);
@@ -180,7 +180,7 @@ TEST_F(hardening_of_connections, that_200_peers_hold_open_half_a_real_client_wor
   expect_unharmed();
 }
 
-TEST_F(hardening_of_connections, beyond_the_hundredth_are_refused_until_one_leaves) {
+TEST_F(HostileConnections, ConnectionBeyondTheHundredthIsRefused) {
   serve();
   scripted_client whole;
   whole.flags().go();
@@ -198,7 +198,7 @@ TEST_F(hardening_of_connections, beyond_the_hundredth_are_refused_until_one_leav
 }
 
 /// One at each byte of the handshake, and some that have gone further.
-TEST_F(hardening_of_connections, in_any_state_do_not_keep_sigterm_from_ending_it) {
+TEST_F(HostileConnections, SigtermEndsTheServerWithPeersInAnyState) {
   serve();
   const auto script = scripted_client().flags().option(list).go().script();
   for (std::size_t length = 0; length <= script.size(); ++length) {

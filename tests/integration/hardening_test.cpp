@@ -69,9 +69,9 @@ constexpr hostile_request requests[] = {
     {0xffff, 0, 0, 0, inval},
 };
 
-class hardening : public hardening_test {};
+class HostileRequests : public hardening_test {};
 
-TEST_F(hardening, refuses_each_hostile_request_and_stays_in_step) {
+TEST_F(HostileRequests, GetTheirErrorsAndKeepTheConnectionInStep) {
   serve({"--size", "1M", "--streams", "0"});
   for (const auto& r : requests) {
     std::ostringstream what;
@@ -102,10 +102,10 @@ struct large_payload {
   std::uint32_t bytes, becomes;
 };
 
-class hardening_of_payloads : public hardening_test,
-                              public ::testing::WithParamInterface<large_payload> {};
+class HostilePayload : public hardening_test,
+                       public ::testing::WithParamInterface<large_payload> {};
 
-TEST_P(hardening_of_payloads, are_taken_or_skipped_or_hung_up_on_and_cost_no_memory) {
+TEST_P(HostilePayload, IsWrittenSkippedOrCutOffInLittleMemory) {
   serve({"--streams", "0"});
   const auto before = most_resident();
   const auto [bytes, becomes] = GetParam();
@@ -137,7 +137,7 @@ TEST_P(hardening_of_payloads, are_taken_or_skipped_or_hung_up_on_and_cost_no_mem
   EXPECT_TRUE(ended_with(becomes == 0 ? 0 : 1, server().wait()));
 }
 
-INSTANTIATE_TEST_SUITE_P(of_bytes, hardening_of_payloads,
+INSTANTIATE_TEST_SUITE_P(Bytes, HostilePayload,
                          ::testing::Values(large_payload{32 << 20, 0},
                                            large_payload{(32 << 20) + 1, inval},
                                            large_payload{128 << 20, inval},
@@ -146,7 +146,7 @@ INSTANTIATE_TEST_SUITE_P(of_bytes, hardening_of_payloads,
                          [](const auto& each) { return std::to_string(each.param.bytes); });
 
 /// The first is more than half of the window, so it is answered no sooner than the other.
-TEST_F(hardening, answers_both_of_two_requests_with_the_same_cookie) {
+TEST_F(HostileRequests, TwoRequestsWithOneCookieAreBothAnswered) {
   serve({"--order", "window", "--window", "1k"});
   sc script;
   script.flags().go();
@@ -163,7 +163,7 @@ TEST_F(hardening, answers_both_of_two_requests_with_the_same_cookie) {
   EXPECT_TRUE(holds(path("out.raw"), first + second));
 }
 
-TEST_F(hardening, aborts_the_stream_of_a_client_that_sends_garbage_and_no_other) {
+TEST_F(HostileRequests, GarbageAbortsTheStreamOfItsClientOnly) {
   serve({"--streams", "2"});
   process bystander = start_client(R"(
 touch('connected')
@@ -183,7 +183,7 @@ h.shutdown()
 }
 
 /// More is to be answered than the socket holds.
-TEST_F(hardening, outlives_clients_that_leave_before_they_are_answered) {
+TEST_F(HostileRequests, ClientsMayLeaveBeforeTheirReplies) {
   serve();
   const auto before = descriptors();
   for (const std::uint32_t length : {0U, 512U, 1U << 20, 32U << 20}) {
@@ -200,7 +200,7 @@ TEST_F(hardening, outlives_clients_that_leave_before_they_are_answered) {
 }
 
 /// A FIFO tells its reader of a writer that has gone, and has no end as long as there is one.
-TEST_F(hardening, opens_no_fifo_for_a_client_that_does_not_write) {
+TEST_F(HostileRequests, FifoIsNotOpenedUntilAClientWrites) {
   process server = start_listening({"--sink", "fifo:output"});
   peer reader = open_fifo(path("output"));
   EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--list", unix_uri}).wait()));

@@ -16,8 +16,7 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 )";
 
-class hazards_of_a_killed_client : public integration_test,
-                                   public ::testing::WithParamInterface<const char*> {
+class KilledClient : public integration_test, public ::testing::WithParamInterface<const char*> {
  protected:
   [[nodiscard]] bool tcp() const { return GetParam() == std::string("tcp"); }
   [[nodiscard]] std::string uri() const { return tcp() ? "nbd://127.0.0.1:" + port_ : unix_uri; }
@@ -32,7 +31,7 @@ class hazards_of_a_killed_client : public integration_test,
 };
 
 /// The command hides its client's end, and would vouch for the stream.
-TEST_P(hazards_of_a_killed_client, never_commit_under_run) {
+TEST_P(KilledClient, AbortsTheStreamEvenIfTheRunCommandSucceeds) {
   const std::string dies = client_command(send_a_write + "send_a_write()\ndie()\n");
   process server =
       start_nbdstream(with_transport({"--sink", "fifo:output", "--size", "1M", "--run-grace", "60s",
@@ -45,7 +44,7 @@ TEST_P(hazards_of_a_killed_client, never_commit_under_run) {
 }
 
 /// The write is there before the probe connects, and the probe is answered.
-TEST_P(hazards_of_a_killed_client, end_the_server_without_any_reader) {
+TEST_P(KilledClient, EndsTheServerBeforeAReaderComes) {
   process server = start_listening(with_transport({"--sink", "fifo:output"}));
   process writer =
       start_client(send_a_write + "send_a_write()\ntouch('sent')\nwhile True: h.poll(-1)", uri());
@@ -58,7 +57,7 @@ TEST_P(hazards_of_a_killed_client, end_the_server_without_any_reader) {
 }
 
 /// The server stands still while the client writes and is killed: it learns both at once.
-TEST_P(hazards_of_a_killed_client, end_the_server_that_had_not_read_the_write_yet) {
+TEST_P(KilledClient, EndsTheServerThatHasNotReadItsWriteYet) {
   process server = start_listening(with_transport({"--sink", "fifo:output"}));
   process writer = start_client(
       send_a_write + "touch('connected')\nwait_for('stopped')\nsend_a_write()\ndie()\n", uri());
@@ -72,12 +71,12 @@ TEST_P(hazards_of_a_killed_client, end_the_server_that_had_not_read_the_write_ye
   EXPECT_TRUE(ended_with(1, server.wait()));
 }
 
-INSTANTIATE_TEST_SUITE_P(over, hazards_of_a_killed_client, ::testing::Values("tcp", "unix"),
+INSTANTIATE_TEST_SUITE_P(Over, KilledClient, ::testing::Values("tcp", "unix"),
                          [](const auto& each) { return each.param; });
 
-class hazards_of_a_killed_peer : public integration_test {};
+class KilledClientOfSingle : public integration_test {};
 
-TEST_F(hazards_of_a_killed_peer, end_single_without_any_reader) {
+TEST_F(KilledClientOfSingle, EndsTheServerBeforeAReaderComes) {
   process all = start({"/usr/bin/python3", "-c", R"(
 import nbd, os, signal, socket, subprocess
 ours, theirs = socket.socketpair()
@@ -97,7 +96,7 @@ raise SystemExit(server.wait())
   EXPECT_TRUE(ended_with(1, all.wait()));
 }
 
-class hazards_of_an_idle_bystander : public integration_test {
+class IdleConnection : public integration_test {
  protected:
   /// A client that is connected, and then another that zeroes 512 bytes and says goodbye, as
   /// `qemu-img convert` without -n does; what the first one does then is in `script`.
@@ -113,7 +112,7 @@ touch('zeroed')
 };
 
 /// The pause is longer than --settle.
-TEST_F(hazards_of_an_idle_bystander, do_not_keep_it_from_joining_a_stream_of_zeroes_late) {
+TEST_F(IdleConnection, MayWriteToAStreamOfZeroesAfterSettle) {
   process server = start_listening({"--sink", "fifo:output", "--settle", "1s"});
   process reader = start_reader();
   process both =
@@ -128,7 +127,7 @@ TEST_F(hazards_of_an_idle_bystander, do_not_keep_it_from_joining_a_stream_of_zer
 }
 
 /// Had it ended before, a qemu-img whose source is slow would have found no stream.
-TEST_F(hazards_of_an_idle_bystander, hold_up_a_stream_of_zeroes_until_they_leave) {
+TEST_F(IdleConnection, DelaysTheEndOfAStreamOfZeroesUntilItCloses) {
   process server = start_listening({"--sink", "fifo:output", "--settle", "20ms"});
   process reader = start_reader();
   process both = start_clients("wait_for('go')\nbystander.shutdown()\n");
@@ -144,10 +143,10 @@ TEST_F(hazards_of_an_idle_bystander, hold_up_a_stream_of_zeroes_until_they_leave
   EXPECT_TRUE(holds(path("out.raw"), std::string(512, '\0')));
 }
 
-class hazards_of_a_hasty_goodbye : public integration_test {};
+class DisconnectBehindAWrite : public integration_test {};
 
 /// All that the client has to say is one packet, and then it only listens.
-TEST_F(hazards_of_a_hasty_goodbye, do_not_lose_the_reply_that_it_is_behind) {
+TEST_F(DisconnectBehindAWrite, DoesNotLoseTheReply) {
   const auto port = free_port();
   process server = start_listening({"--sink", "fifo:output", "-p", std::to_string(port)});
   scripted_client script;
