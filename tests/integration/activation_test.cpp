@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Sockets that somebody else has bound: systemd, libnbd's clients, inetd.
+// The server takes over listening sockets that systemd or libnbd's clients have bound.
 #include "support/integration_test.hpp"
 
 namespace nbdstream::test {
@@ -8,7 +8,7 @@ namespace {
 
 class SocketActivation : public integration_test {
  protected:
-  /// nbdstream as systemd starts it, with a Unix socket `sock` and a TCP socket on `port`. `set`
+  /// Starts nbdstream as systemd does, with a Unix socket `sock` and a TCP socket on `port`. `set`
   /// is Python that fills the environment `e`.
   process start_with_two(const std::string& port, const std::string& set,
                          const std::string& more = "") const {
@@ -62,7 +62,7 @@ TEST_F(SocketActivation, ServesPassedSocketsAndCommandLineAddresses) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-/// Nobody accepts on the sockets that are there; those that are asked for are served.
+/// The server does not accept on the inherited sockets. It serves the address of its command line.
 TEST_F(SocketActivation, IgnoresSocketsForAnotherProcessId) {
   const std::string port = std::to_string(free_port());
   process server = start_with_two(port, "e.update(LISTEN_PID='1', LISTEN_FDS='2')",
@@ -115,7 +115,7 @@ TEST_F(NbdcopyBrackets, StartAServerThatWritesTheWholeImage) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-/// As the README says: --run is for those who want to know.
+/// nbdcopy does not wait for the server's exit status. --run reports that status.
 TEST_F(NbdcopyBrackets, HideTheExitStatusOfAnAbortedStream) {
   make_raw(path("in.raw"), MiB);
   process reader = start_reader();

@@ -17,7 +17,7 @@ class ListenAddresses : public integration_test {
     return start({"nbdinfo", "--size", uri}).wait().status;
   }
 
-  /// nbdstream that listens where `args` say, once it says that it is ready.
+  /// Starts nbdstream with the addresses in `args`, and waits until it is ready.
   process serve(arguments args) const {
     args.insert(args.end(), {"-P", "pid", "--sink", "fifo:output"});
     process server = start_nbdstream(args);
@@ -25,14 +25,14 @@ class ListenAddresses : public integration_test {
     return server;
   }
 
-  /// Ends a server that nobody has written to.
+  /// Ends a server to which no client has written.
   void end(process& server) const {
     server.signal(SIGTERM);
     EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
     std::filesystem::remove(path("pid"));
   }
 
-  /// The one line with which nbdstream says that it cannot listen there.
+  /// The one-line error of nbdstream, which cannot listen at the address in `args`.
   std::string refusal(arguments args) const {
     args.insert(args.end(), {"--size", "1M", "--sink", "fifo:never"});
     const result ended = nbdstream(args);
@@ -51,7 +51,7 @@ TEST_F(ListenAddresses, ServesUnixSocketAndTcpPortTogether) {
   end(server);
 }
 
-/// Bare and in brackets; and each family has its port for itself.
+/// The port of an IPv6 address is not open over IPv4.
 TEST_F(ListenAddresses, AcceptsBareAndBracketedIpv6) {
   const std::string port = std::to_string(free_port());
   for (const std::string address : {"::1", "[::1]"}) {
@@ -98,7 +98,7 @@ TEST_F(ListenAddresses, RefusalPutsAnIpv6AddressInUseInBrackets) {
   end(server);
 }
 
-/// With the kernel's own default a peer that has vanished would be noticed after two hours.
+/// With the kernel's default the server would notice after two hours that a peer has vanished.
 TEST_F(ListenAddresses, TcpKeepaliveProbesAnIdlePeerWithinAMinute) {
   const std::string port = std::to_string(free_port());
   process server = serve({"-p", port});
@@ -109,13 +109,13 @@ TEST_F(ListenAddresses, TcpKeepaliveProbesAnIdlePeerWithinAMinute) {
     const std::string said = start({"ss", "-Htno", "sport = :" + port}).wait().out;
     const auto at = said.find("timer:(keepalive,");
     if (at != said.npos) time = said.substr(at + 17, said.find(',', at + 17) - at - 17);
-    return at != said.npos;  // once all is acknowledged
+    return at != said.npos;  // when the peer has acknowledged all data
   }));
   EXPECT_TRUE(time.ends_with("sec") || time == "1min") << time;
   end(server);
 }
 
-/// A socket on which the kernel lets a server listen, if it knows vsock at all.
+/// A listening vsock socket. `port` is 0 if the kernel does not support vsock.
 struct vsock_listener {
   file_descriptor fd{::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   unsigned port = 0;
@@ -133,8 +133,8 @@ struct vsock_listener {
   }
 };
 
-/// Whether the whole way can be tried depends on the machine: a connection to itself needs the
-/// kernel's vsock_loopback.
+/// A connection from the machine to itself needs the kernel module vsock_loopback. Without it the
+/// test only checks that the server starts; without vsock, that the error names the address.
 TEST_F(ListenAddresses, ServesVsockWhereTheKernelSupportsIt) {
   const bool loopback = vsock_listener(VMADDR_CID_LOCAL).port != 0;
   const unsigned port = vsock_listener(VMADDR_CID_ANY).port;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Clients that send a write, their goodbye and the end of the connection at once, while nobody
-// reads yet: the goodbye must never count without the data.
+// A client sends a write, NBD_CMD_DISC and the end of its connection at once, before the sink has a
+// reader. The server must never count the disconnect without the data.
 #include "support/certificates.hpp"
 #include "support/integration_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-/// One byte, a batch, around the length of a TLS record, and what is spliced.
+/// One byte, lengths around that of a TLS record (16 KiB), and payloads that are spliced.
 constexpr std::uint64_t sizes[] = {1, 100, 4096, 16384, 16385, 32768, 65536, 150'000};
 
 class WriteAndDisconnectAtOnce : public integration_test,
@@ -57,7 +57,8 @@ TEST_P(WriteAndDisconnectAtOnce, StreamIsWholeOrAbortedIfClientIsGone) {
     EXPECT_TRUE(ended_with(0, start_sayer(size, "gone").wait()));
     process reader = start_reader();
     const result ended = server.wait();
-    // Without a stream the FIFO may have never been opened, and its reader waits.
+    // If there was no stream, the server may never have opened the FIFO, and its reader still
+    // waits.
     if (ended.status != 0) reader.signal(SIGTERM);
     static_cast<void>(reader.wait());
     EXPECT_TRUE(ended.status == 1 || is_whole("out.raw", size)) << size << "\n" << ended.err;
@@ -65,7 +66,7 @@ TEST_P(WriteAndDisconnectAtOnce, StreamIsWholeOrAbortedIfClientIsGone) {
   }
 }
 
-/// A file is written on a thread of its own, which takes from the connection what nobody else sees.
+/// A worker thread writes a file, and reads the payload from the connection.
 TEST_P(WriteAndDisconnectAtOnce, StdoutFileGetsAllDataIfClientReadsReplies) {
   const std::string tls = encrypted() ? " --tls require --tls-certificates certs" : "";
   for (const std::uint64_t size : {std::uint64_t{100}, std::uint64_t{150'000}, 24 * MiB}) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// `nbdstream apply` that is stopped, killed, or finds its disk full: nothing that looks whole is
-// left.
+// `nbdstream apply` is stopped, killed, or its disk is full: it leaves no file that looks complete.
 #include "support/restore_test.hpp"
 #include "support/seccomp.hpp"
 
@@ -17,7 +16,7 @@ class ApplyFaults : public restore_test {
  protected:
   ApplyFaults() { std::filesystem::create_directory(path("out")); }
 
-  /// apply, which has got a part of `diff`, and waits for more.
+  /// Starts apply, which has read half of `diff`, and waits for more.
   process start_half_way(const diff_stream& diff, const arguments& more = {}) {
     arguments args{"apply", "out/disk.raw"};
     args.insert(args.end(), more.begin(), more.end());
@@ -42,13 +41,13 @@ class ApplyFaults : public restore_test {
     const std::filesystem::directory_iterator all(path("out"));
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
   }
-  /// It has begun to write a new file.
+  /// Whether apply has begun to write a new file.
   [[nodiscard]] bool has_begun() const {
     return eventually([&] { return files() == 1; });
   }
   [[nodiscard]] bool is_there() const { return std::filesystem::exists(path("out/disk.raw")); }
 
-  /// As a file that an apply writes to.
+  /// Whether the file is marked as one to which an apply is writing.
   [[nodiscard]] bool is_marked() const {
     std::array<char, 100> text{};
     const auto length = ::getxattr(path("out/disk.raw").c_str(), "user.nbdstream.snapshot",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// `nbdstream apply` to NBD servers and to a block device, of which nothing is kept.
+// `nbdstream apply` to NBD servers and to a block device. Neither can store a snapshot name.
 #include "support/loop_device.hpp"
 #include "support/restore_test.hpp"
 
@@ -11,7 +11,7 @@ namespace {
 
 class ApplyToServer : public restore_test {
  protected:
-  /// The arguments of nbdkit, and a command that finds its URI in $uri.
+  /// Runs nbdkit with `args`, and `command` as its client, which finds the URI in $uri.
   result with_nbdkit(const arguments& args, const std::string& command) const {
     arguments all{"nbdkit", "-U", "-"};
     all.insert(all.end(), args.begin(), args.end());
@@ -43,7 +43,7 @@ TEST_F(ApplyToServer, WritesZeroesToAServerWithoutWriteZeroes) {
   EXPECT_TRUE(holds(path("disk.raw"), full_.disk()));
 }
 
-/// What is in flight may be done in any order, which the filter makes likely.
+/// A server may execute requests in flight in any order. The filter makes that likely.
 TEST_F(ApplyToServer, KeepsTheOrderOfOverlappingRecords) {
   std::mt19937 random(5);
   const auto made = random_diff(random, "", 8 * MiB, {}, "a", 40);
@@ -101,7 +101,7 @@ TEST_F(ApplyToServer, ReportsAMissingSocket) {
                        "No such file or directory"));
 }
 
-/// Its writes go nowhere, and what it reads back has one wrong byte.
+/// The server discards writes, and returns a disk with one wrong byte.
 TEST_F(ApplyToServer, VerifyReportsTheOffsetOfTheFirstWrongByte) {
   for (const std::uint64_t at : {std::uint64_t{0}, std::uint64_t{30'000}, size - 1}) {
     std::string flipped = monday_.disk();
@@ -125,7 +125,6 @@ TEST_F(ApplyToServer, VerifyRefusesADiffFromAPipe) {
   EXPECT_TRUE(mentions(ended.err, "cannot be read again for --verify"));
 }
 
-/// A signal ends it while a server does not answer.
 TEST_F(ApplyToServer, SigtermEndsItWhileTheServerDoesNotReply) {
   process server = start({"nbdkit", "-f", "-U", "sock", "-P", "pid", "--filter=delay", "memory",
                           "100000", "delay-write=3600", "delay-zero=3600"});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// `nbdstream apply` with files: what becomes of them, and what is refused before a byte is written.
+// `nbdstream apply` with files: what it writes, and what it refuses before it writes a byte.
 #include "support/restore_test.hpp"
 #include "support/seccomp.hpp"
 
@@ -20,7 +20,7 @@ class Apply : public restore_test {
   [[nodiscard]] bool disk_holds(const diff_stream& diff) const {
     return holds(path("disk.raw"), diff.disk());
   }
-  /// With `call` failing, as it does on some file systems.
+  /// Runs apply while the system call `call` fails with `error`, as it does on some file systems.
   [[nodiscard]] result apply_without(const std::string& call, const std::string& error,
                                      const arguments& args) const {
     arguments argv{
@@ -125,7 +125,7 @@ TEST_F(Apply, ResizeLetsAFileGrow) {
   EXPECT_TRUE(disk_holds(larger));
 }
 
-/// What the larger disk has behind the smaller one is zero, too.
+/// The bytes of the larger disk beyond the end of the smaller one become zero, too.
 TEST_F(Apply, GrowingChainReplacesTheOldContent) {
   diff_stream larger({"sunday", "monday", size + 5'000}, full_.disk());
   larger.data(size + 4'000, "end");
@@ -187,7 +187,7 @@ TEST_F(Apply, StoresTheSnapshotNameBesideAFileWithoutXattrs) {
   EXPECT_TRUE(disk_holds(tuesday_));
 }
 
-/// What is left beside a file that was removed says nothing of the next one.
+/// A snapshot name beside a file that was removed does not belong to the next file.
 TEST_F(Apply, RemovesTheSnapshotNameOfAnOlderFile) {
   EXPECT_TRUE(ended_with(0, apply_without("fsetxattr", "ENOTSUP", {"full"})));
   std::filesystem::remove(path("disk.raw"));

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What clients learn of an export, and of what a stream holds, while it is being written.
+// What NBD_CMD_BLOCK_STATUS tells clients about an export while a stream is written.
 #include "support/order_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-/// A disk of 1 MiB, all of which is held; clients ask while `h` is connected. map(offset, length,
-/// flags) gives [length, flags, ...], pieces(offset, length, flags) gives (offset, length, what).
+/// Python for a client of a disk of 1 MiB, which the server holds completely. map(offset, length,
+/// flags) returns [length, flags, ...] of the extents; pieces(offset, length, flags) returns the
+/// data of a structured read, and (offset, length, type) of its chunks.
 const std::string asking = R"(
 import json, os, subprocess
 os.environ["uri"] = uri
@@ -28,7 +29,7 @@ def pieces(offset, length, flags=0):
     return data, found
 
 def output(command):
-    # nbdinfo of Debian 12 shows what it has not set where it cannot tell what a disk contains.
+    # nbdinfo of Debian 12 prints uninitialized bytes if it cannot find out what a disk contains.
     return subprocess.run(command, shell=True, check=True, capture_output=True, text=True,
                           errors="replace").stdout
 )";
@@ -94,7 +95,7 @@ assert "failed" not in said, said
 )");
 }
 
-/// qemu-img counts in sectors.
+/// qemu-img copies whole sectors of 512 bytes; the data begin and end inside of sectors.
 TEST_F(BlockStatus, QemuImgConvertCopiesUnalignedData) {
   expect_success(R"(
 h.pwrite(b"\x55" * 1000, 65836)
@@ -136,7 +137,8 @@ h.shutdown()
   EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 
-/// libnbd 1.18 and QEMU 8.2 ask for extended headers of their own accord; those before cannot.
+/// libnbd 1.18 and QEMU 8.2 request extended headers by themselves. Older versions do not know
+/// them.
 TEST_F(BlockStatus, ExtendedHeadersMapMoreThan4GibInOneReply) {
   process server = start_listening({"--sink", "fifo:output", "--order", "spool", "--size", "8T"});
   process reader = start_reader();
@@ -164,7 +166,7 @@ disk = output('qemu-img map --output=json -f raw "$uri"')
 rows = [(r["start"], r["data"]) for r in json.loads(disk)]
 assert (7 << 40, True) in rows, rows
 )")));
-  EXPECT_TRUE(ended_with(1, server.wait())) << "nbdsh leaves without a goodbye";
+  EXPECT_TRUE(ended_with(1, server.wait())) << "nbdsh closes without NBD_CMD_DISC";
   EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 

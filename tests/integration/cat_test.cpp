@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// `nbdstream cat` and `nbdstream info`: a disk out of diffs, and what is in them.
+// `nbdstream cat` prints the disk of a chain of diffs; `nbdstream info` prints what diffs contain.
 #include "support/restore_test.hpp"
 
 #include <unistd.h>

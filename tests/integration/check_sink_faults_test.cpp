@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// nbdstream --check-sink: each of its checks fails for a module that breaks what it is about.
+// nbdstream --check-sink: each check fails for a module that breaks the rule which it checks.
 #include "support/check_sink_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-/// A text in one line, without what makes it a comment in C.
+/// The words of a C comment in one line, without the asterisks.
 std::string unwrapped(const std::string& text) {
   std::istringstream words(text);
   std::string all;
@@ -15,7 +15,7 @@ std::string unwrapped(const std::string& text) {
   return all;
 }
 
-/// The environment variable FAULT tells the module which one to have.
+/// The environment variable FAULT tells the module which fault it must have.
 class FaultyModule : public CheckSink, public ::testing::WithParamInterface<fault> {
  protected:
   void are_found_in(const std::string& sink) {
@@ -135,7 +135,7 @@ TEST_P(FaultyStdoutModule, FailsTheCheckForItsFault) {
 INSTANTIATE_TEST_SUITE_P(
     Each, FaultyStdoutModule,
     ::testing::Values(fault{"loses-bytes", "takes much at once", "is not what was sent"},
-                      // Wrong bytes arrive, or a sanitizer ends it before.
+                      // Wrong bytes arrive, or a sanitizer ends the process before.
                       fault{"keeps-pointers", any_sizes, ""},
                       fault{"commits-early", "fails to commit when its reader leaves",
                             "has read nothing"},

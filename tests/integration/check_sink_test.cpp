@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// nbdstream --check-sink: sinks that pass, modules that cannot be checked, and its command line.
+// nbdstream --check-sink: sinks that pass, modules that do not load, and its command line.
 #include "support/check_sink_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-/// Connections are read to their end; where to connect is in `ready` when there is somebody.
+/// A server that reads each connection to its end. It writes its port to the file `ready`.
 const char* const reading_sockets = R"(
 import os, socket, sys, threading
 def read(connection):
@@ -29,7 +29,7 @@ while True:
     threading.Thread(target=read, args=server.accept()[:1], daemon=True).start()
 )";
 
-/// What is checked, and who reads it.
+/// A sink to check. `name` also tells which reader the sink needs.
 struct candidate {
   std::string name;
   std::string sink;
@@ -40,7 +40,7 @@ struct candidate {
 
 class SoundSink : public CheckSink, public ::testing::WithParamInterface<candidate> {
  protected:
-  /// Somebody who reads all streams of the sink.
+  /// Starts a reader of all streams of the sink.
   process start_reader_of(const std::string& kind) {
     if (kind == "fifo") {
       return start_shell(
@@ -77,8 +77,8 @@ INSTANTIATE_TEST_SUITE_P(
                                 module("recorder"),
                                 {"-o", "again-every=3", "-o", "short-writes=true"}},
                       candidate{"slow", module("slow") + ":5ms"},
-                      candidate{"faulty_without_fault", module("faulty")},
-                      candidate{"stdout_without_fault", module("faulty_stdout")}),
+                      candidate{"FaultyModuleWithoutFault", module("faulty")},
+                      candidate{"StdoutModuleWithoutFault", module("faulty_stdout")}),
     ::testing::PrintToStringParamName());
 
 class UnloadableModule : public CheckSink, public ::testing::WithParamInterface<fault> {};

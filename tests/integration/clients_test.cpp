@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The other clients than qemu-img, and the ways in which they find the server.
+// Clients other than qemu-img, and the variables that tell the --run command where to connect.
 #include "support/integration_test.hpp"
 
 namespace nbdstream::test {

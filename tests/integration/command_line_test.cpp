@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the program says of itself, and what it says to those who ask it wrongly.
+// What the program prints about itself, the wrong arguments that it refuses, and its JSON log.
 #include "support/integration_test.hpp"
 
 #include <sys/stat.h>
@@ -12,14 +12,15 @@ namespace {
 
 class Program : public integration_test {
  protected:
-  /// What nbdstream prints on stdout with these arguments, and that it exits 0.
+  /// Runs nbdstream, expects exit status 0, and returns what it printed on stdout.
   std::string printed(const arguments& args) {
     const result ended = nbdstream(args);
     EXPECT_TRUE(ended_with(0, ended));
     return ended.out;
   }
 
-  /// The one line with which nbdstream refuses these arguments, before it creates anything.
+  /// Runs nbdstream, expects that it refuses `args` before it creates a file, and returns its
+  /// one-line error.
   std::string refusal(const arguments& args) {
     const result ended = nbdstream(args);
     EXPECT_TRUE(ended_with(2, ended));
@@ -150,7 +151,7 @@ assert end['seconds'] > 0 and end['average_bytes_per_second'] > 0, end
                                 .wait()));
 }
 
-/// Also with a name that is no UTF-8, and with the progress on the same descriptor.
+/// The name of the sink's file is not UTF-8, and --progress writes to the descriptor of the log.
 TEST_F(Program, JsonLogStaysValidWithANonUtf8NameAndProgress) {
   const std::string odd = client_command(
       "h.pwrite(b'hello', 0)\nwhile not file('log').count(b'/100'): pass\nh.shutdown()");

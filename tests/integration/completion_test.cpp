@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Completion in bash, with the words that readline would hand to it.
+// Completion in bash, called with the words that readline would pass.
 #include "support/integration_test.hpp"
 
 #include <algorithm>
@@ -14,8 +14,8 @@ using words = std::vector<std::string>;
 
 class BashCompletion : public integration_test {
  protected:
-  /// What the line $1 may go on with, its last word. COMP_WORDS are split at ':' and '=', which
-  /// COMP_WORDBREAKS has in it.
+  /// Prints the completions of the last word of the line $1. Bash splits COMP_WORDS at ':' and '=',
+  /// because COMP_WORDBREAKS contains them.
   static constexpr const char* script = R"(
 source /usr/share/bash-completion/bash_completion
 source "$NBDSTREAM_SOURCE/packaging/nbdstream.bash"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// --compress: what others make of the stream is the disk, whatever it went into; and what was
-// aborted has no seek table.
+// --compress: other programs decompress the stream to the disk, whichever sink it went into. An
+// aborted stream has no seek table.
 #include "support/data_path_test.hpp"
 #include "support/receipt_test.hpp"
 #include "support/restore_test.hpp"
@@ -17,7 +17,7 @@ bool has_seek_table(const std::string& stream) {
 
 class Compression : public receipt_test {
  protected:
-  /// zstd(1) finds it whole and makes `raw` of it, and so does a reader of the seekable format.
+  /// zstd(1) and a reader of the seekable format both decompress the file to `raw`.
   void expect_disk(const std::string& compressed, const std::string& raw = "in.raw") const {
     EXPECT_TRUE(ended_with(0, start({"zstd", "-qt", compressed}).wait()));
     EXPECT_TRUE(ended_with(0, start_shell("zstd -qdc " + compressed + " | cmp - " + raw).wait()));
@@ -45,7 +45,8 @@ TEST_F(Compression, EachSinkGetsAStreamThatDecompressesToTheDisk) {
   expect_disk("p.zst");
 }
 
-/// From memory, from the spill file, in and out of order, on several connections.
+/// The writes come in and out of order on two connections, and pass through memory and the spill
+/// file.
 TEST_F(Compression, UnorderedWritesDecompressToTheDisk) {
   const std::string script = R"(
 import random

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The control server and `nbdstream ctl`, with real HTTP clients and impolite peers.
+// The control server and `nbdstream ctl`, with real HTTP clients and with peers that do not read or
+// do not finish their requests.
 #include "support/told_test.hpp"
 
 #include <sys/stat.h>
@@ -12,7 +13,7 @@ namespace {
 
 class ControlServer : public told_test {
  protected:
-  /// With --metrics 0: the port that the log names.
+  /// The port in the log of a server that was started with --metrics 0.
   [[nodiscard]] static std::uint16_t metrics_port(const process& server) {
     static const std::regex line(R"(metrics: http://127\.0\.0\.1:(\d+)/metrics)");
     const auto log = server.err();
@@ -21,7 +22,7 @@ class ControlServer : public told_test {
     return port.empty() ? std::uint16_t{1} : static_cast<std::uint16_t>(std::stoul(port[1]));
   }
 
-  /// curl(1) over TCP, as http() does it.
+  /// Runs curl(1) over TCP, as http() does over the Unix socket.
   result http_at(std::uint16_t port, const std::string& target, const arguments& more = {}) const {
     arguments all{"curl",
                   "-s",
@@ -86,7 +87,7 @@ TEST_F(ControlServer, MetricsFormatFollowsTheAcceptHeader) {
   expect_stops(server);
 }
 
-/// A hundred on each socket that say nothing, or begin a request and never end it.
+/// A hundred connections on each socket send nothing, or begin a request and never end it.
 TEST_F(ControlServer, HundredsOfIdleConnectionsDisturbNoStream) {
   process server = start_told({"--sink", "file:out.raw", "--metrics", "0"});
   const auto port = metrics_port(server);
@@ -94,7 +95,7 @@ TEST_F(ControlServer, HundredsOfIdleConnectionsDisturbNoStream) {
   for (int i = 0; i < 100; ++i) {
     impolite.push_back(connect_unix(path("control")));
     impolite.push_back(connect_tcp(port));
-    // Those that came first may be closed by now, to make room.
+    // The server may have closed the first connections by now, to make room.
     for (auto* p = &impolite.back() - 1; p <= &impolite.back(); ++p) {
       if (i % 2 == 0) p->send("GET / HTTP/1.1\r\nHost: ");
     }
@@ -106,7 +107,7 @@ TEST_F(ControlServer, HundredsOfIdleConnectionsDisturbNoStream) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-/// Each reads nothing of the events that it has asked for.
+/// Each client requests the events, and never reads them.
 TEST_F(ControlServer, EventClientsThatNeverReadDisturbNoStream) {
   process server = start_told();
   std::vector<peer> readers;

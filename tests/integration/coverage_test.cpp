@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What counts as a whole stream: --size, --gaps, --no-pad, --max-stream.
+// When a stream counts as complete: --size, --gaps, --max-stream, --run, --order.
 #include "support/integration_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-/// Names [0, 64K) and [128K, 192K), and says goodbye.
+/// Writes [0, 64K) and [128K, 192K), and disconnects cleanly.
 const std::string with_a_hole =
     "h.pwrite(b'a' * 65536, 0); h.pwrite(b'b' * 65536, 131072); h.shutdown()";
 const std::string what_it_makes =
@@ -14,7 +14,7 @@ const std::string what_it_makes =
 
 class StreamCoverage : public integration_test {
  protected:
-  /// nbdstream with these arguments, a reader, and the client that runs `script`.
+  /// Runs nbdstream with `args`, a reader, and a client with `script`. Returns how nbdstream ended.
   result streamed(arguments args, const std::string& script) {
     args.insert(args.end(), {"--sink", "fifo:output"});
     process server = start_listening(args);

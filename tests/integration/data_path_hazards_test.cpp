@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What goes wrong, or slowly, in the middle of a payload that is moved by reference; and pages that
-// change after they were sent.
+// Payloads that are moved by reference (splice): clients and readers that leave in the middle,
+// signals, and pages that change after the client has sent them.
 #include "support/data_path_test.hpp"
 
 #include <linux/errqueue.h>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t payload = 40 * KiB;  // fits into any pipe
 
-/// Pages of a client's, and ways to send them.
+/// Pages of a client, and several ways to send them.
 class pages {
  public:
   pages()
@@ -60,7 +60,7 @@ class pages {
     took(::vmsplice(between.write.get(), &all, 1, flags), "vmsplice");
     took(::splice(between.read.fd(), nullptr, socket, nullptr, payload, SPLICE_F_MOVE), "splice");
   }
-  /// As its manual says: the pages are the kernel's until it reports so.
+  /// The kernel owns the pages until it reports on the error queue that it has released them.
   void send_and_wait_until_let_go(int socket) {
     const int on = 1;
     checked(::setsockopt(socket, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on), "SO_ZEROCOPY");
@@ -79,7 +79,8 @@ class pages {
 
 class ChangedPages : public data_path_test {
  protected:
-  /// What the reader gets of pages that were sent one way, answered, and then filled with others.
+  /// Sends pages in the way `way`, waits for the reply, and overwrites the pages. Returns what the
+  /// reader gets.
   std::string stream_of(const std::string& way, const char* data_path, bool tcp) {
     pipe_pair pipe = make_pipe();
     process server = start_into(pipe.write.get(), {"--data-path", data_path});
@@ -115,7 +116,8 @@ TEST_P(ChangedPagesByReference, DoNotChangeACopiedStream) {
   EXPECT_TRUE(stream_of(way_, "copy", tcp_) == original_);
 }
 
-/// As the README says: the stream may change. It shows what the client put there, and nothing else.
+/// Without copying the stream may change. It then has only bytes that the client put into its
+/// pages.
 TEST_P(ChangedPagesByReference, ShowOldOrNewBytesInAnUncopiedStream) {
   const auto got = stream_of(way_, "auto", tcp_);
   ASSERT_EQ(got.size(), payload);
@@ -158,8 +160,8 @@ class DataPathHazards : public data_path_test {
   }
 };
 
-/// 64 bytes of a Unix socket are a slot of the pipe when they are moved, of 16 in all; when they
-/// are copied, they share pages.
+/// When 64 bytes of a Unix socket are moved by reference, they take one of the 16 slots of the
+/// pipe. When they are copied, many of them share a page.
 TEST_F(DataPathHazards, PayloadIsMovedByReferenceByDefault) {
   process server = start_server();
   talker client = over_unix();
@@ -187,7 +189,7 @@ TEST_F(DataPathHazards, DataPathCopyCopiesThePayload) {
 class ClientGoneMidPayload : public DataPathHazards,
                              public ::testing::WithParamInterface<const char*> {};
 
-TEST_P(ClientGoneMidPayload, AbortsTheStreamAfterTheBytesItSent) {
+TEST_P(ClientGoneMidPayload, AbortsTheStreamAfterACorrectPrefix) {
   process server = start_server({"--size", "64M"});
   talker client = GetParam() == std::string("tcp") ? over_tcp() : over_unix();
   warm_up(client, pipe_.read);
@@ -242,7 +244,7 @@ TEST_F(DataPathHazards, SignalsDoNotChangeTheStream) {
   }
   client.script.disc();
   client.say(&pipe_.read);
-  // What the pipe does not take yet is not answered yet.
+  // The server does not reply to a write before the pipe has taken its payload.
   pipe_.read.take(client.expected.size() - pipe_.read.received().size());
   client.connection.drain();
   write_file(path("go"), "");

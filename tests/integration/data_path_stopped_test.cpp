@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A reader that has stopped: the server waits, and so do its clients, and nobody pays for it.
+// The reader has stopped: the server and its clients wait, and use no processor time.
 #include "support/data_path_test.hpp"
 
 namespace nbdstream::test {
@@ -26,14 +26,14 @@ struct kind {
   const char* name;
   arguments how;
   void (*add)(talker&);
-  bool inherits = false;  ///< the pipe, which the server cannot open for itself
+  bool inherits = false;  ///< the server inherits the pipe, and cannot open it anew
 };
 
 void add_payload(talker& to) {
   for (int i = 0; i < 2; ++i) to.data(MiB + 1);
 }
 
-/// Zeroes are sent with what follows them.
+/// The server sends zeroes only when data follow them.
 void add_zeroes(talker& to) {
   to.zeroes(2 * MiB + 1);
   to.data(1);
@@ -41,7 +41,7 @@ void add_zeroes(talker& to) {
 
 class StoppedReaderWait : public StoppedReader, public ::testing::WithParamInterface<kind> {};
 
-/// A pipe of one page holds a page at most of what was moved, and maybe less.
+/// A pipe of one page holds at most a page of spliced payload, and may hold less.
 TEST_P(StoppedReaderWait, UsesNoProcessorTime) {
   if (GetParam().inherits) forbid_reopening(pipe_.write);
   process server = start_server(GetParam().how);
@@ -60,17 +60,16 @@ TEST_P(StoppedReaderWait, UsesNoProcessorTime) {
 
 INSTANTIATE_TEST_SUITE_P(
     Sending, StoppedReaderWait,
-    ::testing::Values(kind{"payload", {}, add_payload},
-                      kind{"inherited_payload", {}, add_payload, true},
-                      kind{"copied_payload", {"--data-path", "copy"}, add_payload},
-                      kind{"small_payload",
+    ::testing::Values(kind{"Payload", {}, add_payload},
+                      kind{"InheritedPayload", {}, add_payload, true},
+                      kind{"CopiedPayload", {"--data-path", "copy"}, add_payload},
+                      kind{"SmallPayload",
                            {},
                            [](talker& to) {
                              for (int i = 0; i < 2000; ++i) to.data(1001);
                            }},
-                      kind{"zeroes", {}, add_zeroes},
-                      kind{"inherited_zeroes", {}, add_zeroes, true},
-                      kind{"spilled_payload",
+                      kind{"Zeroes", {}, add_zeroes}, kind{"InheritedZeroes", {}, add_zeroes, true},
+                      kind{"SpilledPayload",
                            {"--order", "spill"},
                            [](talker& to) { to.late(100'001, 2 * MiB); }}),
     [](const auto& each) { return each.param.name; });
@@ -117,7 +116,7 @@ TEST_F(StoppedReader, DoesNotDelayOtherClients) {
   expect_the_whole_stream(writer, server);
 }
 
-/// Whoever shares the pipe may change what it was when the stream began.
+/// Another process that shares the pipe may change its flags during the stream.
 TEST_F(StoppedReader, DoesNotDelaySigtermIfThePipeIsMadeBlocking) {
   forbid_reopening(pipe_.write);
   const int blocking = flags(pipe_.write);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The stream is the same whatever it goes into, however it arrives, and whatever others do to the
-// descriptor meanwhile.
+// The stream is the same for each kind of stdout, for each size of the pieces in which it arrives,
+// and when other processes change the flags or the size of the pipe.
 #include "support/data_path_test.hpp"
 
 #include <poll.h>
@@ -13,7 +13,7 @@
 namespace nbdstream::test {
 namespace {
 
-/// Large and small payload, zeroes, and what must wait in the spill file, all of odd sizes.
+/// Large and small payloads, zeroes, and data that must wait in the spill file, all of odd sizes.
 void say_everything(talker& client) {
   client.data(300'001);
   client.zeroes(300'003);
@@ -25,7 +25,7 @@ void say_everything(talker& client) {
   client.zeroes(70'001);
 }
 
-/// What a stdout may be, and how to read it back.
+/// One kind of stdout, and how to read what was written to it.
 struct outlet {
   file_descriptor end;
   std::optional<peer> reader = {};
@@ -47,26 +47,27 @@ class DataPath : public data_path_test {
       return file_descriptor(checked(
           ::open(path("out.raw").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | mode, 0600), "open"));
     };
-    if (what == "file") return {make_file(0), {}, "out.raw"};
-    if (what == "appended_file") return {make_file(O_APPEND), {}, "out.raw"};
-    if (what == "null_device")
+    if (what == "File") return {make_file(0), {}, "out.raw"};
+    if (what == "AppendedFile") return {make_file(O_APPEND), {}, "out.raw"};
+    if (what == "NullDevice")
       return {file_descriptor(checked(::open("/dev/null", O_WRONLY | O_CLOEXEC), "open"))};
-    if (what == "terminal") {
+    if (what == "Terminal") {
       terminal t = make_terminal();
       peer screen = raw_screen(t);
       return {std::move(t.slave), std::move(screen)};
     }
-    if (what == "socket") {
+    if (what == "Socket") {
       std::array<int, 2> ends{};
       checked(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), "socketpair");
       return {file_descriptor(ends[0]), peer(file_descriptor(ends[1]))};
     }
     pipe_pair pipe = make_pipe();
-    if (what == "inherited_pipe") forbid_reopening(pipe.write);
+    if (what == "InheritedPipe") forbid_reopening(pipe.write);
     return {std::move(pipe.write), std::move(pipe.read)};
   }
 
-  /// Sends everything into a pipe; `meddle` happens before, and `meanwhile` in the middle of it.
+  /// Sends everything into a pipe, and expects it there. `meddle` changes the pipe before the
+  /// server starts, `meanwhile` during the stream.
   template <class Before, class Meanwhile>
   void expect_the_same(Before&& meddle, Meanwhile&& meanwhile, bool reopens = true,
                        std::size_t piece = std::numeric_limits<std::size_t>::max()) {
@@ -119,12 +120,12 @@ TEST_P(DataPathOutlet, ReceivesEveryByte) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, DataPathOutlet,
-                         ::testing::Combine(::testing::Values("pipe", "inherited_pipe", "file",
-                                                              "appended_file", "terminal", "socket",
-                                                              "null_device"),
+                         ::testing::Combine(::testing::Values("Pipe", "InheritedPipe", "File",
+                                                              "AppendedFile", "Terminal", "Socket",
+                                                              "NullDevice"),
                                             ::testing::Values("auto", "copy")),
                          [](const auto& each) {
-                           return std::string(std::get<0>(each.param)) + "_by_" +
+                           return std::string(std::get<0>(each.param)) + "_" +
                                   std::get<1>(each.param);
                          });
 
@@ -149,10 +150,10 @@ TEST_P(DataPathFlags, StayUnchangedOnASharedDescription) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, DataPathFlags,
-                         ::testing::Values("pipe", "inherited_pipe", "file", "terminal", "socket"),
+                         ::testing::Values("Pipe", "InheritedPipe", "File", "Terminal", "Socket"),
                          [](const auto& each) { return each.param; });
 
-/// With --single the client is at both ends of two pipes of somebody's.
+/// With --single the client talks over two pipes that its parent process has made.
 TEST_F(DataPath, SingleKeepsTheFlagsOfItsPipes) {
   pipe_pair there = make_pipe();
   pipe_pair back = make_pipe();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// --format rbd-diff with real clients: what `nbdstream apply` makes of it must be the disk.
+// --format rbd-diff with real clients: `nbdstream apply` must make the disk from the diff.
 #include "support/order_test.hpp"
 
 #include <unistd.h>
@@ -16,13 +16,13 @@ class DiffFormat : public order_test {
     return args;
   }
 
-  /// Applies out.diff to a new file, which must be as `expected`.
+  /// Applies out.diff to a new file, which must equal the file `expected`.
   void expect_disk(const std::string& expected) const {
     std::filesystem::remove(path("out.raw"));
     EXPECT_TRUE(ended_with(0, nbdstream({"apply", "out.raw", "out.diff"})));
     EXPECT_TRUE(same_content(path("out.raw"), path(expected)));
   }
-  /// Runs the command as the client, and expects that disk.
+  /// Runs `command` as the client, and expects the disk `expected`.
   void expect_disk_of(const std::string& command, const std::string& size,
                       const std::string& expected = "in.raw") const {
     EXPECT_TRUE(
@@ -30,7 +30,7 @@ class DiffFormat : public order_test {
     expect_disk(expected);
   }
 
-  /// What `nbdstream info` says of a diff that is broken.
+  /// What `nbdstream info` prints for a broken diff.
   [[nodiscard]] std::string info_of_broken(const std::string& diff) const {
     const result ended = nbdstream({"info", diff});
     EXPECT_TRUE(ended_with(1, ended));
@@ -98,7 +98,7 @@ TEST_F(DiffFormat, LiveBackupYieldsTheDiskBeforeGuestWrites) {
   expect_disk("in.raw");
 }
 
-/// A mirror writes again what the guest writes meanwhile.
+/// A mirror job copies again each block that the guest writes during the job.
 TEST_F(DiffFormat, MirrorYieldsTheDiskAfterGuestWrites) {
   make_disk_in_use();
   process server = start_listening(diff_of("128M", {"--gaps", "allow"}));
@@ -107,7 +107,7 @@ TEST_F(DiffFormat, MirrorYieldsTheDiskAfterGuestWrites) {
   expect_disk("disk.raw");
 }
 
-/// The file system is in use, and what mkfs has written is in the kernel's memory.
+/// The kernel caches what mkfs writes, and writes it back through nbdfuse.
 TEST_F(DiffFormat, MkfsThroughNbdfuseMakesAFileSystem) {
   if (::geteuid() != 0 || ::access("/dev/fuse", R_OK | W_OK) != 0)
     GTEST_SKIP() << "only root can mount here, and needs /dev/fuse";
@@ -138,7 +138,7 @@ TEST_F(DiffFormat, KilledClientLeavesADiffWithoutEndRecord) {
   EXPECT_FALSE(std::filesystem::exists(path("out.raw")));
 }
 
-/// All has been written, and the reader has not taken it yet.
+/// The client has written all, and the reader has not read it yet.
 TEST_F(DiffFormat, SecondSignalLeavesADiffWithoutEndRecord) {
   ASSERT_TRUE(ended_with(0, start({"mkfifo", "output"}).wait()));
   process server =
@@ -196,7 +196,8 @@ TEST_F(DiffFormat, RefusesOptionsThatDoNotFitTheFormat) {
   }
 }
 
-/// doc/examples/qemu-incremental-backup, with qemu-storage-daemon and its NBD export as the guest.
+/// Runs doc/examples/qemu-incremental-backup. qemu-storage-daemon and its NBD export play the
+/// guest.
 class IncrementalBackup : public DiffFormat {
  protected:
   void SetUp() override {

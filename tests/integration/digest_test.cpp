@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// --digest: what it says is what sha256sum, b2sum and xxh128sum say of what has arrived, however
-// the bytes came and wherever they went.
+// --digest: the digest equals that of sha256sum, b2sum and xxh128sum, whatever the order, the data
+// path and the format of the stream are.
 #include "support/data_path_test.hpp"
 #include "support/receipt_test.hpp"
 
@@ -13,7 +13,7 @@ namespace {
 
 class Digest : public receipt_test {
  protected:
-  /// A client that writes data large and small, ahead and late, and zeroes: 3,000,000 bytes.
+  /// A client that writes 3,000,000 bytes: large and small data, in and out of order, and zeroes.
   const std::string everything_ = R"(
 import random
 r = random.Random(7)
@@ -66,7 +66,8 @@ TEST_F(Digest, MatchesZeroesLongerThanAnyPipe) {
   expect_digests({"--size", "80M"}, "h.pwrite(b'x', 0); h.shutdown()");
 }
 
-/// Into a pipe, where all goes by reference; the reader gets what was hashed.
+/// The payload goes into a pipe by reference. The digest is that of the bytes which the reader
+/// gets.
 TEST_F(Digest, MatchesWhatAPipeReaderReceives) {
   make_disk(40 * MiB);
   for (const auto& kind : digest_kinds) {
@@ -93,8 +94,8 @@ TEST_F(Digest, CoversEachStreamSeparately) {
 
 class DigestDataPath : public data_path_test {};
 
-/// What it sent last is in a pipe of the server's own, while the reader takes nothing. Over TCP,
-/// where the server sees at once that the client sends no more.
+/// The last payload is in a pipe inside the server while the reader is stopped. Over TCP the server
+/// sees at once that the client sends no more.
 TEST_F(DigestDataPath, ClientThatShutsDownItsSendingSideStillCommits) {
   pipe_pair pipe = make_pipe();
   process server = start_into(pipe.write.get(), {"--digest", "xxh3", "--order", "strict"});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The sink `exec`: the stream on a command's standard input.
+// The sink `exec` writes the stream to the standard input of a command.
 #include "support/integration_test.hpp"
 
 #include <cstdlib>
@@ -11,7 +11,7 @@ namespace {
 
 class ExecSink : public integration_test {
  protected:
-  /// A stream of 8 MiB into `command`.
+  /// Sends a stream of 8 MiB to `command`.
   result stream_into(const std::string& command, const arguments& more = {}) {
     make_disk();
     arguments args{"--sink", "exec:" + command, "--run", convert};
@@ -19,7 +19,7 @@ class ExecSink : public integration_test {
     return nbdstream(args);
   }
 
-  /// A stream that breaks off in its middle.
+  /// Sends a stream to `command` that breaks off in its middle.
   result break_off_into(const std::string& command, const arguments& more = {}) {
     arguments args{"--sink", "exec:" + command, "--run", convert_broken_source("\"$uri\"")};
     args.insert(args.end(), more.begin(), more.end());
@@ -32,9 +32,9 @@ class ExecSink : public integration_test {
   result shell(const std::string& script) { return start_shell(script).wait(); }
 };
 
-/// As the README has it.
+/// A recipe of the documentation.
 const std::string zstd = "zstd -q -T0 -f -o part && sync part && mv part out.zst";
-/// What a command does that takes EOF for success, as most do: only being ended prevents it.
+/// Like most commands, this one takes EOF for success. Only a signal can keep it from `complete`.
 const std::string trusting = "cat > out.raw; touch complete";
 
 TEST_F(ExecSink, CompressesTheStreamWithZstd) {
@@ -108,7 +108,8 @@ TEST_F(ExecSink, EndsTheCommandBeforeItSeesEofOfAnAbortedStream) {
   EXPECT_LT(std::filesystem::file_size(path("out.raw")), 8 * MiB);
 }
 
-/// With the sink's own grace too long, the server's counts.
+/// The command ignores SIGTERM, and the grace of the sink is one hour. The grace of the server ends
+/// it.
 TEST_F(ExecSink, KillsTheCommandAfterTheGraceOfTheServer) {
   EXPECT_TRUE(ended_with(
       1, break_off_into("trap '' TERM; " + trusting, {"-o", "grace=1h", "--grace", "100ms"})));
@@ -120,7 +121,8 @@ TEST_F(ExecSink, EndsEveryProcessOfAPipeline) {
   EXPECT_FALSE(exists("complete"));
 }
 
-/// As a commit that waits for a reader does: the first signal lets it finish, the second does not.
+/// The first signal lets the commit finish, as with a FIFO whose reader is slow. The second does
+/// not.
 TEST_F(ExecSink, SecondSignalEndsACommandThatHangsAfterEof) {
   process server = start_listening({"--sink", "exec:cat > out.raw; touch read; sleep 1000"});
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0); h.shutdown()")));
@@ -166,7 +168,7 @@ TEST_F(ExecSink, RunsOneCommandForEachStream) {
   EXPECT_TRUE(holds(path("sizes"), "5\n5\n5\n"));
 }
 
-/// Standard output may carry something else: with --single, what the client reads.
+/// Standard output may have another use: with --single the client reads its replies there.
 TEST_F(ExecSink, SendsOutputOfTheCommandToStandardError) {
   const result ended = stream_into("echo to stdout; echo to stderr >&2; cat > out.raw");
   EXPECT_TRUE(ended_with(0, ended));

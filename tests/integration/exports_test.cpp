@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Several exports in one process, each with its own sink and stream, none in another's way.
+// Several exports in one process. Each has its own sink and stream, and does not delay the others.
 #include "support/integration_test.hpp"
 
 namespace nbdstream::test {
@@ -12,7 +12,7 @@ std::string uri_of(const std::string& name) {
 
 class Exports : public integration_test {
  protected:
-  /// nbdstream with a file of two exports: vm1, which writes to `sink`, and vm2, to a FIFO.
+  /// Starts nbdstream with a configuration of two exports: vm1 writes to `sink`, vm2 to a FIFO.
   process start_with(const std::string& sink, const arguments& more = {}) {
     write_file(path("two.toml"), "[[export]]\nname = \"vm1\"\n[export.sink]\n" + sink +
                                      "\n[[export]]\nname = \"vm2\"\n[export.sink]\n"
@@ -22,14 +22,14 @@ class Exports : public integration_test {
     return start_listening(args);
   }
 
-  /// Begins a stream on vm1 that will not get anywhere.
+  /// Begins a stream on vm1, and stays connected.
   process start_stuck_client() {
     process stuck = start_client("write_and_stay(b'stuck')", uri_of("vm1"));
     wait_for("sent");
     return stuck;
   }
 
-  /// A whole stream goes through vm2, however vm1 is doing.
+  /// Sends a complete stream through vm2, whatever the state of vm1 is.
   void expect_vm2_works() {
     process reader = start_reader("vm2.fifo", "vm2.raw");
     const result wrote = client("h.pwrite(b'to vm2', 0); h.shutdown()", uri_of("vm2"));
@@ -69,7 +69,7 @@ TEST_F(Exports, AreListedWithTheirDescriptions) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-/// Which of several would be meant cannot be known.
+/// The server cannot know which of several named exports a client means by the empty name.
 TEST_F(Exports, DefaultAmongSeveralNeedsTheEmptyName) {
   process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
   const result refused = start({"nbdinfo", uri_of("")}).wait();
@@ -87,7 +87,7 @@ TEST_F(Exports, DefaultAmongSeveralNeedsTheEmptyName) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, other.wait()));
 }
 
-TEST_F(Exports, OnlyOneIsTheDefault) {
+TEST_F(Exports, SingleExportIsTheDefault) {
   process server = start_listening({"--sink", "fifo:output", "-e", "disk", "--size", "3M"});
   EXPECT_EQ(start({"nbdinfo", "--size", uri_of("")}).wait().out, "3145728\n");
   EXPECT_NE(start({"nbdinfo", "--size", uri_of("other")}).wait().status, 0);
@@ -95,7 +95,7 @@ TEST_F(Exports, OnlyOneIsTheDefault) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(Exports, FailedOneLeavesOthersAndSetsTheExitStatus) {
+TEST_F(Exports, FailedStreamLetsOthersGoOnAndSetsExitStatus1) {
   process server = start_with("module = \"fifo\"\npath = \"vm1.fifo\"");
   process reader = start_reader("vm1.fifo", "vm1.raw");
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'no goodbye', 0)", uri_of("vm1"))));
@@ -112,7 +112,7 @@ TEST_F(Exports, MissingReaderDelaysNoOtherExport) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-/// Each write takes longer than the test may: only SIGTERM can end it.
+/// Each write of the slow sink takes an hour. Only SIGTERM can end it within the test.
 TEST_F(Exports, SlowSinkDelaysNeitherAnotherExportNorSigterm) {
   process server =
       start_with("module = \"" + test_modules + "/slow.so\"\ndelay = \"1h\"\nlog = \"log\"");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Several processes that write to one FIFO.
+// Several nbdstream processes write to one FIFO.
 #include "support/integration_test.hpp"
 
 #include <sys/stat.h>
@@ -12,7 +12,7 @@ class FifoProcesses : public integration_test {
  protected:
   void SetUp() override { ASSERT_EQ(::mkfifo(path("output").c_str(), 0600), 0); }
 
-  /// A shell command: nbdstream sends `length` times `letter`, once it has made the file `begun`.
+  /// A shell command: nbdstream makes the file `begun`, then sends `letter` `length` times.
   [[nodiscard]] std::string sender(char letter, std::size_t length, const std::string& begun,
                                    const std::string& end = "") const {
     write_file(path(begun + ".sh"), "touch " + begun + "; nbdsh -u \"$uri\" -c \"h.pwrite(b'" +
@@ -21,14 +21,14 @@ class FifoProcesses : public integration_test {
     return "nbdstream --sink fifo:output --run '. ./" + begun + ".sh'";
   }
 
-  /// All that the reader gets is so many times `letter`, and then the end.
+  /// Expects that the reader gets `letter` `length` times, and then the end of the file.
   static void expect_stream(peer& reader, char letter, std::size_t length) {
     EXPECT_EQ(reader.drain(), ending::end_of_file);
     EXPECT_TRUE(reader.received() == std::string(length, letter));
   }
 };
 
-TEST_F(FifoProcesses, SecondWaitsUntilTheFirstReaderCloses) {
+TEST_F(FifoProcesses, SecondStreamWaitsUntilTheReaderCloses) {
   for (const std::string failure : {"", "; exit 3"}) {
     process both = start_shell(sender('A', 1000, "first", failure) +
                                (failure.empty() ? " && " : "; ") + sender('B', 1000, "second"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Readers of the FIFO that come late, read slowly, or leave.
+// Readers of the FIFO come late, read slowly, or leave.
 #include "support/integration_test.hpp"
 
 namespace nbdstream::test {
@@ -34,7 +34,7 @@ TEST_F(FifoReader, ClientsNegotiateBeforeAReaderComes) {
   process reader = start_reader();
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'\\x02' * 512, 512); h.shutdown()")));
   first.signal(SIGKILL);
-  EXPECT_TRUE(ended_with(1, server.wait()));  // the first client's end
+  EXPECT_TRUE(ended_with(1, server.wait()));  // the first client has not disconnected cleanly
   EXPECT_TRUE(ended_with(0, reader.wait()));
   EXPECT_TRUE(holds(path("out.raw"), std::string(512, '\x01') + std::string(512, '\x02')));
 }
@@ -100,8 +100,7 @@ TEST_F(FifoReader, LogReportsThatTheFirstWriteWaitsForAReader) {
   EXPECT_TRUE(mentions(ended.err, "output: nobody reads it; the first write waits"));
 }
 
-/// One reader after the other: `first` has left, and `second` has come, in the middle of the
-/// stream.
+/// The reader `first` leaves in the middle of the stream, and `second` opens the FIFO.
 class ReplacedFifoReader : public integration_test {
  protected:
   [[nodiscard]] result exchanged(process server) {

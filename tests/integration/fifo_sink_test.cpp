@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the fifo sink makes of the path that it is given.
+// The sink `fifo` with each kind of file at its path.
 #include "support/integration_test.hpp"
 #include "support/seccomp.hpp"
 
@@ -53,8 +53,9 @@ TEST_F(FifoSink, RefusesAMissingPath) {
   EXPECT_TRUE(mentions(ended.err, "path"));
 }
 
-/// Runs a command that F_SETPIPE_SZ is refused, as it is where all pipes of the user together are
-/// at their limit (pipe(7)). To reach that would be to take it from everything else that runs.
+/// Runs a command for which F_SETPIPE_SZ fails with EPERM, as it does when the pipes of the user
+/// have reached their common limit (pipe(7)). To reach the real limit would disturb all other
+/// tests.
 const std::string with_no_larger_pipes = seccomp_words + R"(
 fcntl, F_SETPIPE_SZ = {'x86_64': 72, 'aarch64': 25}[platform.machine()], 1031
 rules = ((load, 0, 0, 0), (equal, 0, 3, fcntl), (load, 0, 0, 24), (equal, 0, 1, F_SETPIPE_SZ),

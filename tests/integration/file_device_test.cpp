@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The sink `file` with a block device: a loop device, which only root can make. What a device has
-// to do with zeroes is also tried without one, in abi/file_device_test.cpp.
+// The sink `file` with a loop device, which only root can make. abi/file_device_test.cpp makes the
+// same system calls with regular files.
 #include "support/loop_device.hpp"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ class BlockDevice : public with_loop_device<integration_test> {
  protected:
   void SetUp() override { make_device(old_); }
 
-  /// The arguments for `command`, whose stream goes to the device.
+  /// The arguments that run `command` as the client, with the device as the sink.
   [[nodiscard]] arguments into_device(const std::string& command,
                                       const arguments& more = {}) const {
     arguments args{"--sink", "file:" + device_, "--run", command};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The sink `file` on a file system that sends a file elsewhere while it is written: it takes no
-// seeks, and is done with a file when that is closed. A mount of rclone without a cache.
+// The sink `file` on an rclone mount without a cache. This file system uploads a file while it is
+// written: it allows no seeks, and completes the file when the file is closed.
 #include "support/integration_test.hpp"
 
 #include <unistd.h>
@@ -31,7 +31,7 @@ class RcloneMount : public integration_test {
     integration_test::TearDown();
   }
 
-  /// After that nothing more arrives.
+  /// After the unmount the store does not change any more.
   void unmount() {
     if (!mount_) return;
     EXPECT_TRUE(ended_with(0, start({"fusermount3", "-u", "mount"}).wait()));
@@ -39,7 +39,7 @@ class RcloneMount : public integration_test {
     mount_.reset();
   }
 
-  /// What has arrived.
+  /// The names of the files that the mount has uploaded.
   [[nodiscard]] std::set<std::string> stored() const {
     std::set<std::string> found;
     for (const auto& entry : std::filesystem::directory_iterator(path("store")))
@@ -70,7 +70,7 @@ TEST_F(RcloneMount, ReceivesNoFileOfAnAbortedStream) {
   EXPECT_EQ(stored(), std::set<std::string>{});
 }
 
-/// All that the client has written is ahead of the stream.
+/// The client has written only beyond a gap at the beginning of the stream.
 TEST_F(RcloneMount, ReceivesNoFileIfTheAbortPrecedesTheFirstByte) {
   process server = start_listening({"--sink", "file:mount/disk.raw"});
   process writer = start_client("h.pwrite(b'ahead', 1 << 20); touch('sent'); stay()");

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What packaging/fleet has for many machines: the units as far as they can be tried without a
-// running systemd, the manifest for Kubernetes without a cluster, and the backups that both make,
-// for real.
+// The files of packaging/fleet for many machines: the units, without a running systemd; the
+// manifest for Kubernetes, without a cluster; and the real backups that both make.
 #include "support/s3_test.hpp"
 #include "support/systemd_units.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-/// What the API says of the kinds of object that are in the manifest: which members may be where.
-/// Prints the command of its container, word by word.
+/// Checks the manifest against the members that the Kubernetes API allows for these kinds of
+/// object. Prints the command of the container, a word a line.
 const char* const check_manifest = R"(
 import re, sys, yaml
 
@@ -109,24 +108,23 @@ class Fleet : public s3_test {
     write_file(path(name), with_the_program_of_this_build(read_file(from + name)));
   }
 
-  /// A server with the bucket of the examples.
+  /// Starts an S3 server with the bucket of the examples.
   void start_store() { start_server({"--bucket", "backup"}); }
 
-  /// One of the two places in an example that are of another site.
+  /// Replaces the endpoint in an example by that of the test's server.
   [[nodiscard]] std::string here(std::string text) const {
     return replaced(std::move(text), "https://s3.example", endpoint());
   }
 
-  /// Runs a command as a shell has it, with the keys of the server.
+  /// Runs a shell script with the keys of the server in its environment.
   [[nodiscard]] result run_with_keys(const std::string& script) const {
     auto how = with_keys();
     how.environment.push_back("PATH=" NBDSTREAM_BIN ":/usr/bin:/bin");
     return start({"/bin/sh", "-ec", script}, how).wait();
   }
 
-  /// Runs ExecStart with the example of backup.env, and another disk in it, as systemd does:
-  /// ${SINK} and
-  /// ${JOB} are one word each, whatever is in them; $OPTIONS is split.
+  /// Runs ExecStart as systemd does, with the example of backup.env and `disk` in it. ${SINK} and
+  /// ${JOB} are one word each, whatever they contain; $OPTIONS is split into words.
   [[nodiscard]] result run_service(const std::string& disk,
                                    const std::string& end_of_job = {}) const {
     make_disk(20 * MiB);
@@ -142,7 +140,7 @@ class Fleet : public s3_test {
     return run_with_keys(". ./backup.env\n" + command);
   }
 
-  /// One object of vm1 there is, and it is in.raw.
+  /// Expects exactly one object of vm1, which decompresses to in.raw.
   void expect_backup_of_vm1() const {
     const auto names = names_in("s3/objects/backup");
     ASSERT_EQ(names.size(), 1U);
@@ -174,7 +172,7 @@ TEST_F(Fleet, TimerHasAFixedRandomDelayAndIsPersistent) {
   EXPECT_EQ(value_of("RandomizedDelaySec", timer), "7h");
   EXPECT_EQ(value_of("FixedRandomDelay", timer), "yes");
   EXPECT_EQ(value_of("Persistent", timer), "yes");
-  // Once in 24 hours: of two that follow one another, systemd says how far they are apart.
+  // Two successive starts are 24 hours apart.
   const result calendar =
       start({"systemd-analyze", "calendar", "--iterations=2", "--base-time=2026-01-01 00:00:00 UTC",
              value_of("OnCalendar", timer)})
@@ -191,7 +189,7 @@ TEST_F(Fleet, ServiceBacksUpADiskWithTheExampleSettings) {
   EXPECT_TRUE(mentions(read_file(path("vm1.prom")), R"(outcome="committed"} 1)"));
 }
 
-/// The status of the unit is that of the command: another than 0 is a failure.
+/// systemd takes an exit status of the command other than 0 for a failure of the unit.
 TEST_F(Fleet, ServiceStoresNoObjectIfTheDiskCannotBeRead) {
   start_store();
   EXPECT_TRUE(ended_with(1, run_service("missing.raw")));

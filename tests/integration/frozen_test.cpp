@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A process that is stopped for longer than its deadlines (SIGSTOP, docker pause, suspend).
+// The server is stopped for longer than its timeouts (SIGSTOP, docker pause, suspend).
 #include "support/integration_test.hpp"
 #include "support/scripted_client.hpp"
 
@@ -16,13 +16,13 @@ class StoppedServer : public integration_test {
  protected:
   static constexpr auto timeout = std::chrono::milliseconds(400);
 
-  /// Whether the server has read all that was sent to it.
+  /// Whether the server has read all that the client has sent.
   static bool is_read(const peer& client) {
     int unread = 0;
     return ::ioctl(client.fd(), SIOCOUTQ, &unread) == 0 && unread == 0;
   }
 
-  /// Stops the server for longer than its deadline, while `meanwhile` is sent.
+  /// Stops the server for longer than its timeout, and sends `meanwhile` during the stop.
   static void freeze(const process& server, peer& client, std::string_view meanwhile) {
     server.signal(SIGSTOP);
     client.send(meanwhile);

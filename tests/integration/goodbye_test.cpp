@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// How a stream ends where no command vouches for it: by what its connections say last.
+// Without --run the clean disconnect (NBD_CMD_DISC) of each connection decides how a stream ends.
 #include "support/integration_test.hpp"
 
 namespace nbdstream::test {
@@ -8,7 +8,7 @@ namespace {
 
 class CleanDisconnect : public integration_test {
  protected:
-  /// A server and a reader; the client's writes have no size to be measured against.
+  /// Starts a server without --size, and a reader.
   void serve(const arguments& more = {}) {
     arguments args{"--sink", "fifo:output"};
     args.insert(args.end(), more.begin(), more.end());
@@ -16,7 +16,7 @@ class CleanDisconnect : public integration_test {
     server_.push_back(start_reader());
   }
 
-  /// The server's end, and with it the reader's.
+  /// Waits for the end of the server and of the reader. Returns how the server ended.
   result wait_for_end() {
     result ended = server_.front().wait();
     EXPECT_TRUE(ended_with(0, server_.back().wait()));
@@ -25,7 +25,7 @@ class CleanDisconnect : public integration_test {
   }
 
  private:
-  std::vector<process> server_;  ///< and its reader
+  std::vector<process> server_;  ///< the server and its reader
 };
 
 TEST_F(CleanDisconnect, AbsenceAbortsTheStreamAndTheLogSuggestsRun) {
@@ -36,7 +36,7 @@ TEST_F(CleanDisconnect, AbsenceAbortsTheStreamAndTheLogSuggestsRun) {
   EXPECT_TRUE(mentions(ended.err, "--run"));
 }
 
-/// The one request does not fit into the pipe, so that qemu-img cannot have come to its end.
+/// One request is larger than the pipe, so qemu-img cannot have finished before it is killed.
 TEST_F(CleanDisconnect, KilledQemuImgAbortsTheStream) {
   make_raw(path("in.raw"), 16 * MiB);
   process server = start_listening({"--sink", "fifo:output"});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Hostile handshakes: each must leave the server as it was, for a real client that comes later.
+// Hostile handshakes: after each of them the server must still serve a real client.
 #include "support/hardening_test.hpp"
 
 namespace nbdstream::test {
@@ -15,7 +15,7 @@ std::string option_header(std::uint32_t option, std::uint32_t length) {
   return "IHAVEOPT" + big_endian(option, 4) + big_endian(length, 4);
 }
 
-/// A client that asks for everything before it begins.
+/// A client that sends LIST, INFO and GO.
 scripted_client whole_handshake() {
   scripted_client script;
   script.flags().option(list).option(info, info_data("", {1, 2, 3})).go();
@@ -50,7 +50,7 @@ TEST_F(HostileHandshake, OptionOf4GibClosesTheConnectionAtOnce) {
   serve();
   for (const std::uint32_t option : {1U, 2U, 3U, 5U, 6U, 7U, 8U, 9U, 10U, 11U, 99U, all_ones}) {
     SCOPED_TRACE(option);
-    // What follows is not waited for.
+    // The server does not wait for the data of the option.
     const auto heard = say(scripted_client().flags().raw(option_header(option, all_ones)));
     EXPECT_EQ(heard.options.size(), 0U);
   }
@@ -79,7 +79,7 @@ TEST_F(HostileHandshake, WrongLengthInsideAnOptionIsInvalid) {
 class HostileExportName : public hardening_test,
                           public ::testing::WithParamInterface<std::size_t> {};
 
-/// The answer does not grow with what the client sends, and neither does the log.
+/// Neither the reply nor the log grows with the length of the name.
 TEST_P(HostileExportName, UnknownNameIsRefusedInAShortReply) {
   serve();
   const std::string name(GetParam(), 'n');
@@ -139,7 +139,7 @@ TEST_F(HostileHandshake, InfoAndGoInAnyOrderOpenNoStream) {
   scripted_client script;
   script.flags().go("nobody").option(info, info_data("")).go("nobody").option(list);
   script.option(info, info_data("nobody")).option(list).option(info, info_data("")).go();
-  // Nothing of this is a write either.
+  // None of these requests writes a byte.
   script.read(0, 512).flush().write(0, "").zeroes(0, 0).trim(0, 0);
   const auto heard = say(script.disc());
   EXPECT_EQ(heard.answers.size(), 5U);
@@ -154,7 +154,7 @@ class HostileConnections : public hardening_test {
     for (int i = 0; i < count; ++i) held_.emplace_back(connect()).send(script);
   }
 
-  /// Whether the server agrees to what the script asks for, with GO alone.
+  /// Whether the server acknowledges the GO of the script, its only option.
   [[nodiscard]] static bool agreed(peer& p, const scripted_client& script) {
     return eventually([&] {
       p.take_what_there_is();
@@ -170,7 +170,7 @@ TEST_F(HostileConnections, ClientIsServedBeside200HalfOpenHandshakes) {
   serve();
   const auto before = descriptors();
   hold(scripted_client().flags().script().substr(0, 2), 200);
-  // The oldest have made room for the rest, and among the rest is the last.
+  // The server has closed the oldest 100 connections to make room. The last one is still open.
   for (int i = 0; i < 100; ++i, held_.pop_front()) held_.front().drain();
   EXPECT_LE(descriptors(), before + 400) << "three for each of a hundred";
   scripted_client whole;
@@ -197,7 +197,7 @@ TEST_F(HostileConnections, ConnectionBeyondTheHundredthIsRefused) {
   expect_unharmed();
 }
 
-/// One at each byte of the handshake, and some that have gone further.
+/// One peer has stopped at each byte of the handshake, and two have stopped inside a request.
 TEST_F(HostileConnections, SigtermEndsTheServerWithPeersInAnyState) {
   serve();
   const auto script = scripted_client().flags().option(list).go().script();
@@ -207,7 +207,7 @@ TEST_F(HostileConnections, SigtermEndsTheServerWithPeersInAnyState) {
   const auto half_a_write = scripted_client().flags().go().write(0, "hello").script();
   held_.emplace_back(connect()).send(half_a_write.substr(0, half_a_write.size() - 20));
   held_.emplace_back(connect()).send(half_a_write.substr(0, half_a_write.size() - 2));
-  // Served behind them all.
+  // The server serves this client after all of them.
   EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
   server().signal(SIGTERM);
   EXPECT_TRUE(ended_with(128 + SIGTERM, server().wait(std::chrono::seconds(5))));

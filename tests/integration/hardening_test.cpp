@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Hostile requests: each is refused or its client hung up on, and everybody else is served.
+// Hostile requests: the server refuses each, or closes its connection, and serves all other
+// clients.
 #include "support/hardening_test.hpp"
 
 #include <poll.h>
@@ -16,7 +17,7 @@ constexpr std::uint32_t io = 5, inval = 22, nospc = 28, all_ones = 0xffffffff;
 constexpr std::uint64_t half = std::uint64_t{1} << 63, top = ~std::uint64_t{0};
 constexpr std::uint16_t cache_command = 5, status_command = 7;
 
-/// What becomes of a request. An error is a number of the protocol's.
+/// What becomes of a request: `hung_up`, or the error of the NBD protocol, 0 for success.
 constexpr std::uint32_t hung_up = all_ones;
 
 struct hostile_request {
@@ -26,7 +27,7 @@ struct hostile_request {
   std::uint32_t becomes;
 };
 
-/// Of an export of 1 MiB.
+/// Requests to an export of 1 MiB.
 constexpr hostile_request requests[] = {
     {sc::read_command, 0, 0, all_ones, inval},
     {sc::read_command, 0, MiB, 1, inval},
@@ -94,7 +95,7 @@ TEST_F(HostileRequests, GetTheirErrorsAndKeepTheConnectionInStep) {
   expect_still_serving();
   server().signal(SIGTERM);
   const result ended = server().wait();
-  EXPECT_TRUE(ended_with(1, ended));  // streams were spoilt
+  EXPECT_TRUE(ended_with(1, ended));  // some streams were aborted
   expect_short_lines(ended.err);
 }
 
@@ -145,7 +146,7 @@ INSTANTIATE_TEST_SUITE_P(Bytes, HostilePayload,
                                            large_payload{all_ones, hung_up}),
                          [](const auto& each) { return std::to_string(each.param.bytes); });
 
-/// The first is more than half of the window, so it is answered no sooner than the other.
+/// The first request fills more than half of the window, so its reply waits for the second request.
 TEST_F(HostileRequests, TwoRequestsWithOneCookieAreBothAnswered) {
   serve({"--order", "window", "--window", "1k"});
   sc script;
@@ -182,7 +183,7 @@ h.shutdown()
   EXPECT_TRUE(holds(path("log"), "create\nopen 1\nabort\nopen 2\ncommit 4\ndestroy\n"));
 }
 
-/// More is to be answered than the socket holds.
+/// The replies are larger than the buffer of the socket.
 TEST_F(HostileRequests, ClientsMayLeaveBeforeTheirReplies) {
   serve();
   const auto before = descriptors();
@@ -199,7 +200,8 @@ TEST_F(HostileRequests, ClientsMayLeaveBeforeTheirReplies) {
   expect_unharmed();
 }
 
-/// A FIFO tells its reader of a writer that has gone, and has no end as long as there is one.
+/// poll() on a FIFO shows POLLHUP when a writer has opened and closed it. read() returns 0 only
+/// while the FIFO has no writer.
 TEST_F(HostileRequests, FifoIsNotOpenedUntilAClientWrites) {
   process server = start_listening({"--sink", "fifo:output"});
   peer reader = open_fifo(path("output"));

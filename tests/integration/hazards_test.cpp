@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Clients that are killed, hasty or idle, at the moments that make it hard to tell.
+// Clients that are killed, idle, or quick to disconnect, at moments when the server could mistake a
+// broken stream for a complete one.
 #include "support/integration_test.hpp"
 #include "support/scripted_client.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-/// Sends a write that is not answered before the sink has a reader.
+/// Sends a write. The server does not reply to it before the sink has a reader.
 const std::string send_a_write = R"(
 import signal
 def send_a_write():
@@ -21,7 +22,7 @@ class KilledClient : public integration_test, public ::testing::WithParamInterfa
   [[nodiscard]] bool tcp() const { return GetParam() == std::string("tcp"); }
   [[nodiscard]] std::string uri() const { return tcp() ? "nbd://127.0.0.1:" + port_ : unix_uri; }
 
-  /// The arguments, and those for TCP if it is its turn.
+  /// `args`, with the port if the parameter is `tcp`.
   [[nodiscard]] arguments with_transport(arguments args) const {
     if (tcp()) args.insert(args.end(), {"-p", port_});
     return args;
@@ -30,7 +31,7 @@ class KilledClient : public integration_test, public ::testing::WithParamInterfa
   const std::string port_ = std::to_string(free_port());
 };
 
-/// The command hides its client's end, and would vouch for the stream.
+/// The command exits with status 0 although its client was killed.
 TEST_P(KilledClient, AbortsTheStreamEvenIfTheRunCommandSucceeds) {
   const std::string dies = client_command(send_a_write + "send_a_write()\ndie()\n");
   process server =
@@ -43,7 +44,7 @@ TEST_P(KilledClient, AbortsTheStreamEvenIfTheRunCommandSucceeds) {
   EXPECT_TRUE(mentions(ended.err, "disconnected inside a request"));
 }
 
-/// The write is there before the probe connects, and the probe is answered.
+/// The write has arrived before the probe connects, and the server replies to the probe.
 TEST_P(KilledClient, EndsTheServerBeforeAReaderComes) {
   process server = start_listening(with_transport({"--sink", "fifo:output"}));
   process writer =
@@ -56,7 +57,7 @@ TEST_P(KilledClient, EndsTheServerBeforeAReaderComes) {
   EXPECT_TRUE(mentions(ended.err, "disconnected inside a request"));
 }
 
-/// The server stands still while the client writes and is killed: it learns both at once.
+/// SIGSTOP holds the server while the client writes and is killed. The server sees both at once.
 TEST_P(KilledClient, EndsTheServerThatHasNotReadItsWriteYet) {
   process server = start_listening(with_transport({"--sink", "fifo:output"}));
   process writer = start_client(
@@ -98,8 +99,8 @@ raise SystemExit(server.wait())
 
 class IdleConnection : public integration_test {
  protected:
-  /// A client that is connected, and then another that zeroes 512 bytes and says goodbye, as
-  /// `qemu-img convert` without -n does; what the first one does then is in `script`.
+  /// Connects a bystander, then a client that zeroes 512 bytes and disconnects, as `qemu-img
+  /// convert` without -n does. `script` is what the bystander does next.
   [[nodiscard]] process start_clients(const std::string& script) const {
     return start_client(send_a_write + R"(
 bystander = nbd.NBD()
@@ -111,7 +112,7 @@ touch('zeroed')
   }
 };
 
-/// The pause is longer than --settle.
+/// The bystander pauses for longer than --settle.
 TEST_F(IdleConnection, MayWriteToAStreamOfZeroesAfterSettle) {
   process server = start_listening({"--sink", "fifo:output", "--settle", "1s"});
   process reader = start_reader();
@@ -126,7 +127,7 @@ TEST_F(IdleConnection, MayWriteToAStreamOfZeroesAfterSettle) {
   EXPECT_TRUE(holds(path("out.raw"), std::string(512, '\0') + "hello"));
 }
 
-/// Had it ended before, a qemu-img whose source is slow would have found no stream.
+/// Otherwise a qemu-img with a slow source would find that its stream has ended.
 TEST_F(IdleConnection, DelaysTheEndOfAStreamOfZeroesUntilItCloses) {
   process server = start_listening({"--sink", "fifo:output", "--settle", "20ms"});
   process reader = start_reader();
@@ -145,7 +146,7 @@ TEST_F(IdleConnection, DelaysTheEndOfAStreamOfZeroesUntilItCloses) {
 
 class DisconnectBehindAWrite : public integration_test {};
 
-/// All that the client has to say is one packet, and then it only listens.
+/// The client sends the handshake, the write and the disconnect in one packet, and then only reads.
 TEST_F(DisconnectBehindAWrite, DoesNotLoseTheReply) {
   const auto port = free_port();
   process server = start_listening({"--sink", "fifo:output", "-p", std::to_string(port)});
