@@ -9,7 +9,7 @@
 namespace sink_tests {
 namespace {
 
-TEST_F(Exec, ends_the_command_at_an_abort_before_it_sees_the_end) {
+TEST_F(ExecSink, AbortEndsCommandBeforeItSeesEndOfFile) {
   sink exec(exec_module, running("cat > out && touch complete"));
   ASSERT_EQ(exec.open(), 0);
   ASSERT_EQ(exec.send("hello"), 0);
@@ -19,7 +19,7 @@ TEST_F(Exec, ends_the_command_at_an_abort_before_it_sees_the_end) {
   EXPECT_TRUE(exec.log.empty()) << exec.log.front();
 }
 
-TEST_F(Exec, can_be_aborted_at_once) {
+TEST_F(ExecSink, AbortWorksRightAfterOpen) {
   for (int i = 0; i < 20; ++i) {
     sink exec(exec_module, running("cat > out && touch complete"));
     ASSERT_EQ(exec.open(), 0);
@@ -28,7 +28,7 @@ TEST_F(Exec, can_be_aborted_at_once) {
   }
 }
 
-TEST_F(Exec, lets_the_command_tidy_up_at_an_abort) {
+TEST_F(ExecSink, AbortLetsCommandCleanUp) {
   sink exec(exec_module, running("trap 'touch tidy; exit 1' TERM; exec 3<&0; "
                                  "cat <&3 > out & wait; touch complete"));
   ASSERT_EQ(exec.open(), 0);
@@ -40,7 +40,7 @@ TEST_F(Exec, lets_the_command_tidy_up_at_an_abort) {
   EXPECT_FALSE(exists("complete"));
 }
 
-TEST_F(Exec, kills_a_command_that_ignores_sigterm_after_the_grace) {
+TEST_F(ExecSink, AbortKillsCommandThatIgnoresSigtermAfterGrace) {
   sink exec(exec_module,
             running("trap '' TERM; echo $$ > begun; cat > out; touch complete", "50ms"));
   ASSERT_EQ(exec.open(), 0);
@@ -50,7 +50,7 @@ TEST_F(Exec, kills_a_command_that_ignores_sigterm_after_the_grace) {
   EXPECT_FALSE(exists("complete"));
 }
 
-TEST_F(Exec, ends_a_command_that_is_stopped) {
+TEST_F(ExecSink, AbortEndsStoppedCommand) {
   sink exec(exec_module, running("trap 'touch told; exit' TERM; echo $$ > begun; kill -STOP $$; "
                                  "cat > out; touch complete"));
   ASSERT_EQ(exec.open(), 0);
@@ -60,7 +60,7 @@ TEST_F(Exec, ends_a_command_that_is_stopped) {
   EXPECT_FALSE(exists("complete"));
 }
 
-TEST_F(Exec, ends_the_children_of_a_command_too) {
+TEST_F(ExecSink, AbortEndsChildrenOfCommand) {
   sink exec(exec_module, running("exec 3<&0; (trap '' TERM; sh -c 'echo $$' > begun; "
                                  "cat <&3 > out; touch complete) & exit 0",
                                  "50ms"));
@@ -74,8 +74,8 @@ TEST_F(Exec, ends_the_children_of_a_command_too) {
   EXPECT_NE(exec.log[0].find("exited with status 0 before the end"), std::string::npos);
 }
 
-/// Hosts that must end themselves do not wait.
-TEST_F(Exec, kills_the_command_after_the_grace_even_where_the_host_gives_the_abort_up) {
+/// A host that must exit does not wait for the end of an abort.
+TEST_F(ExecSink, AbandonedAbortStillKillsCommandAfterGrace) {
   sink exec(exec_module,
             running("trap '' TERM; echo $$ > begun; cat > out; touch complete", "50ms"));
   ASSERT_EQ(exec.open(), 0);
@@ -85,8 +85,8 @@ TEST_F(Exec, kills_the_command_after_the_grace_even_where_the_host_gives_the_abo
   EXPECT_FALSE(exists("complete"));
 }
 
-/// Else its number, which is the group's, could be another's when the next signal is sent there.
-TEST_F(Exec, leaves_the_ended_shell_a_zombie_while_it_waits_for_its_children) {
+/// Otherwise another process group could have its number when the next signal is sent.
+TEST_F(ExecSink, EndedShellStaysZombieWhileItsChildrenRun) {
   sink exec(exec_module, running("exec 3<&0; (trap '' TERM; echo > begun; exec cat <&3 > out) & "
                                  "echo $$ > shell; exit 0"));
   ASSERT_EQ(exec.open(), 0);
@@ -95,8 +95,8 @@ TEST_F(Exec, leaves_the_ended_shell_a_zombie_while_it_waits_for_its_children) {
   EXPECT_EQ(::kill(std::atoi(contents_of(here / "shell").c_str()), 0), 0);
 }
 
-/// Nobody can; but the abort ends, and says so.
-TEST_F(Exec, tells_of_a_process_that_has_left_the_group) {
+/// The sink cannot end that process. The abort ends, and the log names the process.
+TEST_F(ExecSink, AbortLogsProcessThatLeftTheGroup) {
   sink exec(exec_module,
             running("exec 3<&0; setsid sh -c 'echo > begun; cat <&3 > out; touch complete' "
                     "& exec sleep 1000"));
@@ -108,7 +108,7 @@ TEST_F(Exec, tells_of_a_process_that_has_left_the_group) {
   EXPECT_TRUE(appears("complete"));
 }
 
-TEST_F(Exec, ends_a_command_that_is_still_there_when_the_sink_goes) {
+TEST_F(ExecSink, DestroyEndsCommandThatStillRuns) {
   {
     sink exec(exec_module, running("trap '' TERM; echo $$ > begun; cat > out; touch complete"));
     ASSERT_EQ(exec.open(), 0);
@@ -119,7 +119,7 @@ TEST_F(Exec, ends_a_command_that_is_still_there_when_the_sink_goes) {
   EXPECT_FALSE(exists("complete"));
 }
 
-TEST_F(Exec, ends_the_last_command_before_it_starts_the_next) {
+TEST_F(ExecSink, OpenEndsPreviousCommandFirst) {
   sink exec(exec_module, running("trap '' TERM; echo $$ > begun$NBDSTREAM_STREAM; cat > out; "
                                  "touch complete$NBDSTREAM_STREAM"));
   ASSERT_EQ(exec.open(), 0);
@@ -132,7 +132,7 @@ TEST_F(Exec, ends_the_last_command_before_it_starts_the_next) {
   EXPECT_EQ(contents_of(here / "out"), "hello");
 }
 
-TEST_F(Exec, does_not_let_the_death_of_the_host_pass_for_the_end_of_the_stream) {
+TEST_F(ExecSink, HostDeathEndsCommandBeforeItSeesEndOfFile) {
   process host([this] {
     sink exec(exec_module, running("trap 'touch told' TERM; exec 3<&0; echo $$ > begun; "
                                    "cat <&3 > out && touch complete & wait; wait",
@@ -147,10 +147,10 @@ TEST_F(Exec, does_not_let_the_death_of_the_host_pass_for_the_end_of_the_stream) 
   EXPECT_FALSE(exists("complete"));
 }
 
-/// Whichever call the host has come to: before the command runs, and before it is watched over.
-struct ExecOfAKilledHost : Exec, ::testing::WithParamInterface<victim> {};
+/// At each system call of the host: before the command runs, and before the guardian watches it.
+struct ExecSinkOfKilledHost : ExecSink, ::testing::WithParamInterface<victim> {};
 
-TEST_P(ExecOfAKilledHost, NeverCompletesAtAnySystemCallOfOpen) {
+TEST_P(ExecSinkOfKilledHost, NeverCompletesAtAnySystemCallOfOpen) {
   process scene([this] {
     sink exec(exec_module, running("cat > out && touch complete"));
     constexpr int too_many = 500;
@@ -165,11 +165,11 @@ TEST_P(ExecOfAKilledHost, NeverCompletesAtAnySystemCallOfOpen) {
   EXPECT_EQ(scene.wait(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Victims, ExecOfAKilledHost,
+INSTANTIATE_TEST_SUITE_P(Victims, ExecSinkOfKilledHost,
                          ::testing::Values(victim::process, victim::process_group));
 
-/// Its guardian is gone as soon as the command may see the end.
-TEST_F(Exec, leaves_a_command_that_has_the_whole_stream_to_itself_when_the_host_dies) {
+/// The guardian ends as soon as the command may see the end of file.
+TEST_F(ExecSink, CommandWithWholeStreamOutlivesHost) {
   process host([this] {
     sink exec(exec_module, running("cat > out; touch read; until [ -e go ]; do sleep 0.01; done; "
                                    "touch complete"));

@@ -22,7 +22,7 @@ namespace sink_tests {
 
 inline const std::string exec_module = in_tree_sink("exec");
 
-/// Whether it comes true while there is patience.
+/// Whether `condition` becomes true within `patience`.
 template <class Condition>
 bool eventually(Condition&& condition) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
@@ -33,7 +33,7 @@ bool eventually(Condition&& condition) {
   return true;
 }
 
-/// Repeats abort as wait_for says; how often it had to wait.
+/// Repeats abort as wait_for says. Returns how often it had to wait.
 inline int abort_patiently(sink& exec) {
   int waits = 0;
   while (exec.abort() == -EAGAIN) {
@@ -46,7 +46,7 @@ inline int abort_patiently(sink& exec) {
   return waits;
 }
 
-struct Exec : ::testing::Test {
+struct ExecSink : ::testing::Test {
   directory here;
 
   /// The settings that run `command` in the test's directory.
@@ -61,18 +61,18 @@ struct Exec : ::testing::Test {
   [[nodiscard]] bool appears(const std::string& name) const {
     return eventually([&] { return exists(name); });
   }
-  /// Whether somebody writes a line into it.
+  /// Whether a process writes a line into this file.
   [[nodiscard]] bool gets_line(const std::string& name) const {
     return eventually([&] { return contents_of(here / name).ends_with('\n'); });
   }
-  /// As in proc(5), of the process whose number is in a file; 'Z' also where it is gone.
+  /// The state, as in proc(5), of the process whose ID is in a file. 'Z' also if it is gone.
   [[nodiscard]] char state_of(const std::string& name) const {
     const int pid = std::atoi(contents_of(here / name).c_str());
     const std::string stat = contents_of("/proc/" + std::to_string(pid) + "/stat");
     const auto after_name = stat.rfind(") ");
     return after_name == stat.npos ? 'Z' : stat[after_name + 2];
   }
-  /// Whether the process whose number is in a file comes to its end.
+  /// Whether the process whose ID is in a file ends.
   [[nodiscard]] bool ends(const std::string& name) const {
     return exists(name) && eventually([&] { return state_of(name) == 'Z'; });
   }
@@ -84,8 +84,8 @@ struct Exec : ::testing::Test {
 };
 
 /// For commands that wait at some point until the test opens `gate`.
-struct GatedExec : Exec {
-  GatedExec() { EXPECT_EQ(::mkfifo((here / "gate").c_str(), 0600), 0); }
+struct GatedExecSink : ExecSink {
+  GatedExecSink() { EXPECT_EQ(::mkfifo((here / "gate").c_str(), 0600), 0); }
   void open_gate() const { ::close(::open((here / "gate").c_str(), O_WRONLY | O_CLOEXEC)); }
 };
 

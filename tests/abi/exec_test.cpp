@@ -8,7 +8,7 @@
 namespace sink_tests {
 namespace {
 
-TEST_F(Exec, gives_the_stream_to_the_command_and_its_end) {
+TEST_F(ExecSink, CommandGetsStreamAndEndOfFile) {
   sink exec(exec_module, running("cat > out"));
   ASSERT_EQ(exec.created, 0) << exec.explanation();
   const std::string data = pattern(3 << 20);
@@ -16,12 +16,12 @@ TEST_F(Exec, gives_the_stream_to_the_command_and_its_end) {
   EXPECT_TRUE(contents_of(here / "out") == data);
 }
 
-TEST_F(Exec, runs_nothing_before_a_stream_begins) {
+TEST_F(ExecSink, CommandDoesNotRunBeforeStream) {
   { const sink exec(exec_module, running("touch begun")); }
   EXPECT_TRUE(here.names().empty());
 }
 
-TEST_F(Exec, runs_the_command_anew_for_each_stream_and_tells_it_which) {
+TEST_F(ExecSink, EachStreamRunsCommandWithItsOwnVariables) {
   ::setenv("NBDSTREAM_SIZE", "of another stream", 1);
   sink exec(exec_module,
             running("cat > \"out$NBDSTREAM_STREAM,$NBDSTREAM_EXPORT,$NBDSTREAM_SIZE\""));
@@ -32,7 +32,7 @@ TEST_F(Exec, runs_the_command_anew_for_each_stream_and_tells_it_which) {
   EXPECT_EQ(contents_of(here / "out2,,"), "two");
 }
 
-TEST_F(Exec, lends_the_write_end_of_a_pipe_as_large_as_may_be) {
+TEST_F(ExecSink, LendsWriteEndOfLargestPipe) {
   sink exec(exec_module, running("cat > out"));
   ASSERT_EQ(exec.open(), 0);
   EXPECT_EQ(exec.fd_flags(), 0U);
@@ -44,7 +44,7 @@ TEST_F(Exec, lends_the_write_end_of_a_pipe_as_large_as_may_be) {
   }
 }
 
-TEST_F(Exec, refuses_an_empty_command) {
+TEST_F(ExecSink, RefusesEmptyCommand) {
   for (const char* nothing : {"", " \t\n"}) {
     const sink refused(exec_module, {{"command", nothing}});
     EXPECT_EQ(refused.created, -EINVAL);
@@ -52,7 +52,7 @@ TEST_F(Exec, refuses_an_empty_command) {
   }
 }
 
-TEST_F(Exec, starts_the_command_without_descriptors_of_ours) {
+TEST_F(ExecSink, CommandInheritsNoDescriptor) {
   const int inherited = ::open("/dev/null", O_RDONLY);  // not close-on-exec
   sink exec(exec_module, running("cat > out; ls /proc/self/fd > descriptors"));
   EXPECT_EQ(exec.stream("hello"), 0);
@@ -60,7 +60,7 @@ TEST_F(Exec, starts_the_command_without_descriptors_of_ours) {
   EXPECT_EQ(contents_of(here / "descriptors"), "0\n1\n2\n3\n");  // the last is the directory
 }
 
-TEST_F(Exec, starts_the_command_with_signals_as_a_new_process_expects_them) {
+TEST_F(ExecSink, CommandHasNoIgnoredOrBlockedSignals) {
   sigset_t blocked;
   ::sigemptyset(&blocked);
   ::sigaddset(&blocked, SIGTERM);
@@ -73,7 +73,7 @@ TEST_F(Exec, starts_the_command_with_signals_as_a_new_process_expects_them) {
             "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 }
 
-TEST_F(GatedExec, does_not_block_in_a_commit_while_the_command_works) {
+TEST_F(GatedExecSink, CommitDoesNotBlockWhileCommandRuns) {
   sink exec(exec_module, running("cat > out; touch read; exec cat gate"));
   ASSERT_EQ(exec.open(), 0);
   ASSERT_EQ(exec.send("hello"), 0);
@@ -87,7 +87,7 @@ TEST_F(GatedExec, does_not_block_in_a_commit_while_the_command_works) {
   EXPECT_EQ(exec.commit_patiently(5), 0);
 }
 
-TEST_F(Exec, fails_to_commit_with_the_exit_status_of_the_command) {
+TEST_F(ExecSink, CommitReportsExitStatusOfCommand) {
   sink exec(exec_module, {{"command", "cat > /dev/null; exit 3"}});
   EXPECT_EQ(exec.stream("hello"), -EIO);
   expect_said(exec, {"\"cat > /dev/null; exit 3\"", "exited with status 3"});
@@ -95,19 +95,19 @@ TEST_F(Exec, fails_to_commit_with_the_exit_status_of_the_command) {
   EXPECT_TRUE(exec.log.empty()) << exec.log.front();
 }
 
-TEST_F(Exec, fails_to_commit_with_the_signal_that_ended_the_command) {
+TEST_F(ExecSink, CommitReportsSignalThatEndedCommand) {
   sink exec(exec_module, running("cat > out; kill -KILL $$"));
   EXPECT_EQ(exec.stream("hello"), -EIO);
   expect_said(exec, {"signal 9 (Killed)"});
 }
 
-TEST_F(Exec, says_what_the_exit_status_of_a_missing_program_means) {
+TEST_F(ExecSink, CommitExplainsExitStatus127) {
   sink exec(exec_module, running("cat > out; no-such-program"));
   EXPECT_EQ(exec.stream("hello"), -EIO);
   expect_said(exec, {"127", "not found"});
 }
 
-TEST_F(GatedExec, fails_to_commit_where_success_comes_with_bytes_unread) {
+TEST_F(GatedExecSink, CommitFailsWhenSuccessLeavesBytesUnread) {
   sink exec(exec_module, running("cat gate"));
   ASSERT_EQ(exec.open(), 0);
   ASSERT_EQ(exec.send("hello"), 0);
@@ -117,7 +117,7 @@ TEST_F(GatedExec, fails_to_commit_where_success_comes_with_bytes_unread) {
   expect_said(exec, {"exited with status 0, but", "last 5 bytes"});
 }
 
-TEST_F(GatedExec, prefers_the_exit_status_to_the_bytes_unread) {
+TEST_F(GatedExecSink, ExitStatusTakesPrecedenceOverUnreadBytes) {
   sink exec(exec_module, running("cat gate; exit 7"));
   ASSERT_EQ(exec.open(), 0);
   ASSERT_EQ(exec.send("hello"), 0);
@@ -127,7 +127,7 @@ TEST_F(GatedExec, prefers_the_exit_status_to_the_bytes_unread) {
   expect_said(exec, {"exited with status 7"});
 }
 
-TEST_F(GatedExec, fails_to_commit_where_the_command_closes_its_input_and_goes_on) {
+TEST_F(GatedExecSink, CommitFailsWhenRunningCommandClosesItsInput) {
   sink exec(exec_module, running("exec < gate; touch closed; exec sleep 1000"));
   ASSERT_EQ(exec.open(), 0);
   ASSERT_EQ(exec.send("hello"), 0);
@@ -137,7 +137,7 @@ TEST_F(GatedExec, fails_to_commit_where_the_command_closes_its_input_and_goes_on
   expect_said(exec, {"closed its input, but"});
 }
 
-TEST_F(GatedExec, commits_what_a_child_that_outlives_the_command_has_read) {
+TEST_F(GatedExecSink, CommitCountsBytesReadByChildOfCommand) {
   sink exec(exec_module, running("exec 3<&0; (cat gate; exec cat <&3 > out) & exit 0"));
   ASSERT_EQ(exec.open(), 0);
   ASSERT_EQ(exec.send("hello"), 0);
@@ -147,7 +147,7 @@ TEST_F(GatedExec, commits_what_a_child_that_outlives_the_command_has_read) {
   EXPECT_TRUE(eventually([&] { return contents_of(here / "out") == "hello"; }));
 }
 
-TEST_F(Exec, says_how_the_command_ended_before_the_stream_did) {
+TEST_F(ExecSink, LogsHowCommandEndedBeforeStream) {
   sink exec(exec_module, {{"command", "exit 3"}});
   ASSERT_EQ(exec.open(), 0);
   EXPECT_TRUE(eventually([&] { return exec.send("hello") == -EPIPE; }));
@@ -156,7 +156,7 @@ TEST_F(Exec, says_how_the_command_ended_before_the_stream_did) {
   EXPECT_EQ(exec.log[0], "\"exit 3\" exited with status 3 before the end of the stream");
 }
 
-TEST_F(Exec, fails_where_somebody_else_gets_the_exit_status) {
+TEST_F(ExecSink, CommitFailsWhenSigchldIsIgnored) {
   (void)std::signal(SIGCHLD, SIG_IGN);
   sink exec(exec_module, running("cat > out"));
   EXPECT_EQ(exec.stream("hello"), -EIO);

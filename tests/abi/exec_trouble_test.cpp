@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The sink `exec` where the system, or who runs it, denies it something.
+// The sink `exec` when the system denies it processes, signals or system calls.
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -17,8 +17,8 @@
 namespace sink_tests {
 namespace {
 
-struct ExecInTrouble : Exec {
-  ExecInTrouble() { EXPECT_EQ(::chmod(here.path().c_str(), 0777), 0); }
+struct RestrictedExecSink : ExecSink {
+  RestrictedExecSink() { EXPECT_EQ(::chmod(here.path().c_str(), 0777), 0); }
 
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "takes root";
@@ -28,14 +28,14 @@ struct ExecInTrouble : Exec {
   }
 };
 
-/// The caller goes on as a user of whom nothing else runs, and who may run `processes`.
+/// The caller continues as a user who has no other process, and who may have `processes` of them.
 bool become_a_user_with(rlim_t processes) {
   const rlimit limit{processes, processes};
   const auto user = static_cast<uid_t>(1'000'000 + ::getpid());
   return ::setrlimit(RLIMIT_NPROC, &limit) == 0 && ::setresuid(user, user, user) == 0;
 }
 
-/// Then the caller, root, may send signals to its own processes only.
+/// Afterwards the caller, root, may send signals only to processes of root.
 bool give_up_signals_to_others() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> sets{};
@@ -46,7 +46,7 @@ bool give_up_signals_to_others() {
   return ::syscall(SYS_capset, &header, sets.data()) == 0;
 }
 
-TEST_F(ExecInTrouble, fails_to_open_for_good_where_no_process_can_be_started) {
+TEST_F(RestrictedExecSink, OpenFailsWithEnomemAtLimitOfProcesses) {
   process host([this] {
     sink exec(exec_module, running("cat > out"));
     if (!become_a_user_with(1)) return 1;
@@ -56,7 +56,7 @@ TEST_F(ExecInTrouble, fails_to_open_for_good_where_no_process_can_be_started) {
   EXPECT_EQ(host.wait(), 0);
 }
 
-TEST_F(ExecInTrouble, ends_a_command_that_it_cannot_watch_over) {
+TEST_F(RestrictedExecSink, OpenEndsCommandWhenGuardianCannotStart) {
   process host([this] {
     sink exec(exec_module, running("while read line; do :; done; echo > complete"));
     if (!become_a_user_with(2)) return 1;
@@ -69,8 +69,8 @@ TEST_F(ExecInTrouble, ends_a_command_that_it_cannot_watch_over) {
   EXPECT_FALSE(exists("complete"));
 }
 
-/// The command, of another user, gives up waiting for an end by itself.
-TEST_F(ExecInTrouble, shows_no_end_to_a_command_that_takes_no_signals_when_the_host_dies) {
+/// The command belongs to another user. It stops waiting for the end of file by itself.
+TEST_F(RestrictedExecSink, HostDeathHidesEndOfFileFromCommandOfAnotherUser) {
   process host([this] {
     sink exec(exec_module,
               running("exec setpriv --reuid 54321 --clear-groups sh -c '"
@@ -87,7 +87,7 @@ TEST_F(ExecInTrouble, shows_no_end_to_a_command_that_takes_no_signals_when_the_h
   EXPECT_FALSE(exists("complete"));
 }
 
-TEST_F(ExecInTrouble, ends_the_command_when_the_host_dies_without_close_range_too) {
+TEST_F(RestrictedExecSink, HostDeathEndsCommandWithoutCloseRange) {
   process host([this] {
     sink exec(exec_module, running("echo $$ > begun; cat > out && touch complete"));
     if (!disable_call(SYS_close_range, EPERM)) return 1;
@@ -99,8 +99,8 @@ TEST_F(ExecInTrouble, ends_the_command_when_the_host_dies_without_close_range_to
   EXPECT_FALSE(exists("complete"));
 }
 
-/// As filters of system calls do that are older than the call.
-TEST_F(Exec, GivesTheCommandNoDescriptorsOfOursWithoutCloseRangeEither) {
+/// Seccomp filters that are older than close_range() refuse it.
+TEST_F(ExecSink, CommandInheritsNoDescriptorWithoutCloseRange) {
   process host([this] {
     sink exec(exec_module, running("cat > out; ls /proc/self/fd > descriptors"));
     if (::open("/dev/null", O_RDONLY) < 0) return 1;  // not close-on-exec
@@ -110,9 +110,9 @@ TEST_F(Exec, GivesTheCommandNoDescriptorsOfOursWithoutCloseRangeEither) {
   EXPECT_EQ(contents_of(here / "descriptors"), "0\n1\n2\n3\n");  // the last is the directory
 }
 
-struct ExecWithoutPidfd : GatedExec, ::testing::WithParamInterface<int> {};
+struct ExecSinkWithoutPidfd : GatedExecSink, ::testing::WithParamInterface<int> {};
 
-TEST_P(ExecWithoutPidfd, CommitsAndFailsAndAbortsAsWithIt) {
+TEST_P(ExecSinkWithoutPidfd, CommitsFailsAndAborts) {
   process host([this] {
     sink good(exec_module, running("cat > out; touch read; exec cat gate"));
     sink bad(exec_module, running("cat > out; exit 3"));
@@ -132,7 +132,7 @@ TEST_P(ExecWithoutPidfd, CommitsAndFailsAndAbortsAsWithIt) {
   EXPECT_FALSE(exists("complete"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Errors, ExecWithoutPidfd, ::testing::Values(EPERM, ENOSYS));
+INSTANTIATE_TEST_SUITE_P(Errno, ExecSinkWithoutPidfd, ::testing::Values(EPERM, ENOSYS));
 
 }  // namespace
 }  // namespace sink_tests
