@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Several processes with one FIFO, through the sink `fifo`: none gets into the stream, or to the
-// reader, of another.
+// Several processes that write to one FIFO through the sink `fifo`: none writes into the stream of
+// another, or to its reader.
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,14 +18,14 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-struct FifoOfSeveral : ::testing::Test {
+struct SharedFifo : ::testing::Test {
   directory here;
   const std::string path = here / "output";
   const std::string module = in_tree_sink("fifo");
 
   void SetUp() override { ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0); }
 
-  /// Begins a stream that `reader` has taken so far.
+  /// Begins a stream. `reader` has read all of it so far.
   void begin(sink& fifo, const descriptor& reader) const {
     ASSERT_EQ(fifo.open(), 0) << fifo.explanation();
     ASSERT_EQ(fifo.send("first"), 0);
@@ -37,7 +37,7 @@ struct FifoOfSeveral : ::testing::Test {
   }
 };
 
-TEST_F(FifoOfSeveral, CommitWaitsUntilTheReaderHasClosedIt) {
+TEST_F(SharedFifo, CommitWaitsUntilReaderClosesFifo) {
   sink fifo(module, {{"path", path}});
   descriptor reader = reader_of(path);
   begin(fifo, reader);
@@ -49,7 +49,7 @@ TEST_F(FifoOfSeveral, CommitWaitsUntilTheReaderHasClosedIt) {
   EXPECT_TRUE(fifo.log.empty());
 }
 
-TEST_F(FifoOfSeveral, CommitWaitsNoLongerThanItWasToldForAReaderThatNeverCloses) {
+TEST_F(SharedFifo, CommitWaitsAtMostCloseTimeoutForReader) {
   sink fifo(module, {{"path", path}, {"close-timeout", "30ms"}});
   const descriptor reader = reader_of(path);
   begin(fifo, reader);
@@ -59,7 +59,7 @@ TEST_F(FifoOfSeveral, CommitWaitsNoLongerThanItWasToldForAReaderThatNeverCloses)
   EXPECT_TRUE(logged(fifo, "the reader has not closed it"));
 }
 
-TEST_F(FifoOfSeveral, CommitDoesNotWaitForTheReaderOfAFifoThatWasReplaced) {
+TEST_F(SharedFifo, CommitDoesNotWaitForReaderOfCreatedFifo) {
   ASSERT_EQ(::unlink(path.c_str()), 0);
   sink fifo(module, {{"path", path}});
   const descriptor reader = reader_of(path);
@@ -67,7 +67,7 @@ TEST_F(FifoOfSeveral, CommitDoesNotWaitForTheReaderOfAFifoThatWasReplaced) {
   EXPECT_EQ(fifo.commit(5), 0);
 }
 
-TEST_F(FifoOfSeveral, AnAbortWaitsForTheReaderToo) {
+TEST_F(SharedFifo, AbortWaitsUntilReaderClosesFifo) {
   sink fifo(module, {{"path", path}});
   descriptor reader = reader_of(path);
   begin(fifo, reader);
@@ -77,7 +77,7 @@ TEST_F(FifoOfSeveral, AnAbortWaitsForTheReaderToo) {
   EXPECT_EQ(fifo.abort_patiently(), 0);
 }
 
-TEST_F(FifoOfSeveral, AnAbortOfACommitThatWaitsForTheReaderIsOverAtOnce) {
+TEST_F(SharedFifo, AbortOfWaitingCommitReturnsAtOnce) {
   sink fifo(module, {{"path", path}});
   const descriptor reader = reader_of(path);
   begin(fifo, reader);
@@ -85,7 +85,7 @@ TEST_F(FifoOfSeveral, AnAbortOfACommitThatWaitsForTheReaderIsOverAtOnce) {
   EXPECT_EQ(fifo.abort(), 0);
 }
 
-TEST_F(FifoOfSeveral, TheSecondWaitsForTheFirstAndNamesIt) {
+TEST_F(SharedFifo, SecondWriterWaitsForFirstAndNamesItsProcess) {
   sink first(module, {{"path", path}});
   descriptor reader = reader_of(path);
   begin(first, reader);
@@ -101,7 +101,7 @@ TEST_F(FifoOfSeveral, TheSecondWaitsForTheFirstAndNamesIt) {
   EXPECT_EQ(read_from(reader.get(), 1), "!");
 }
 
-TEST_F(FifoOfSeveral, TheSecondGetsItsTurnWhenTheReaderOfTheFirstHasLeft) {
+TEST_F(SharedFifo, SecondWriterStartsWhenReaderOfFirstHasLeft) {
   sink first(module, {{"path", path}}), second(module, {{"path", path}});
   descriptor reader = reader_of(path);
   begin(first, reader);
@@ -116,7 +116,7 @@ TEST_F(FifoOfSeveral, TheSecondGetsItsTurnWhenTheReaderOfTheFirstHasLeft) {
   EXPECT_EQ(read_from(next.get(), 6), "second");
 }
 
-TEST_F(FifoOfSeveral, TheLockEndsWithItsProcess) {
+TEST_F(SharedFifo, LockEndsWithItsProcess) {
   const descriptor reader = reader_of(path);
   process dies([&]() -> int {
     sink first(module, {{"path", path}});
@@ -127,8 +127,8 @@ TEST_F(FifoOfSeveral, TheLockEndsWithItsProcess) {
   EXPECT_EQ(second.open(), 0);
 }
 
-// As where the lock is not seen, in another container.
-TEST_F(FifoOfSeveral, WithoutSocketsTheSecondIsStoppedByTheFirstsWriteEnd) {
+// As in another container, where the lock is not visible.
+TEST_F(SharedFifo, SecondWriterWaitsForWriteEndOfFirstWithoutSockets) {
   sink first(module, {{"path", path}});
   const descriptor reader = reader_of(path);
   begin(first, reader);
@@ -140,7 +140,7 @@ TEST_F(FifoOfSeveral, WithoutSocketsTheSecondIsStoppedByTheFirstsWriteEnd) {
   EXPECT_EQ(other.wait(), 0);
 }
 
-TEST_F(FifoOfSeveral, WhatIsLeftOfAnotherStreamIsReadBeforeTheNextOneBegins) {
+TEST_F(SharedFifo, BytesOfDeadWriterAreReadBeforeNextStream) {
   descriptor reader = reader_of(path);
   process dies([&]() -> int {
     sink first(module, {{"path", path}});
@@ -155,7 +155,7 @@ TEST_F(FifoOfSeveral, WhatIsLeftOfAnotherStreamIsReadBeforeTheNextOneBegins) {
   EXPECT_EQ(second.open_patiently(), 0);
 }
 
-TEST_F(FifoOfSeveral, ASandboxThatDeniesFaccessat2KeepsNobodyOut) {
+TEST_F(SharedFifo, CreateWorksWithoutFaccessat2) {
   process child([&] {
     if (!disable_call(SYS_faccessat2, EPERM)) return 1;
     return sink(module, {{"path", path}}).created == 0 ? 0 : 2;

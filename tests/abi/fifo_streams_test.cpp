@@ -33,7 +33,7 @@ struct FifoStreams : ::testing::Test {
     return pattern(1 + static_cast<size_t>(number) * 331, static_cast<unsigned>(number));
   }
 
-  /// A `cat` for each stream, one after another, as a backup script would.
+  /// A `cat` for each stream, one after another, as in a backup script.
   [[nodiscard]] process cats() const {
     return process::running({"sh", "-c",
                              "i=0; while [ $i -lt " + std::to_string(many) +
@@ -52,7 +52,7 @@ struct FifoStreams : ::testing::Test {
     });
   }
 
-  /// Sends the streams to what `start_reader` starts once the FIFO is there.
+  /// Sends the streams to the reader that `start_reader` starts once the FIFO exists.
   void expect_all_arrive(process (FifoStreams::*start_reader)() const) const {
     sink fifo(module, {{"path", path}});
     ASSERT_EQ(fifo.created, 0);
@@ -64,12 +64,12 @@ struct FifoStreams : ::testing::Test {
       EXPECT_TRUE(contents_of(copy(number)) == data_of(number)) << number;
   }
 
-  /// For a reader that does not close the FIFO: a commit that does not wait for it.
+  /// Settings with which a commit does not wait until the reader closes the FIFO.
   [[nodiscard]] settings without_waiting() const {
     return {{"path", path}, {"close-timeout", "0s"}};
   }
 
-  /// A stream that one reader takes and keeps open.
+  /// Sends one stream. Its reader keeps the FIFO open.
   descriptor first_stream(sink& fifo) const {
     descriptor reader = reader_of(path);
     EXPECT_EQ(fifo.open(), 0);
@@ -80,25 +80,25 @@ struct FifoStreams : ::testing::Test {
   }
 };
 
-TEST_F(FifoStreams, through_our_fifo_200_reach_one_cat_each) {
+TEST_F(FifoStreams, CreatedFifoCarries200StreamsToOneCatEach) {
   expect_all_arrive(&FifoStreams::cats);
 }
 
-TEST_F(FifoStreams, through_our_fifo_200_reach_a_reader_that_reopens_it_at_once) {
+TEST_F(FifoStreams, CreatedFifoCarries200StreamsToQuickReader) {
   expect_all_arrive(&FifoStreams::quick_reader);
 }
 
-TEST_F(FifoStreams, through_the_fifo_of_someone_else_200_reach_one_cat_each) {
+TEST_F(FifoStreams, ExistingFifoCarries200StreamsToOneCatEach) {
   make_foreign();
   expect_all_arrive(&FifoStreams::cats);
 }
 
-TEST_F(FifoStreams, through_the_fifo_of_someone_else_200_reach_a_reader_that_reopens_it_at_once) {
+TEST_F(FifoStreams, ExistingFifoCarries200StreamsToQuickReader) {
   make_foreign();
   expect_all_arrive(&FifoStreams::quick_reader);
 }
 
-TEST_F(FifoStreams, our_fifo_is_replaced_by_an_equal_one_before_the_reader_sees_the_end) {
+TEST_F(FifoStreams, CreatedFifoIsReplacedByEqualOneAfterEachStream) {
   sink fifo(module, {{"path", path}});
   ASSERT_EQ(::chmod(path.c_str(), 0622), 0);
   for (const bool complete : {true, false}) {
@@ -115,7 +115,7 @@ TEST_F(FifoStreams, our_fifo_is_replaced_by_an_equal_one_before_the_reader_sees_
   }
 }
 
-TEST_F(FifoStreams, what_the_user_put_in_place_of_our_fifo_is_left_alone) {
+TEST_F(FifoStreams, FileThatReplacedCreatedFifoIsKept) {
   sink fifo(module, {{"path", path}});
   const descriptor reader = reader_of(path);
   ASSERT_EQ(fifo.open(), 0);
@@ -125,7 +125,7 @@ TEST_F(FifoStreams, what_the_user_put_in_place_of_our_fifo_is_left_alone) {
   EXPECT_EQ(contents_of(path), "precious");
 }
 
-TEST_F(FifoStreams, through_a_foreign_fifo_wait_until_the_last_reader_closed_it) {
+TEST_F(FifoStreams, NextStreamWaitsUntilReaderClosesExistingFifo) {
   make_foreign();
   sink fifo(module, without_waiting());
   descriptor reader = first_stream(fifo);
@@ -138,7 +138,7 @@ TEST_F(FifoStreams, through_a_foreign_fifo_wait_until_the_last_reader_closed_it)
   EXPECT_EQ(read_from(next.get()), "");
 }
 
-TEST_F(FifoStreams, an_aborted_stream_is_not_continued_by_the_next_one_either) {
+TEST_F(FifoStreams, NextStreamDoesNotContinueAbortedOne) {
   make_foreign();
   sink fifo(module, without_waiting());
   const descriptor reader = reader_of(path);
@@ -149,7 +149,7 @@ TEST_F(FifoStreams, an_aborted_stream_is_not_continued_by_the_next_one_either) {
   EXPECT_EQ(read_from(reader.get()), "torn");
 }
 
-TEST_F(FifoStreams, need_not_wait_for_a_reader_that_left_before_the_end) {
+TEST_F(FifoStreams, NextStreamStartsAtOnceAfterReaderLeft) {
   make_foreign();
   sink fifo(module, {{"path", path}});
   descriptor reader = reader_of(path);
@@ -160,7 +160,7 @@ TEST_F(FifoStreams, need_not_wait_for_a_reader_that_left_before_the_end) {
   EXPECT_EQ(fifo.open(), 0);
 }
 
-TEST_F(FifoStreams, do_not_wait_for_readers_of_a_fifo_that_the_path_no_longer_names) {
+TEST_F(FifoStreams, NextStreamIgnoresReaderOfReplacedFifo) {
   make_foreign();
   sink fifo(module, without_waiting());
   const descriptor reader = first_stream(fifo);
@@ -171,13 +171,13 @@ TEST_F(FifoStreams, do_not_wait_for_readers_of_a_fifo_that_the_path_no_longer_na
   EXPECT_EQ(fifo.open_patiently(), 0);
 }
 
-TEST_F(FifoStreams, without_inotify_wait_too) {
+TEST_F(FifoStreams, NextStreamWaitsForReaderWithoutInotify) {
   make_foreign();
   sink fifo(module, without_waiting());
   descriptor reader = reader_of(path);
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  // The lock and the write end take the last descriptors that there are.
+  // The lock and the write end take the last two descriptors.
   const auto limit = static_cast<rlim_t>(descriptor(::dup(reader.get())).get()) + 2;
   const rlimit tight{limit, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
@@ -194,12 +194,12 @@ TEST_F(FifoStreams, without_inotify_wait_too) {
   EXPECT_EQ(fifo.stream(""), 0);
 }
 
-TEST_F(FifoStreams, treat_our_fifo_as_foreign_in_a_directory_that_lets_nothing_be_replaced) {
+TEST_F(FifoStreams, CreatedFifoIsNotReplacedInUnwritableDirectory) {
   sink fifo(module, without_waiting());
   const struct stat before = status_of(path);
   ASSERT_EQ(::chmod(path.c_str(), 0666), 0);
   ASSERT_EQ(::chmod(here.path().c_str(), 0555), 0);
-  // In a child that gives its privileges up, since permissions mean nothing to root with them.
+  // In a child that gives up its capabilities, since permissions do not restrict root with them.
   process child([&] {
     __user_cap_header_struct self{_LINUX_CAPABILITY_VERSION_3, 0};
     const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3]{};

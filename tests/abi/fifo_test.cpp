@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One stream through the sink `fifo`, as SPEC.md describes it.
+// One stream through the sink `fifo`.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -15,14 +15,14 @@
 namespace sink_tests {
 namespace {
 
-struct Fifo : ::testing::Test {
+struct FifoSink : ::testing::Test {
   directory here;
   const std::string path = here / "output";
   const std::string module = in_tree_sink("fifo");
 
   void make_fifo(mode_t mode = 0600) const { ASSERT_EQ(::mkfifo(path.c_str(), mode), 0); }
 
-  /// create must fail, in one sentence with all these words.
+  /// Expects that create fails with an explanation of one line that has all these words.
   void expect_refused(const std::string& where, const std::vector<std::string>& words) const {
     const sink refused(module, {{"path", where}});
     EXPECT_LT(refused.created, 0) << where;
@@ -32,7 +32,7 @@ struct Fifo : ::testing::Test {
   }
 };
 
-TEST_F(Fifo, is_made_where_nothing_is_with_the_mode_that_the_umask_leaves) {
+TEST_F(FifoSink, CreatesFifoWithModeOfUmask) {
   const mode_t before = ::umask(027);
   const sink fifo(module, {{"path", path}});
   ::umask(before);
@@ -40,13 +40,13 @@ TEST_F(Fifo, is_made_where_nothing_is_with_the_mode_that_the_umask_leaves) {
   EXPECT_EQ(status_of(path).st_mode, S_IFIFO | 0640U);
 }
 
-TEST_F(Fifo, stays_in_place_at_the_end) {
+TEST_F(FifoSink, FifoStaysAfterDestroy) {
   { const sink fifo(module, {{"path", path}}); }
   EXPECT_TRUE(S_ISFIFO(status_of(path).st_mode));
   EXPECT_EQ(here.names().size(), 1U);
 }
 
-TEST_F(Fifo, that_exists_is_used_as_it_is) {
+TEST_F(FifoSink, UsesExistingFifoUnchanged) {
   make_fifo(0620);
   const struct stat before = status_of(path);
   sink fifo(module, {{"path", path}, {"close-timeout", "0s"}});
@@ -59,7 +59,7 @@ TEST_F(Fifo, that_exists_is_used_as_it_is) {
   EXPECT_EQ(status_of(path).st_mode, before.st_mode);
 }
 
-TEST_F(Fifo, refuses_what_it_does_not_write_to_in_one_sentence) {
+TEST_F(FifoSink, RefusesUnusablePathInOneLine) {
   create_file(path, "precious");
   expect_refused(path, {path, "regular file", "`file`"});
   EXPECT_EQ(contents_of(path), "precious");
@@ -68,13 +68,13 @@ TEST_F(Fifo, refuses_what_it_does_not_write_to_in_one_sentence) {
   expect_refused(here / "missing" + "/output", {"directory does not exist"});
 }
 
-TEST_F(Fifo, is_not_made_at_the_end_of_a_link_that_somebody_planted) {
+TEST_F(FifoSink, RefusesDanglingSymbolicLink) {
   ASSERT_EQ(::symlink((here / "elsewhere").c_str(), path.c_str()), 0);
   expect_refused(path, {path, "symbolic link"});
   EXPECT_EQ(here.names(), std::vector<std::string>{"output"});
 }
 
-TEST_F(Fifo, without_a_reader_is_tried_again_after_1_to_50_milliseconds) {
+TEST_F(FifoSink, OpenWithoutReaderIsRetriedAfter1To50Milliseconds) {
   sink fifo(module, {{"path", path}});
   int64_t last = 0;
   for (int64_t expected : {1, 2, 4, 8, 16, 32, 50, 50}) {
@@ -86,7 +86,7 @@ TEST_F(Fifo, without_a_reader_is_tried_again_after_1_to_50_milliseconds) {
   EXPECT_EQ(fifo.abort(), 0);
 }
 
-TEST_F(Fifo, a_reader_that_comes_late_gets_everything) {
+TEST_F(FifoSink, LateReaderGetsWholeStream) {
   const std::string data = pattern(300'000);
   sink fifo(module, {{"path", path}});
   ASSERT_EQ(fifo.open(), -EAGAIN);
@@ -96,7 +96,7 @@ TEST_F(Fifo, a_reader_that_comes_late_gets_everything) {
   EXPECT_EQ(contents_of(here / "copy"), data);
 }
 
-TEST_F(Fifo, reader_timeout_ends_the_wait_of_each_stream_with_an_explanation) {
+TEST_F(FifoSink, ReaderTimeoutFailsEachStreamWithExplanation) {
   sink fifo(module, {{"path", path}, {"reader-timeout", "30ms"}});
   for (int stream = 0; stream < 2; ++stream) {
     ASSERT_EQ(fifo.open(), -EAGAIN);
@@ -105,7 +105,7 @@ TEST_F(Fifo, reader_timeout_ends_the_wait_of_each_stream_with_an_explanation) {
   }
 }
 
-TEST_F(Fifo, is_lent_as_a_private_write_end_of_the_largest_size) {
+TEST_F(FifoSink, LendsPrivateWriteEndOfLargestPipe) {
   sink fifo(module, {{"path", path}});
   const descriptor reader = reader_of(path);
   ASSERT_EQ(fifo.open(), 0);
@@ -118,7 +118,7 @@ TEST_F(Fifo, is_lent_as_a_private_write_end_of_the_largest_size) {
   }
 }
 
-TEST_F(Fifo, commit_waits_until_the_reader_has_taken_the_last_byte) {
+TEST_F(FifoSink, CommitWaitsUntilReaderHasTakenLastByte) {
   sink fifo(module, {{"path", path}});
   const descriptor reader = reader_of(path);
   ASSERT_EQ(fifo.open(), 0);
@@ -131,7 +131,7 @@ TEST_F(Fifo, commit_waits_until_the_reader_has_taken_the_last_byte) {
   EXPECT_EQ(read_from(reader.get()), "") << "the end of the file";
 }
 
-TEST_F(Fifo, commit_fails_when_the_reader_leaves_bytes_behind) {
+TEST_F(FifoSink, CommitFailsWhenReaderLeavesBytesUnread) {
   sink fifo(module, {{"path", path}});
   descriptor reader = reader_of(path);
   ASSERT_EQ(fifo.open(), 0);
@@ -147,7 +147,7 @@ TEST_F(Fifo, commit_fails_when_the_reader_leaves_bytes_behind) {
   EXPECT_EQ(fifo.abort(), 0);
 }
 
-TEST_F(Fifo, commit_succeeds_when_the_reader_left_after_the_last_byte) {
+TEST_F(FifoSink, CommitSucceedsWhenReaderLeftAfterLastByte) {
   sink fifo(module, {{"path", path}});
   descriptor reader = reader_of(path);
   ASSERT_EQ(fifo.open(), 0);
@@ -157,7 +157,7 @@ TEST_F(Fifo, commit_succeeds_when_the_reader_left_after_the_last_byte) {
   EXPECT_EQ(fifo.commit(3), 0);
 }
 
-TEST_F(Fifo, a_write_fails_once_the_reader_is_gone) {
+TEST_F(FifoSink, WriteFailsAfterReaderLeft) {
   sink fifo(module, {{"path", path}});
   descriptor reader = reader_of(path);
   ASSERT_EQ(fifo.open(), 0);
@@ -166,7 +166,7 @@ TEST_F(Fifo, a_write_fails_once_the_reader_is_gone) {
   EXPECT_EQ(fifo.abort(), 0);
 }
 
-TEST_F(Fifo, abort_closes_at_once_with_bytes_unread) {
+TEST_F(FifoSink, AbortClosesAtOnceWithBytesUnread) {
   sink fifo(module, {{"path", path}});
   const descriptor reader = reader_of(path);
   ASSERT_EQ(fifo.open(), 0);
@@ -175,7 +175,7 @@ TEST_F(Fifo, abort_closes_at_once_with_bytes_unread) {
   EXPECT_EQ(read_from(reader.get()), "torn");
 }
 
-TEST_F(Fifo, abort_ends_a_wait_for_a_reader) {
+TEST_F(FifoSink, AbortEndsWaitForReader) {
   sink fifo(module, {{"path", path}});
   ASSERT_EQ(fifo.open(), -EAGAIN);
   EXPECT_EQ(fifo.abort(), 0);
@@ -183,7 +183,7 @@ TEST_F(Fifo, abort_ends_a_wait_for_a_reader) {
   EXPECT_EQ(fifo.open(), 0);
 }
 
-TEST_F(Fifo, that_we_made_is_made_again_when_it_vanished) {
+TEST_F(FifoSink, CreatedFifoThatVanishedIsCreatedAgain) {
   sink fifo(module, {{"path", path}});
   ASSERT_EQ(::unlink(path.c_str()), 0);
   EXPECT_EQ(fifo.open(), -EAGAIN);
@@ -191,7 +191,7 @@ TEST_F(Fifo, that_we_made_is_made_again_when_it_vanished) {
   EXPECT_EQ(fifo.abort(), 0);
 }
 
-TEST_F(Fifo, of_someone_else_that_vanished_is_an_error) {
+TEST_F(FifoSink, ExistingFifoThatVanishedIsError) {
   make_fifo();
   sink fifo(module, {{"path", path}});
   ASSERT_EQ(::unlink(path.c_str()), 0);
@@ -199,7 +199,7 @@ TEST_F(Fifo, of_someone_else_that_vanished_is_an_error) {
   EXPECT_NE(fifo.explanation().find("vanished"), std::string::npos);
 }
 
-TEST_F(Fifo, exchanged_for_a_regular_file_before_the_stream_is_refused) {
+TEST_F(FifoSink, RegularFileThatReplacedFifoIsRefused) {
   sink fifo(module, {{"path", path}});
   ASSERT_EQ(::unlink(path.c_str()), 0);
   create_file(path, "precious");
@@ -208,7 +208,7 @@ TEST_F(Fifo, exchanged_for_a_regular_file_before_the_stream_is_refused) {
   EXPECT_EQ(contents_of(path), "precious");
 }
 
-TEST_F(Fifo, a_character_device_is_written_to) {
+TEST_F(FifoSink, WritesToCharacterDevice) {
   sink device(module, {{"path", "/dev/null"}});
   ASSERT_EQ(device.created, 0);
   EXPECT_EQ(device.stream(pattern(100'000)), 0);
