@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// How a file of the sink `file` gets its name, where the system makes that hard.
+// How a file of the sink `file` gets its name when system calls fail.
 #include <fcntl.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -19,9 +19,9 @@ namespace {
 using failing = std::function<bool(const sink&)>;
 
 struct FileCommit : file_fixture {
-  /// The exit status of a process in which the calls fail that `fail` makes fail, once the stream
-  /// is under way: -commit; 254 where such a call was not made, or 255. `log`: how many lines there
-  /// must be.
+  /// Runs a stream in a child process, in which `fail` makes system calls fail before the commit.
+  /// Returns -commit; 254 if the failing call was never made; 255 for any other error. `log`: the
+  /// expected number of log lines.
   [[nodiscard]] int commit_where(const failing& fail, size_t log = 0,
                                  const settings& more = {}) const {
     process child([&] {
@@ -37,8 +37,8 @@ struct FileCommit : file_fixture {
     return child.wait();
   }
 
-  /// That a commit failed, and the complete file is in `where`, under a name that says so and is
-  /// told; `others` are beside it.
+  /// Expects that a commit failed and that the complete file is kept in `where`, under a name that
+  /// the explanation gives. `others` are the other files there.
   void expect_kept(const directory& where, const names& others = {}) const {
     std::string kept;
     names rest;
@@ -55,7 +55,7 @@ struct FileCommit : file_fixture {
   const directory notes;
 };
 
-/// What happens in a directory, in order, as far as it is about closing, removing and renaming.
+/// Records, in order, which files of a directory are closed, removed and renamed.
 class watch {
  public:
   explicit watch(const directory& where) : events_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
@@ -78,8 +78,9 @@ class watch {
   descriptor events_;
 };
 
-/// Where a file is sent to another machine as it is closed, an abort would leave it there.
-TEST_F(FileCommit, ClosesTheFileBeforeItIsRemoved) {
+/// Some file systems send a file to another machine when it is closed. If the removal came first,
+/// the file would stay there.
+TEST_F(FileCommit, AbortClosesFileBeforeRemovingIt) {
   sink file(module, with({}));
   ASSERT_EQ(file.open(), 0);
   ASSERT_EQ(file.send("torn"), 0);
@@ -88,8 +89,8 @@ TEST_F(FileCommit, ClosesTheFileBeforeItIsRemoved) {
   EXPECT_EQ(events.seen(), (std::vector<unsigned>{IN_CLOSE_WRITE, IN_DELETE}));
 }
 
-/// And a commit would be over before it is known whether it has arrived.
-TEST_F(FileCommit, ClosesTheFileBeforeItGetsItsName) {
+/// On such a file system, the commit would otherwise end before the file is known to have arrived.
+TEST_F(FileCommit, ClosesFileBeforeRenamingIt) {
   for (const char* sync : {"true", "false"}) {
     sink file(module, with({{"sync", sync}, {"overwrite", "true"}}));
     ASSERT_EQ(file.open(), 0);
@@ -100,7 +101,7 @@ TEST_F(FileCommit, ClosesTheFileBeforeItGetsItsName) {
   }
 }
 
-TEST_F(FileCommit, KeepsTheCompleteFileWhereTheDirectoryWasMovedAway) {
+TEST_F(FileCommit, KeepsCompleteFileWhenDirectoryWasMoved) {
   const std::string out = here / "out", moved = here / "moved";
   const auto make = [](const std::string& name) { EXPECT_EQ(::mkdir(name.c_str(), 0700), 0); };
   make(out);
@@ -126,25 +127,25 @@ TEST_F(FileCommit, KeepsTheCompleteFileWhereTheDirectoryWasMovedAway) {
   EXPECT_EQ(contents_of(out + "/disk.raw"), "hello");
 }
 
-TEST_F(FileCommit, needs_no_directory_that_can_be_synced) {
+TEST_F(FileCommit, SucceedsWhenFsyncOfDirectoryIsUnsupported) {
   const auto fail = [](const sink&) { return fail_once(SYS_fsync, EINVAL, 1); };
   EXPECT_EQ(commit_where(fail), 0);
   EXPECT_EQ(contents_of(path), "hello");
 }
 
-/// The first to be synced is the file.
+/// The first fsync() is that of the file.
 const failing directory_that_cannot_be_synced = [](const sink&) {
   return fail_once(SYS_fsync, EIO, 1);
 };
 
-TEST_F(FileCommit, TakesTheNameBackThatDidNotReachTheDisk) {
+TEST_F(FileCommit, RenamesFileBackWhenFsyncOfDirectoryFails) {
   EXPECT_EQ(commit_where(directory_that_cannot_be_synced), EIO);
   EXPECT_NE(said().find("disk.raw: its name did not reach the disk: Input/output error"),
             std::string::npos);
   expect_kept(here);
 }
 
-TEST_F(FileCommit, TellsThatTheNewFileHasReplacedTheOldOneThoughItFailed) {
+TEST_F(FileCommit, ReportsReplacedFileWhenFsyncOfDirectoryFails) {
   create_file(path, "old");
   EXPECT_EQ(commit_where(directory_that_cannot_be_synced, 0, {{"overwrite", "true"}}), EIO);
   EXPECT_EQ(contents_of(path), "hello");
@@ -155,8 +156,8 @@ TEST_F(FileCommit, TellsThatTheNewFileHasReplacedTheOldOneThoughItFailed) {
                         "Input/output error");
 }
 
-/// Somebody has replaced our file with theirs before that becomes known.
-TEST_F(FileCommit, that_fails_removes_nothing_of_somebody_else) {
+/// Another process replaces the new file before the error is known.
+TEST_F(FileCommit, FailureKeepsFileOfAnotherProcess) {
   const auto fail = [&](const sink& file) {
     create_file(path, "precious");
     return disable_call(SYS_renameat2, 0) && directory_that_cannot_be_synced(file);
@@ -166,13 +167,14 @@ TEST_F(FileCommit, that_fails_removes_nothing_of_somebody_else) {
   EXPECT_EQ(said().find("is kept as"), std::string::npos) << said();
 }
 
-TEST_F(FileCommit, KeepsTheCompleteFileWhereItsNameIsRefused) {
+TEST_F(FileCommit, KeepsCompleteFileWhenRenameFails) {
   for (const int error : {EIO, EBUSY, EROFS}) {
     directory fresh;
     sink file(module, {{"path", fresh / "disk.raw"}, {"overwrite", "true"}});
     process child([&] {
       if (file.open() != 0 || file.send("hello") != 0) return 255;
-      // The second rename is the one that keeps it: with RENAME_NOREPLACE, another call.
+      // The second rename keeps the file. It is renameat2() with RENAME_NOREPLACE, another system
+      // call.
       if (!disable_call(SYS_renameat, error)) return 255;
       const int status = file.commit(5);
       create_file(notes / "said", file.explanation());
@@ -185,7 +187,7 @@ TEST_F(FileCommit, KeepsTheCompleteFileWhereItsNameIsRefused) {
   }
 }
 
-TEST_F(FileCommit, KeepsTheCompleteFileUnderTheTemporaryNameWhereItCanGetNoOther) {
+TEST_F(FileCommit, KeepsTemporaryNameWhenEachRenameFails) {
   const auto fail = [](const sink&) { return disable_call(SYS_renameat2, EROFS); };
   EXPECT_EQ(commit_where(fail), EROFS);
   ASSERT_EQ(here.names().size(), 1U);
@@ -195,7 +197,7 @@ TEST_F(FileCommit, KeepsTheCompleteFileUnderTheTemporaryNameWhereItCanGetNoOther
   EXPECT_NE(said().find("is kept as " + kept), std::string::npos) << said();
 }
 
-TEST_F(FileCommit, LeavesNothingWhereTheDataDidNotReachTheDisk) {
+TEST_F(FileCommit, LeavesNothingWhenFsyncOfFileFails) {
   EXPECT_EQ(commit_where([](const sink&) { return disable_call(SYS_fsync, EIO); }), EIO);
   EXPECT_TRUE(here.names().empty());
   EXPECT_NE(said().find("what was written did not reach the disk"), std::string::npos) << said();
@@ -205,13 +207,13 @@ bool without_links() {
   return disable_call(SYS_renameat2, EINVAL) && disable_call(SYS_linkat, EPERM);
 }
 
-TEST_F(FileCommit, works_on_file_systems_that_cannot_rename_without_replacing_nor_link) {
+TEST_F(FileCommit, WorksWithoutRenameNoreplaceAndLinks) {
   EXPECT_EQ(commit_where([](const sink&) { return without_links(); }, 1), 0);
   EXPECT_EQ(contents_of(path), "hello");
   EXPECT_EQ(here.names(), names{"disk.raw"});
 }
 
-TEST_F(FileCommit, keeps_a_file_that_has_appeared_on_those_as_well) {
+TEST_F(FileCommit, KeepsFileThatAppearedWithoutRenameNoreplaceAndLinks) {
   const auto fail = [&](const sink&) {
     create_file(path, "precious");
     return without_links();
@@ -221,8 +223,8 @@ TEST_F(FileCommit, keeps_a_file_that_has_appeared_on_those_as_well) {
   expect_kept(here, {"disk.raw"});
 }
 
-/// As in an old container, or on an old kernel; a mount of rclone says EIO for links.
-TEST_F(FileCommit, NeedsNoNewSystemCalls) {
+/// Old containers and old kernels refuse these calls. A mount of rclone returns EIO for links.
+TEST_F(FileCommit, WorksWithoutNewSystemCalls) {
   for (const int error : {EPERM, ENOSYS}) {
     const auto deny = [error](const sink&) { return disable_call(SYS_renameat2, error); };
     EXPECT_EQ(commit_where(deny), 0) << said();
@@ -246,19 +248,19 @@ TEST_F(FileCommit, NeedsNoNewSystemCalls) {
   }
 }
 
-struct FileOfInterruptedCalls : FileCommit, ::testing::WithParamInterface<long> {};
+struct FileCommitWithEintr : FileCommit, ::testing::WithParamInterface<long> {};
 
-TEST_P(FileOfInterruptedCalls, IsCommittedAllTheSame) {
+TEST_P(FileCommitWithEintr, RepeatsInterruptedCall) {
   const auto interrupt = [](const sink&) { return fail_once(GetParam(), EINTR); };
   EXPECT_EQ(commit_where(interrupt), 0) << said();
   EXPECT_EQ(contents_of(path), "hello");
   EXPECT_EQ(here.names(), names{"disk.raw"});
 }
 
-INSTANTIATE_TEST_SUITE_P(Calls, FileOfInterruptedCalls,
+INSTANTIATE_TEST_SUITE_P(Calls, FileCommitWithEintr,
                          ::testing::Values(SYS_fsync, SYS_renameat2, SYS_ftruncate));
 
-TEST_F(FileCommit, that_needs_a_random_name_and_has_none_is_not_to_be_repeated) {
+TEST_F(FileCommit, EagainOfGetrandomBecomesEio) {
   process child([&] {
     sink file(module, with({}));
     if (!disable_call(SYS_getrandom, EAGAIN)) return 255;
@@ -267,8 +269,8 @@ TEST_F(FileCommit, that_needs_a_random_name_and_has_none_is_not_to_be_repeated) 
   EXPECT_EQ(child.wait(), EIO);
 }
 
-/// As a mount of rclone without a cache: it takes the next byte, and no other.
-TEST_F(FileCommit, WritesTheZeroesWhereTheFileSystemTakesNoSeeks) {
+/// Like a mount of rclone without a cache, which takes only the next byte.
+TEST_F(FileCommit, WritesZeroesAsDataWhenFileSystemCannotSeek) {
   process child([&] {
     sink file(module, with({}));
     if (!disable_call(SYS_pwrite64, ESPIPE) || !disable_call(SYS_ftruncate, EPERM)) return 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the sink `file` makes of the path that it is given.
+// How the sink `file` treats its path.
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sched.h>
@@ -22,7 +22,7 @@ namespace sink_tests {
 namespace {
 
 struct FilePath : file_fixture {
-  /// create must fail, in one sentence with all these words.
+  /// Expects that create fails with an explanation of one line that has all these words.
   void expect_refused(const settings& values, const std::vector<std::string>& words) const {
     const sink refused(module, values);
     EXPECT_LT(refused.created, 0);
@@ -32,13 +32,13 @@ struct FilePath : file_fixture {
   }
 };
 
-TEST_F(FilePath, that_exists_is_refused_before_clients_come) {
+TEST_F(FilePath, ExistingFileIsRefusedAtCreate) {
   create_file(path, "precious");
   expect_refused(with({}), {path, "exists", "overwrite"});
   EXPECT_EQ(contents_of(path), "precious");
 }
 
-TEST_F(FilePath, refuses_what_it_does_not_write_to_and_names_the_sink_that_does) {
+TEST_F(FilePath, PathThatIsNotRegularFileIsRefusedWithRightSink) {
   ASSERT_EQ(::mkfifo((here / "pipe").c_str(), 0600), 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -64,7 +64,7 @@ TEST_F(FilePath, refuses_what_it_does_not_write_to_and_names_the_sink_that_does)
   }
 }
 
-TEST_F(FilePath, at_the_end_of_a_link_is_made_where_the_link_leads) {
+TEST_F(FilePath, SymbolicLinkIsFollowedAndItsTargetReplaced) {
   const directory elsewhere;
   create_file(elsewhere / "real", "old");
   ASSERT_EQ(::symlink((elsewhere / "real").c_str(), path.c_str()), 0);
@@ -79,13 +79,13 @@ TEST_F(FilePath, at_the_end_of_a_link_is_made_where_the_link_leads) {
   EXPECT_TRUE(S_ISLNK(status_of(path).st_mode));
 }
 
-TEST_F(FilePath, is_not_made_at_the_end_of_a_link_to_nothing) {
+TEST_F(FilePath, DanglingSymbolicLinkIsRefused) {
   ASSERT_EQ(::symlink((here / "elsewhere").c_str(), path.c_str()), 0);
   for (const char* overwrite : {"false", "true"})
     expect_refused(with({{"overwrite", overwrite}}), {path, "symbolic link"});
 }
 
-TEST_F(FilePath, is_not_followed_where_it_is_a_link_of_another_user) {
+TEST_F(FilePath, SymbolicLinkOfAnotherUserIsRefused) {
   create_file(here / "real", "precious");
   for (const std::string& end : {here / "real", here / "nothing", std::string("/dev/null")}) {
     ASSERT_EQ(::symlink(end.c_str(), path.c_str()), 0);
@@ -96,7 +96,7 @@ TEST_F(FilePath, is_not_followed_where_it_is_a_link_of_another_user) {
   }
 }
 
-TEST_F(FilePath, of_another_user_is_refused_at_once_where_only_the_owner_can_replace_it) {
+TEST_F(FilePath, FileOfAnotherUserInStickyDirectoryIsRefused) {
   create_file(path, "precious");
   ASSERT_EQ(::chmod(here.path().c_str(), 01777), 0);
   if (::chown(path.c_str(), 12345, 12345) != 0) GTEST_SKIP() << "only root can give files away";
@@ -119,21 +119,21 @@ TEST_F(FilePath, of_another_user_is_refused_at_once_where_only_the_owner_can_rep
   EXPECT_EQ(created_by(54321), 0);
 }
 
-TEST_F(FilePath, may_have_the_longest_name) {
+TEST_F(FilePath, NameOf255BytesWorks) {
   const std::string name(255, 'n');
   sink file(module, {{"path", here / name}});
   EXPECT_EQ(file.stream("hello"), 0) << file.explanation();
   EXPECT_EQ(here.names(), names{name});
 }
 
-TEST_F(FilePath, RefusesANameThatIsTooLong) {
+TEST_F(FilePath, NameOf256BytesIsRefused) {
   const std::string name(256, 'n');
   for (const char* overwrite : {"false", "true"})
     expect_refused({{"path", here / name}, {"overwrite", overwrite}},
                    {"256 bytes", "takes 255", "shorter"});
 }
 
-/// As chattr(1) sets it, until this object goes.
+/// Sets a flag like chattr(1), until this object is destroyed.
 class protection {
  public:
   protection(const std::string& path, int flag) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
@@ -162,8 +162,8 @@ struct flag {
 constexpr flag immutable{FS_IMMUTABLE_FL, "immutable", "chattr -i"};
 constexpr flag append_only{FS_APPEND_FL, "append-only", "chattr -a"};
 
-/// The second time without statx, as on old kernels and in old containers.
-struct FilePathUnderProtection : FilePath, ::testing::WithParamInterface<flag> {
+/// Each test runs twice, the second time without statx(), as on old kernels and in old containers.
+struct ProtectedFilePath : FilePath, ::testing::WithParamInterface<flag> {
   void expect_refused_with_and_without_statx(const std::string& what) const {
     const settings replacing = with({{"overwrite", "true"}});
     expect_refused(replacing, {path, what, GetParam().word, GetParam().remedy});
@@ -176,25 +176,27 @@ struct FilePathUnderProtection : FilePath, ::testing::WithParamInterface<flag> {
   }
 };
 
-TEST_P(FilePathUnderProtection, IsRefusedAtOnceWhereTheOldFileCannotBeReplaced) {
+TEST_P(ProtectedFilePath, ProtectedFileIsRefusedAtCreate) {
   create_file(path, "precious");
   const protection set(path, GetParam().value);
   if (!set.is_set()) GTEST_SKIP() << "only root can protect files, and not on every file system";
   expect_refused_with_and_without_statx("disk.raw is ");
 }
 
-TEST_P(FilePathUnderProtection, IsRefusedAtOnceWhereTheDirectoryTakesNoFile) {
+TEST_P(ProtectedFilePath, ProtectedDirectoryIsRefusedAtCreate) {
   const protection set(here.path(), GetParam().value);
   if (!set.is_set()) GTEST_SKIP() << "only root can protect files, and not on every file system";
   expect_refused_with_and_without_statx("directory is ");
   EXPECT_TRUE(here.names().empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Flags, FilePathUnderProtection, ::testing::Values(immutable, append_only),
-                         [](const auto& each) { return each.index == 0 ? "i" : "a"; });
+INSTANTIATE_TEST_SUITE_P(Flags, ProtectedFilePath, ::testing::Values(immutable, append_only),
+                         [](const auto& each) {
+                           return each.index == 0 ? "Immutable" : "AppendOnly";
+                         });
 
-/// As `docker run -v $PWD/disk.raw:/disk.raw` has it; also where file and mount are of one device.
-TEST_F(FilePath, IsRefusedAtOnceWhereItIsAMountPoint) {
+/// As with `docker run -v $PWD/disk.raw:/disk.raw`. Also if file and mount are on one device.
+TEST_F(FilePath, MountPointIsRefusedAtCreate) {
   create_file(here / "source", "precious");
   create_file(path, "below");
   process child([&] {
@@ -209,7 +211,7 @@ TEST_F(FilePath, IsRefusedAtOnceWhereItIsAMountPoint) {
   EXPECT_EQ(status, 0);
 }
 
-TEST_F(FilePath, in_a_directory_that_went_away_is_an_error_and_the_next_stream_works) {
+TEST_F(FilePath, MissingDirectoryFailsStreamButNotTheNext) {
   const std::string gone = here / "mount";
   ASSERT_EQ(::mkdir(gone.c_str(), 0700), 0);
   sink file(module, {{"path", gone + "/disk.raw"}});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Who may do what with a file that the sink `file` has made.
+// The permissions of a file that the sink `file` has made.
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -31,7 +31,7 @@ std::string list_with_one_more_reader() {
          std::string(reinterpret_cast<const char*>(entries), sizeof entries);
 }
 
-/// False: the file system has none.
+/// False if the file system has no access lists.
 bool set_list(const std::string& path, const char* which) {
   const std::string list = list_with_one_more_reader();
   return ::setxattr(path.c_str(), which, list.data(), list.size(), 0) == 0;
@@ -52,7 +52,7 @@ struct FilePermissions : file_fixture {
 
   [[nodiscard]] mode_t mode() const { return status_of(path).st_mode & 07777; }
 
-  /// Of the temporary file, where nothing is changed after it was made.
+  /// 0 if the temporary file is created without permissions for group and others.
   [[nodiscard]] int first_mode(const settings& values) const {
     process child([&] {
       if (!disable_call(SYS_fchown, 0) || !disable_call(SYS_fchmod, 0)) return 1;
@@ -65,20 +65,20 @@ struct FilePermissions : file_fixture {
   }
 };
 
-TEST_F(FilePermissions, are_what_the_umask_leaves) {
+TEST_F(FilePermissions, FollowUmask) {
   const mode_t before = ::umask(027);
   EXPECT_EQ(mode_of({}), 0640U);
   ::umask(before);
 }
 
-TEST_F(FilePermissions, are_exactly_those_that_were_asked_for) {
+TEST_F(FilePermissions, EqualModeOption) {
   const mode_t before = ::umask(077);
   EXPECT_EQ(mode_of({{"mode", "0664"}}), 0664U);
   EXPECT_EQ(mode_of({{"mode", "400"}, {"overwrite", "true"}}), 0400U);
   ::umask(before);
 }
 
-TEST_F(FilePermissions, are_those_of_the_file_that_is_replaced) {
+TEST_F(FilePermissions, EqualThoseOfReplacedFile) {
   create_file(path, "secret");
   ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
   EXPECT_EQ(mode_of({{"overwrite", "true"}}), 0600U);
@@ -86,14 +86,14 @@ TEST_F(FilePermissions, are_those_of_the_file_that_is_replaced) {
   EXPECT_EQ(mode_of({{"overwrite", "true"}}), 0666U);
 }
 
-TEST_F(FilePermissions, let_nobody_in_before_the_file_has_its_group) {
+TEST_F(FilePermissions, ExcludeGroupAndOthersOnTemporaryFile) {
   EXPECT_EQ(first_mode({{"mode", "0644"}}), 0);
   create_file(path, "secret");
   ASSERT_EQ(::chmod(path.c_str(), 0644), 0);
   EXPECT_EQ(first_mode({{"overwrite", "true"}}), 0);
 }
 
-TEST_F(FilePermissions, include_the_access_list_of_the_file_that_is_replaced) {
+TEST_F(FilePermissions, IncludeAccessListOfReplacedFile) {
   create_file(path, "secret");
   if (!set_list(path, access_list)) GTEST_SKIP() << "this file system has no access lists";
   const std::string before = list_of(path);
@@ -102,7 +102,7 @@ TEST_F(FilePermissions, include_the_access_list_of_the_file_that_is_replaced) {
   EXPECT_FALSE(before.empty());
 }
 
-TEST_F(FilePermissions, give_a_group_nothing_where_the_access_list_cannot_be_kept) {
+TEST_F(FilePermissions, ExcludeGroupWhenAccessListCannotBeCopied) {
   create_file(path, "secret");
   if (!set_list(path, access_list)) GTEST_SKIP() << "this file system has no access lists";
   process child([&] {
@@ -112,7 +112,7 @@ TEST_F(FilePermissions, give_a_group_nothing_where_the_access_list_cannot_be_kep
   EXPECT_EQ(child.wait(), 0);
 }
 
-TEST_F(FilePermissions, do_not_come_from_the_directory_where_a_file_is_replaced) {
+TEST_F(FilePermissions, IgnoreDefaultAccessListOfDirectory) {
   create_file(path, "secret");
   ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
   if (!set_list(here.path(), default_list)) GTEST_SKIP() << "this file system has no access lists";
@@ -120,7 +120,7 @@ TEST_F(FilePermissions, do_not_come_from_the_directory_where_a_file_is_replaced)
   EXPECT_EQ(list_of(path), "");
 }
 
-TEST_F(FilePermissions, are_refused_where_they_are_none) {
+TEST_F(FilePermissions, InvalidModeIsRefused) {
   for (const char* mode : {"", "rw", "0800", "01000", "-1", "0644 "}) {
     const sink refused(module, with({{"mode", mode}}));
     EXPECT_LT(refused.created, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Streams through the sink `file`, into files.
+// Streams through the sink `file` into regular files.
 #include <fcntl.h>
 #include <sys/resource.h>
 
@@ -15,9 +15,9 @@ namespace {
 
 constexpr uint64_t MiB = 1 << 20;
 
-struct File : file_fixture {};
+struct FileSink : file_fixture {};
 
-TEST_F(File, appears_when_it_is_complete_and_not_before) {
+TEST_F(FileSink, FileAppearsOnlyAtCommit) {
   const std::string data = pattern(300'000);
   sink file(module, with({}));
   EXPECT_TRUE(here.names().empty()) << "nothing is made before a client writes";
@@ -30,7 +30,7 @@ TEST_F(File, appears_when_it_is_complete_and_not_before) {
   EXPECT_TRUE(contents_of(path) == data);
 }
 
-TEST_F(File, lends_a_descriptor_of_its_own) {
+TEST_F(FileSink, LendsPrivateDescriptor) {
   sink file(module, with({}));
   ASSERT_EQ(file.open(), 0);
   EXPECT_EQ(file.fd_flags(), 0U);
@@ -38,7 +38,7 @@ TEST_F(File, lends_a_descriptor_of_its_own) {
   EXPECT_EQ(::fcntl(file.fd(), F_GETFL) & (O_ACCMODE | O_APPEND), O_WRONLY);
 }
 
-TEST_F(File, has_holes_for_zeroes_and_exactly_the_length_of_the_stream) {
+TEST_F(FileSink, ZeroesBecomeHolesAndLengthIsExact) {
   sink file(module, with({}));
   ASSERT_EQ(file.open(), 0);
   ASSERT_EQ(file.send("begin"), 0);
@@ -54,7 +54,7 @@ TEST_F(File, has_holes_for_zeroes_and_exactly_the_length_of_the_stream) {
   EXPECT_LT(status_of(path).st_blocks, 1000);
 }
 
-TEST_F(File, of_a_terabyte_of_zeroes_takes_no_room_and_no_time) {
+TEST_F(FileSink, TerabyteOfZeroesTakesNoDiskSpace) {
   sink file(module, with({}));
   ASSERT_EQ(file.open(), 0);
   const uint64_t terabyte = uint64_t{1} << 40;
@@ -64,13 +64,13 @@ TEST_F(File, of_a_terabyte_of_zeroes_takes_no_room_and_no_time) {
   EXPECT_EQ(status_of(path).st_blocks, 0);
 }
 
-TEST_F(File, may_be_empty) {
+TEST_F(FileSink, EmptyStreamMakesEmptyFile) {
   sink file(module, with({}));
   EXPECT_EQ(file.stream(""), 0);
   EXPECT_EQ(status_of(path).st_size, 0);
 }
 
-TEST_F(File, larger_than_files_can_be_is_refused) {
+TEST_F(FileSink, StreamBeyondLargestFileSizeFails) {
   sink file(module, with({}));
   ASSERT_EQ(file.open(), 0);
   int64_t taken = 1;
@@ -79,7 +79,7 @@ TEST_F(File, larger_than_files_can_be_is_refused) {
   EXPECT_NE(file.explanation().find(path), std::string::npos);
 }
 
-TEST_F(File, leaves_nothing_when_it_is_aborted) {
+TEST_F(FileSink, AbortLeavesNothing) {
   sink file(module, with({}));
   ASSERT_EQ(file.open(), 0);
   ASSERT_EQ(file.send("torn"), 0);
@@ -89,7 +89,7 @@ TEST_F(File, leaves_nothing_when_it_is_aborted) {
   EXPECT_EQ(contents_of(path), "the next one is whole");
 }
 
-TEST_F(File, is_not_complete_where_bytes_are_missing) {
+TEST_F(FileSink, CommitFailsWhenBytesAreMissing) {
   sink file(module, with({}));
   ASSERT_EQ(file.open(), 0);
   ASSERT_EQ(file.send("12345"), 0);
@@ -98,7 +98,7 @@ TEST_F(File, is_not_complete_where_bytes_are_missing) {
   EXPECT_TRUE(here.names().empty());
 }
 
-TEST_F(File, that_appears_before_the_stream_is_kept) {
+TEST_F(FileSink, FileThatAppearsBeforeStreamIsKept) {
   sink file(module, with({}));
   create_file(path, "precious");
   EXPECT_EQ(file.open(), -EEXIST);
@@ -106,7 +106,7 @@ TEST_F(File, that_appears_before_the_stream_is_kept) {
   EXPECT_EQ(contents_of(path), "precious");
 }
 
-TEST_F(File, ThatAppearsDuringTheStreamIsKeptAsTheNewOneIs) {
+TEST_F(FileSink, FileThatAppearsDuringStreamAndNewFileAreKept) {
   sink file(module, with({}));
   ASSERT_EQ(file.open(), 0);
   ASSERT_EQ(file.send("hello"), 0);
@@ -120,7 +120,7 @@ TEST_F(File, ThatAppearsDuringTheStreamIsKeptAsTheNewOneIs) {
   EXPECT_EQ(contents_of(here / here.names()[1]), "hello") << "the complete file is kept";
 }
 
-TEST_F(File, of_a_second_stream_is_refused_and_the_first_one_kept) {
+TEST_F(FileSink, SecondStreamIsRefusedAndFirstFileKept) {
   sink file(module, with({}));
   ASSERT_EQ(file.stream("first"), 0);
   EXPECT_EQ(file.open(), -EEXIST);
@@ -129,7 +129,7 @@ TEST_F(File, of_a_second_stream_is_refused_and_the_first_one_kept) {
   EXPECT_EQ(contents_of(path), "first");
 }
 
-TEST_F(File, to_be_replaced_stays_until_the_new_one_is_complete) {
+TEST_F(FileSink, OldFileStaysUntilCommitReplacesIt) {
   create_file(path, "old");
   sink file(module, with({{"overwrite", "true"}}));
   ASSERT_EQ(file.open(), 0);
@@ -142,7 +142,7 @@ TEST_F(File, to_be_replaced_stays_until_the_new_one_is_complete) {
   EXPECT_EQ(here.names(), names{"disk.raw"});
 }
 
-TEST_F(File, to_be_replaced_outlives_an_abort) {
+TEST_F(FileSink, OldFileSurvivesAbort) {
   create_file(path, "old");
   sink file(module, with({{"overwrite", "true"}}));
   ASSERT_EQ(file.open(), 0);
@@ -152,13 +152,13 @@ TEST_F(File, to_be_replaced_outlives_an_abort) {
   EXPECT_EQ(here.names(), names{"disk.raw"});
 }
 
-TEST_F(File, without_sync_is_the_same) {
+TEST_F(FileSink, WorksWithoutSync) {
   sink file(module, with({{"sync", "false"}}));
   EXPECT_EQ(file.stream("hello"), 0) << file.explanation();
   EXPECT_EQ(contents_of(path), "hello");
 }
 
-TEST_F(File, commit_can_be_interrupted_and_then_leaves_nothing) {
+TEST_F(FileSink, InterruptedCommitLeavesNothing) {
   sink file(module, with({}));
   ASSERT_EQ(file.open(), 0);
   ASSERT_EQ(file.send("hello"), 0);
@@ -169,8 +169,8 @@ TEST_F(File, commit_can_be_interrupted_and_then_leaves_nothing) {
   EXPECT_EQ(file.stream("the next one is not"), 0) << file.explanation();
 }
 
-/// The system's own limit for files stands for a full disk: it needs no file system to be mounted.
-TEST_F(File, on_a_full_disk_fails_and_leaves_nothing) {
+/// RLIMIT_FSIZE acts like a full disk, and needs no file system to be mounted.
+TEST_F(FileSink, FullDiskFailsStreamAndLeavesNothing) {
   process child([this] {
     (void)std::signal(SIGXFSZ, SIG_IGN);
     const rlimit small{MiB, MiB};
