@@ -6,8 +6,8 @@
 
 namespace sink_tests {
 
-/// Called once, when a sink asks getpeername(), before that is answered: for what may happen
-/// between two questions of the sink.
+/// Called once, when a sink calls getpeername(), before that returns: for events between two system
+/// calls of the sink.
 extern std::function<void()> before_getpeername;
 
 }  // namespace sink_tests

@@ -26,7 +26,7 @@ class listener {
   descriptor socket_;
 };
 
-/// What recv says next: bytes, 0 at the end of the stream, or -errno; waits for it.
+/// The next result of recv: bytes, 0 at the end of the stream, or -errno. Waits for it.
 int next_from(int socket);
 
 }  // namespace sink_tests

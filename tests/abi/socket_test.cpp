@@ -17,7 +17,7 @@
 namespace sink_tests {
 namespace {
 
-struct Tcp : ::testing::Test {
+struct TcpSink : ::testing::Test {
   const listener server = listener::on_loopback(AF_INET);
   sink client{in_tree_sink("socket"), {{"address", "tcp://127.0.0.1:" + server.port()}}};
 
@@ -43,7 +43,7 @@ void expect_refused(const std::string& address, const std::string& word) {
   EXPECT_EQ(refused.explanation().find('\n'), std::string::npos);
 }
 
-TEST(SocketAddress, that_is_wrong_is_refused_in_one_sentence) {
+TEST(SocketAddress, MalformedAddressIsRefusedInOneLine) {
   expect_refused("", "empty");
   expect_refused("tcp://", "lacks the host");
   expect_refused("tcp://:9000", "lacks the host");
@@ -64,19 +64,19 @@ TEST(SocketAddress, that_is_wrong_is_refused_in_one_sentence) {
   expect_refused("backup.example:9000", "tcp://");
 }
 
-TEST(SocketAddress, that_is_too_long_for_a_unix_socket_is_refused) {
+TEST(SocketAddress, TooLongUnixPathIsRefused) {
   const sink refused(in_tree_sink("socket"), {{"address", "/" + std::string(200, 'x')}});
   EXPECT_EQ(refused.created, -ENAMETOOLONG);
 }
 
-TEST(SocketAddress, need_not_exist_before_the_first_stream) {
+TEST(SocketAddress, MissingUnixSocketFailsOpenButNotCreate) {
   sink client(in_tree_sink("socket"), {{"address", "/nonexistent/socket"}});
   EXPECT_EQ(client.created, 0);
   EXPECT_EQ(client.open(), -ENOENT);
   EXPECT_NE(client.explanation().find("no such socket"), std::string::npos);
 }
 
-TEST(SocketAddress, can_be_an_ipv6_literal) {
+TEST(SocketAddress, Ipv6LiteralWorks) {
   if (!has_ipv6()) GTEST_SKIP() << "this machine has no IPv6";
   const listener server = listener::on_loopback(AF_INET6);
   sink client(in_tree_sink("socket"), {{"address", "tcp://[::1]:" + server.port()}});
@@ -84,11 +84,11 @@ TEST(SocketAddress, can_be_an_ipv6_literal) {
   EXPECT_EQ(read_from(server.accept().get()), "six");
 }
 
-// Where the name has an IPv6 address too, that comes first, and nobody listens there.
-TEST(SocketAddress, can_be_a_name_all_of_whose_addresses_are_tried) {
+// If the name has an IPv6 address too, that is tried first, and no process listens there.
+TEST(SocketAddress, EachAddressOfHostNameIsTried) {
   const listener server = listener::on_loopback(AF_INET);
   sink client(in_tree_sink("socket"), {{"address", "tcp://localhost:" + server.port()}});
-  // A bare system has no /etc/hosts, and then even this name is unknown.
+  // A minimal system has no /etc/hosts, and then even this name is unknown.
   addrinfo* known = nullptr;
   if (::getaddrinfo("localhost", nullptr, nullptr, &known) != 0) {
     EXPECT_EQ(client.open_patiently(), -EHOSTUNREACH);
@@ -99,8 +99,8 @@ TEST(SocketAddress, can_be_a_name_all_of_whose_addresses_are_tried) {
   EXPECT_TRUE(server.accept());
 }
 
-TEST(SocketAddress, whose_name_is_unknown_is_an_error_of_open) {
-  // Too long for a label of the domain name system, so nobody else is asked.
+TEST(SocketAddress, UnknownHostNameFailsOpen) {
+  // The name is too long for a label of the domain name system, so no server is asked.
   const std::string name(64, 'x');
   sink client(in_tree_sink("socket"), {{"address", "tcp://" + name + ":9000"}});
   ASSERT_EQ(client.created, 0);
@@ -108,11 +108,11 @@ TEST(SocketAddress, whose_name_is_unknown_is_an_error_of_open) {
   EXPECT_NE(client.explanation().find(name), std::string::npos);
 }
 
-TEST_F(Tcp, only_opening_may_block) {
+TEST_F(TcpSink, OnlyOpenMayBlock) {
   EXPECT_EQ(client.table().blocking, uint32_t{NBDSTREAM_BLOCKING_OPEN});
 }
 
-TEST_F(Tcp, commit_ends_the_stream_with_a_fin) {
+TEST_F(TcpSink, CommitSendsFin) {
   const std::string data = pattern(100'000);
   const descriptor peer = connect();
   ASSERT_EQ(client.send(data), 0);
@@ -121,7 +121,7 @@ TEST_F(Tcp, commit_ends_the_stream_with_a_fin) {
   EXPECT_EQ(next_from(peer.get()), 0);
 }
 
-TEST_F(Tcp, abort_ends_the_stream_with_a_reset) {
+TEST_F(TcpSink, AbortSendsReset) {
   const descriptor peer = connect();
   ASSERT_EQ(client.send("torn"), 0);
   EXPECT_EQ(read_from(peer.get(), 4), "torn");
@@ -129,7 +129,7 @@ TEST_F(Tcp, abort_ends_the_stream_with_a_reset) {
   EXPECT_EQ(next_from(peer.get()), -ECONNRESET);
 }
 
-TEST_F(Tcp, abort_resets_even_while_a_commit_waits_for_a_slow_peer) {
+TEST_F(TcpSink, AbortSendsResetWhileCommitWaitsForSlowPeer) {
   const descriptor peer = connect();
   const int small = 4096;
   (void)::setsockopt(client.fd(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
@@ -142,7 +142,7 @@ TEST_F(Tcp, abort_resets_even_while_a_commit_waits_for_a_slow_peer) {
   EXPECT_EQ(last, -ECONNRESET) << "and not an end of file";
 }
 
-TEST_F(Tcp, what_the_peer_said_does_not_turn_a_commit_into_a_reset) {
+TEST_F(TcpSink, CommitSendsNoResetThoughPeerHasSentData) {
   const descriptor peer = connect();
   ASSERT_EQ(::send(peer.get(), "welcome", 7, MSG_NOSIGNAL), 7);
   ASSERT_EQ(client.send("data"), 0);
@@ -152,7 +152,7 @@ TEST_F(Tcp, what_the_peer_said_does_not_turn_a_commit_into_a_reset) {
   EXPECT_EQ(::send(peer.get(), "goodbye", 7, MSG_NOSIGNAL), 7) << "no reset came";
 }
 
-TEST_F(Tcp, commit_fails_when_the_peer_closes_with_bytes_unread) {
+TEST_F(TcpSink, CommitFailsWhenPeerClosesWithBytesUnread) {
   descriptor peer = connect();
   ASSERT_EQ(client.send("0123456789"), 0);
   ASSERT_EQ(read_from(peer.get(), 5), "01234");
@@ -162,8 +162,8 @@ TEST_F(Tcp, commit_fails_when_the_peer_closes_with_bytes_unread) {
   EXPECT_EQ(client.abort(), 0);
 }
 
-// The peer's system need not acknowledge an end at once, but its own end does.
-TEST_F(Tcp, CommitSucceedsWhenThePeerClosesWhileItIsAskedWhetherItIsThere) {
+// The peer's system need not acknowledge a FIN at once, but its own FIN does.
+TEST_F(TcpSink, CommitSucceedsWhenPeerClosesBeforeGetpeername) {
   descriptor peer = connect();
   ASSERT_EQ(client.send("all"), 0);
   ASSERT_EQ(read_from(peer.get(), 3), "all");
@@ -177,7 +177,7 @@ TEST_F(Tcp, CommitSucceedsWhenThePeerClosesWhileItIsAskedWhetherItIsThere) {
   EXPECT_TRUE(asked) << "this must be tried in another way";
 }
 
-TEST_F(Tcp, CommitFailsWhenThePeerResetsWhileItIsAskedWhetherItIsThere) {
+TEST_F(TcpSink, CommitFailsWhenPeerResetsBeforeGetpeername) {
   descriptor peer = connect();
   ASSERT_EQ(client.send("all"), 0);
   ASSERT_EQ(read_from(peer.get(), 3), "all");
@@ -193,7 +193,7 @@ TEST_F(Tcp, CommitFailsWhenThePeerResetsWhileItIsAskedWhetherItIsThere) {
   EXPECT_EQ(client.abort(), 0);
 }
 
-TEST_F(Tcp, keepalive_is_on) {
+TEST_F(TcpSink, KeepaliveIsOn) {
   const descriptor peer = connect();
   int on = 0;
   socklen_t size = sizeof on;
@@ -201,7 +201,7 @@ TEST_F(Tcp, keepalive_is_on) {
   EXPECT_EQ(on, 1);
 }
 
-TEST(TcpStream, IsResetWhenOurProcessEndsInTheMiddle) {
+TEST(TcpStream, IsResetWhenSinkProcessEndsEarly) {
   const listener server = listener::on_loopback(AF_INET);
   const std::string address = "tcp://127.0.0.1:" + server.port();
   process dies([&]() -> int {
@@ -215,7 +215,7 @@ TEST(TcpStream, IsResetWhenOurProcessEndsInTheMiddle) {
   EXPECT_EQ(next_from(peer.get()), -ECONNRESET);
 }
 
-TEST(TcpStream, IsResetWhenOurProcessEndsBeforeItKnowsThatItIsConnected) {
+TEST(TcpStream, IsResetWhenSinkProcessEndsWhileConnecting) {
   const listener server = listener::on_loopback(AF_INET);
   const std::string address = "tcp://127.0.0.1:" + server.port();
   process dies([&]() -> int {
@@ -228,8 +228,8 @@ TEST(TcpStream, IsResetWhenOurProcessEndsBeforeItKnowsThatItIsConnected) {
   EXPECT_EQ(next_from(peer.get()), -ECONNRESET);
 }
 
-/// Takes streams of `length` bytes, and closes each connection at once: by turns after the last
-/// byte and after the end.
+/// Reads streams of `length` bytes and closes each connection at once: by turns after the last byte
+/// and after the end of file.
 int take_and_leave(const listener& server, int streams, size_t length) {
   for (int number = 0; number < streams; ++number) {
     const descriptor peer = server.accept();
@@ -239,7 +239,7 @@ int take_and_leave(const listener& server, int streams, size_t length) {
   return 0;
 }
 
-TEST(TcpStream, IsCommittedEachTimeThatThePeerClosesAsSoonAsItHasAll) {
+TEST(TcpStream, CommitsWhenPeerClosesRightAfterLastByte) {
   constexpr int streams = 500;
   const std::string data = pattern(5000);
   const listener server = listener::on_loopback(AF_INET);
@@ -250,7 +250,7 @@ TEST(TcpStream, IsCommittedEachTimeThatThePeerClosesAsSoonAsItHasAll) {
   EXPECT_EQ(peer.wait(), 0);
 }
 
-TEST(TcpPeer, that_refuses_is_an_error_that_names_the_address) {
+TEST(TcpPeer, RefusedConnectionIsErrorThatNamesAddress) {
   listener server = listener::on_loopback(AF_INET);
   const std::string address = "tcp://127.0.0.1:" + server.port();
   server.close();
@@ -260,7 +260,7 @@ TEST(TcpPeer, that_refuses_is_an_error_that_names_the_address) {
   EXPECT_NE(client.explanation().find("nobody listens"), std::string::npos);
 }
 
-TEST(TcpPeer, that_does_not_answer_can_be_abandoned) {
+TEST(TcpPeer, UnansweredConnectionCanBeAborted) {
   // Once its queue is full, the kernel answers no further connection.
   const listener server = listener::on_loopback(AF_INET, 0);
   const std::string address = "tcp://127.0.0.1:" + server.port();

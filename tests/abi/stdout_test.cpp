@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The sink `stdout`. It takes descriptor 1 from its process, so each case is a child process that
-// can lose it.
+// The sink `stdout` takes descriptor 1 from its process, so each test runs it in a child process.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -18,7 +17,7 @@
 namespace sink_tests {
 namespace {
 
-/// In a child: what the assertions of a test are in the parent.
+/// Takes the place of the assertions of a test in a child process.
 #define REQUIRE(condition)                                    \
   do {                                                        \
     if (!(condition)) {                                       \
@@ -27,7 +26,7 @@ namespace {
     }                                                         \
   } while (false)
 
-struct Stdout : ::testing::Test {
+struct StdoutSink : ::testing::Test {
   directory here;
 
   /// Runs `body` in a child, which sets its standard output itself.
@@ -59,7 +58,7 @@ struct pipe_pair {
     read = descriptor(ends[0]);
     write = descriptor(ends[1]);
   }
-  /// The write end is then nowhere but there.
+  /// Afterwards no other descriptor is this write end.
   bool become_stdout() {
     return ::dup2(write.get(), STDOUT_FILENO) == STDOUT_FILENO && write.close() == 0;
   }
@@ -71,7 +70,7 @@ bool is_nonblocking(int fd) {
   return (::fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
 }
 
-TEST_F(Stdout, that_is_a_pipe_is_lent_with_flags_of_its_own) {
+TEST_F(StdoutSink, PipeIsLentWithItsOwnFlags) {
   const pipe_pair pipe;
   in_child(pipe.write, [&] {
     sink out(module);
@@ -85,7 +84,7 @@ TEST_F(Stdout, that_is_a_pipe_is_lent_with_flags_of_its_own) {
   EXPECT_EQ(read_from(pipe.read.get(), 4), "data");
 }
 
-TEST_F(Stdout, that_is_a_pipe_commits_when_the_last_byte_was_read) {
+TEST_F(StdoutSink, PipeCommitsWhenLastByteWasRead) {
   in_child([] {
     pipe_pair pipe;
     REQUIRE(pipe.become_stdout());
@@ -99,7 +98,7 @@ TEST_F(Stdout, that_is_a_pipe_commits_when_the_last_byte_was_read) {
   });
 }
 
-TEST_F(Stdout, that_is_a_pipe_fails_to_commit_when_the_reader_leaves_bytes_behind) {
+TEST_F(StdoutSink, PipeFailsToCommitWhenReaderLeavesBytesUnread) {
   in_child([] {
     pipe_pair pipe;
     REQUIRE(pipe.become_stdout());
@@ -113,7 +112,7 @@ TEST_F(Stdout, that_is_a_pipe_fails_to_commit_when_the_reader_leaves_bytes_behin
   });
 }
 
-TEST_F(Stdout, that_is_a_pipe_which_cannot_be_opened_again_is_lent_as_shared) {
+TEST_F(StdoutSink, PipeThatCannotBeReopenedIsLentAsShared) {
   const std::string fifo = here / "fifo";
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
   descriptor reader = reader_of(fifo);
@@ -128,7 +127,7 @@ TEST_F(Stdout, that_is_a_pipe_which_cannot_be_opened_again_is_lent_as_shared) {
   });
 }
 
-TEST_F(Stdout, what_is_printed_goes_to_stderr_and_not_into_the_stream) {
+TEST_F(StdoutSink, OutputOfChildGoesToStderr) {
   const pipe_pair pipe;
   const std::string errors = here / "errors";
   in_child(pipe.write, [&] {
@@ -144,7 +143,7 @@ TEST_F(Stdout, what_is_printed_goes_to_stderr_and_not_into_the_stream) {
   EXPECT_EQ(read_from(pipe.read.get(), 4), "data");
 }
 
-TEST_F(Stdout, that_is_a_file_is_written_to_from_where_it_stands) {
+TEST_F(StdoutSink, FileIsWrittenFromItsCurrentOffset) {
   const std::string file = here / "file";
   create_file(file, "before ");
   const descriptor out(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
@@ -159,7 +158,7 @@ TEST_F(Stdout, that_is_a_file_is_written_to_from_where_it_stands) {
   EXPECT_FALSE(is_nonblocking(out.get()));
 }
 
-TEST_F(Stdout, that_is_dev_null_is_written_to) {
+TEST_F(StdoutSink, DevNullWorks) {
   in_child(descriptor(::open("/dev/null", O_WRONLY | O_CLOEXEC)), [] {
     sink sink(module);
     REQUIRE(sink.stream(pattern(100'000)) == 0 && sink.fd_flags() == NBDSTREAM_FD_SHARED);
@@ -167,7 +166,7 @@ TEST_F(Stdout, that_is_dev_null_is_written_to) {
   });
 }
 
-TEST_F(Stdout, that_is_a_unix_socket_commits_when_the_peer_has_read_everything) {
+TEST_F(StdoutSink, UnixSocketCommitsWhenPeerHasReadEverything) {
   int ends[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
   const descriptor out(ends[0]), peer(ends[1]);
@@ -183,7 +182,7 @@ TEST_F(Stdout, that_is_a_unix_socket_commits_when_the_peer_has_read_everything) 
   EXPECT_FALSE(is_nonblocking(out.get()));
 }
 
-TEST_F(Stdout, that_is_a_tcp_socket_is_reset_by_an_abort_although_others_have_it_open) {
+TEST_F(StdoutSink, AbortResetsTcpSocketThatOthersHoldOpen) {
   const listener server = listener::on_loopback(AF_INET);
   sink client(in_tree_sink("socket"), {{"address", "tcp://127.0.0.1:" + server.port()}});
   ASSERT_EQ(client.open_patiently(), 0);
@@ -198,8 +197,8 @@ TEST_F(Stdout, that_is_a_tcp_socket_is_reset_by_an_abort_although_others_have_it
   EXPECT_EQ(next_from(peer.get()), -ECONNRESET);
 }
 
-TEST_F(Stdout, that_is_closed_or_only_readable_is_refused_in_one_sentence) {
-  // The host has the second in place of the first.
+TEST_F(StdoutSink, ClosedOrReadOnlyStdoutIsRefusedInOneLine) {
+  // A host opens /dev/null for reading in place of a closed stdout.
   for (const bool closed : {true, false}) {
     descriptor out(closed ? -1 : ::open("/dev/null", O_RDONLY | O_CLOEXEC));
     in_child(std::move(out), [] {
@@ -217,7 +216,7 @@ TEST_F(Stdout, that_is_closed_or_only_readable_is_refused_in_one_sentence) {
   });
 }
 
-TEST_F(Stdout, carries_one_stream) {
+TEST_F(StdoutSink, SecondStreamIsRefused) {
   in_child(descriptor(::open("/dev/null", O_WRONLY | O_CLOEXEC)), [] {
     sink sink(module);
     REQUIRE((sink.table().flags & NBDSTREAM_SINK_USES_STDOUT) != 0);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Unix sockets, to which the sinks `fifo` and `socket` both connect, and which must be the same
-// through either.
+// The sinks `fifo` and `socket` both connect to Unix sockets, and must do the same there.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -24,27 +23,28 @@ struct way {
   const char* prefix;
 };
 
-/// For the names of the cases.
+/// For messages about a failed test.
 void PrintTo(const way& way, std::ostream* out) {
   *out << way.module << ':' << way.prefix;
 }
 
-struct UnixSocket : ::testing::TestWithParam<way> {
+struct UnixSocketSink : ::testing::TestWithParam<way> {
   directory here;
   const std::string path = here / "socket";
   const std::string module = in_tree_sink(GetParam().module);
   const settings values{{GetParam().option, GetParam().prefix + path}};
 };
 
-INSTANTIATE_TEST_SUITE_P(, UnixSocket,
+INSTANTIATE_TEST_SUITE_P(Addresses, UnixSocketSink,
                          ::testing::Values(way{"fifo", "path", ""}, way{"socket", "address", ""},
                                            way{"socket", "address", "unix://"}),
-                         [](const auto& instance) {
-                           return std::string("number_") + std::to_string(instance.index) +
-                                  "_through_" + instance.param.module;
+                         [](const auto& each) {
+                           const std::string sink = each.param.module;
+                           if (sink == "fifo") return std::string("FifoPath");
+                           return std::string(*each.param.prefix ? "SocketUri" : "SocketPath");
                          });
 
-TEST_P(UnixSocket, a_stream_arrives_and_ends_with_an_end_of_file) {
+TEST_P(UnixSocketSink, StreamArrivesAndEndsWithEndOfFile) {
   const listener server = listener::at(path);
   sink client(module, values);
   ASSERT_EQ(client.created, 0) << client.explanation();
@@ -60,7 +60,7 @@ TEST_P(UnixSocket, a_stream_arrives_and_ends_with_an_end_of_file) {
   EXPECT_EQ(next_from(peer.get()), 0);
 }
 
-TEST_P(UnixSocket, each_stream_is_a_connection) {
+TEST_P(UnixSocketSink, EachStreamOpensItsOwnConnection) {
   const listener server = listener::at(path);
   sink client(module, values);
   for (int stream = 0; stream < 3; ++stream) {
@@ -70,7 +70,7 @@ TEST_P(UnixSocket, each_stream_is_a_connection) {
   }
 }
 
-TEST_P(UnixSocket, commit_fails_when_the_peer_leaves_bytes_behind) {
+TEST_P(UnixSocketSink, CommitFailsWhenPeerLeavesBytesUnread) {
   const listener server = listener::at(path);
   sink client(module, values);
   ASSERT_EQ(client.open_patiently(), 0);
@@ -83,7 +83,7 @@ TEST_P(UnixSocket, commit_fails_when_the_peer_leaves_bytes_behind) {
   EXPECT_EQ(client.abort(), 0);
 }
 
-TEST_P(UnixSocket, a_slow_peer_that_said_its_own_end_is_waited_for_without_spinning) {
+TEST_P(UnixSocketSink, CommitWaitsWithoutSpinningAfterPeerShutDownItsSide) {
   const listener server = listener::at(path);
   sink client(module, values);
   ASSERT_EQ(client.open_patiently(), 0);
@@ -97,7 +97,7 @@ TEST_P(UnixSocket, a_slow_peer_that_said_its_own_end_is_waited_for_without_spinn
   EXPECT_EQ(::poll(&entry, 1, 0), 0) << "a wait that is over at once is no wait";
 }
 
-TEST_P(UnixSocket, what_the_peer_said_does_not_turn_the_end_into_an_error) {
+TEST_P(UnixSocketSink, CommitSucceedsThoughPeerHasSentData) {
   const listener server = listener::at(path);
   sink client(module, values);
   ASSERT_EQ(client.open_patiently(), 0);
@@ -107,7 +107,7 @@ TEST_P(UnixSocket, what_the_peer_said_does_not_turn_the_end_into_an_error) {
   EXPECT_EQ(next_from(peer.get()), 0);
 }
 
-TEST_P(UnixSocket, abort_closes_at_once) {
+TEST_P(UnixSocketSink, AbortClosesAtOnce) {
   const listener server = listener::at(path);
   sink client(module, values);
   ASSERT_EQ(client.open_patiently(), 0);
@@ -117,7 +117,7 @@ TEST_P(UnixSocket, abort_closes_at_once) {
   EXPECT_EQ(read_from(peer.get()), "torn");
 }
 
-TEST_P(UnixSocket, a_full_backlog_is_waited_for) {
+TEST_P(UnixSocketSink, OpenWaitsWhileBacklogIsFull) {
   const listener server = listener::at(path, 0);
   sink first(module, values), second(module, values);
   ASSERT_EQ(first.open_patiently(), 0);
@@ -127,7 +127,7 @@ TEST_P(UnixSocket, a_full_backlog_is_waited_for) {
   EXPECT_EQ(second.open_patiently(), 0);
 }
 
-TEST_P(UnixSocket, that_nobody_listens_on_is_an_error_that_says_so) {
+TEST_P(UnixSocketSink, RefusedConnectionIsErrorThatNamesPath) {
   listener::at(path).close();
   sink client(module, values);
   ASSERT_EQ(client.created, 0);
@@ -136,7 +136,7 @@ TEST_P(UnixSocket, that_nobody_listens_on_is_an_error_that_says_so) {
   EXPECT_NE(client.explanation().find(path), std::string::npos);
 }
 
-TEST_P(UnixSocket, that_is_no_stream_socket_is_an_error_that_says_so) {
+TEST_P(UnixSocketSink, DatagramSocketIsRefused) {
   const descriptor datagrams(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
