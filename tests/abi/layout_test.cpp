@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// ABI 1.0 and 1.1, and 1.0 of sources, are frozen: the header of today has all of both, where the
-// headers that were published have it.
+// ABI 1.0 and 1.1 of sinks, and 1.0 of sources, are frozen: the current headers have each member
+// where the published headers have it.
 #include "layout.h"
 
 #include <gtest/gtest.h>
@@ -22,23 +22,23 @@ void expect_frozen(const layout_line* lines) {
   }
 }
 
-TEST(Layout, of_the_published_header_is_1_0) {
+TEST(Layout, SinkHeader10MatchesFrozenLayout) {
   expect_frozen(layout_of_1_0());
 }
 
-TEST(Layout, OfThePublishedHeaderIs11) {
+TEST(Layout, SinkHeader11MatchesFrozenLayout) {
   expect_frozen(layout_of_1_1());
 }
 
-TEST(Layout, OfThePublishedHeaderOfSourcesIs10) {
+TEST(Layout, SourceHeader10MatchesFrozenLayout) {
   expect_frozen(layout_of_source_1_0());
 }
 
-TEST(Layout, OfTodayIs10And11AndWhatWasAppended) {
+TEST(Layout, CurrentHeadersMatchFrozenLayout) {
   expect_frozen(layout_of_today());
 }
 
-// The signatures: what stands in a place of the table is called like this for ever.
+// The signatures of the functions in a table are frozen too.
 template <class Member, class Function>
 constexpr bool is = std::is_same_v<Member, Function*>;
 using t = nbdstream_sink_table;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What is true of every module, and the modules that other tests rely on.
+// Facts about every module, and about the modules that other tests rely on.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -32,14 +32,14 @@ std::vector<std::string> in_tree_sinks() {
   return names;
 }
 
-TEST(Modules, of_the_tree_export_their_entry_points_and_nothing_else) {
+TEST(BuiltInModules, ExportOnlyEntryPoints) {
   for (const auto& name : in_tree_sinks()) {
     const std::string source = name == "s3" ? "nbdstream_source_v1\n" : "";
     EXPECT_EQ(exported_by(in_tree_sink(name)), "nbdstream_sink_v1\n" + source) << name;
   }
 }
 
-TEST(Modules, of_the_tree_have_a_complete_table) {
+TEST(BuiltInModules, HaveCompleteTable) {
   for (const auto& name : in_tree_sinks()) {
     const auto file = in_tree_sink(name);
     const nbdstream_sink_table& table = load(file);
@@ -52,14 +52,14 @@ TEST(Modules, of_the_tree_have_a_complete_table) {
   }
 }
 
-TEST(BrokenModules, are_broken_in_the_way_that_their_name_says) {
+TEST(BrokenModules, HaveFaultOfTheirName) {
   EXPECT_EQ(exported_by(test_module("wrong_major")), "nbdstream_sink_v2\n");
   EXPECT_EQ(exported_by(test_module("no_entry")), "nothing_that_the_host_looks_for\n");
   EXPECT_EQ(load(test_module("missing_callback")).open, nullptr);
   EXPECT_EQ(load(test_module("short_table")).struct_size, 16U);
 }
 
-struct Recorder : ::testing::Test {
+struct RecorderModule : ::testing::Test {
   directory here;
   const std::string data = here / "data";
   const std::string log = here / "log";
@@ -70,7 +70,7 @@ struct Recorder : ::testing::Test {
   }
 };
 
-TEST_F(Recorder, keeps_the_data_and_the_events) {
+TEST_F(RecorderModule, RecordsDataAndEvents) {
   {
     sink recorder(test_module("recorder"), with({}));
     EXPECT_EQ(recorder.stream("hello"), 0);
@@ -81,13 +81,13 @@ TEST_F(Recorder, keeps_the_data_and_the_events) {
   EXPECT_EQ(contents_of(log), "create\nopen 1\ncommit 5\nopen 2\nabort\ndestroy\n");
 }
 
-TEST_F(Recorder, takes_everything_in_small_steps) {
+TEST_F(RecorderModule, GetsAllBytesDespiteEagainAndShortWrites) {
   sink recorder(test_module("recorder"), with({{"again-every", "2"}, {"short-writes", "true"}}));
   EXPECT_EQ(recorder.stream(pattern(1000)), 0);
   EXPECT_TRUE(contents_of(data) == pattern(1000));
 }
 
-TEST_F(Recorder, fails_where_it_is_told_to) {
+TEST_F(RecorderModule, FailsWhereItsSettingsSay) {
   sink opening(test_module("recorder"), with({{"fail-open", "true"}}));
   EXPECT_EQ(opening.open(), -EIO);
   sink writing(test_module("recorder"), with({{"fail-write-after", "3"}}));
@@ -97,7 +97,7 @@ TEST_F(Recorder, fails_where_it_is_told_to) {
   EXPECT_EQ(committing.stream("lo"), -EIO);
 }
 
-TEST(Slow, can_be_interrupted) {
+TEST(SlowModule, WriteCanBeInterrupted) {
   sink slow(test_module("slow"), {{"delay", "60s"}});
   ASSERT_EQ(slow.open(), 0);
   std::thread other([&slow] { slow.interrupt(); });
@@ -106,14 +106,14 @@ TEST(Slow, can_be_interrupted) {
   EXPECT_EQ(slow.abort(), 0);
 }
 
-TEST(Slow, takes_its_time_otherwise) {
+TEST(SlowModule, StreamTakesTheDelay) {
   const auto start = std::chrono::steady_clock::now();
   sink slow(test_module("slow"), {{"delay", "30ms"}});
   EXPECT_EQ(slow.stream("x"), 0);
   EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(30));
 }
 
-TEST(Stubborn, does_not_return_however_often_it_is_asked) {
+TEST(StubbornModule, WriteNeverReturnsDespiteInterrupts) {
   const directory here;
   process child([&here] {
     sink stubborn(test_module("stubborn"), {{"log", here / "log"}});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// sink.hpp: the table that it makes of a class, and what becomes of what its members throw.
+// sink.hpp: the table that it makes from a class, and how it treats exceptions.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -20,7 +20,7 @@ using nbdstream::sink_host;
 /// What the members of the sinks below do, beside returning 0.
 std::function<void()> act = [] {};
 
-/// A host that remembers what was explained to it.
+/// A host that records what a sink reports.
 struct fake_host : nbdstream_host {
   fake_host() : nbdstream_host{} {
     struct_size = sizeof(nbdstream_host);
@@ -45,7 +45,7 @@ struct fake_host : nbdstream_host {
   int wakes = 0;
 };
 
-/// No more than a sink must have. It cannot be moved.
+/// A sink with the required members only. It cannot be moved.
 struct least {
   static constexpr sink_description about{.name = "least", .description = "Have little"};
   explicit least(sink_host) { act(); }
@@ -90,18 +90,18 @@ struct SinkHpp : ::testing::Test {
   const nbdstream_stream stream{sizeof stream, 0, 1, 0, "", "", 0};
 };
 
-TEST_F(SinkHpp, tells_a_result_to_a_host_that_takes_it) {
+TEST_F(SinkHpp, PassesResultToHost) {
   sink_host(&host).result("inode", "12");
   EXPECT_EQ(host.results, "inode=12 ");
 }
 
-TEST_F(SinkHpp, tells_no_result_to_a_host_of_1_0) {
+TEST_F(SinkHpp, PassesNoResultToHostOfAbi10) {
   host.struct_size = offsetof(nbdstream_host, result);
   sink_host(&host).result("inode", "12");
   EXPECT_EQ(host.results, "");
 }
 
-TEST_F(SinkHpp, TellsOnlyAHostOf11WhatIsSafeAndThatItShallLook) {
+TEST_F(SinkHpp, PassesProgressAndWakeOnlyToHostOfAbi11) {
   sink_host(&host).progress(12);
   sink_host(&host).wake();
   host.struct_size = offsetof(nbdstream_host, progress);
@@ -111,7 +111,7 @@ TEST_F(SinkHpp, TellsOnlyAHostOf11WhatIsSafeAndThatItShallLook) {
   EXPECT_EQ(host.wakes, 1);
 }
 
-TEST_F(SinkHpp, leaves_null_where_a_class_has_no_such_member) {
+TEST_F(SinkHpp, LeavesTableMemberNullForMissingFunction) {
   EXPECT_EQ(least_table.struct_size, sizeof(nbdstream_sink_table));
   EXPECT_TRUE(least_table.create && least_table.destroy && least_table.open && least_table.write &&
               least_table.commit && least_table.abort);
@@ -121,7 +121,7 @@ TEST_F(SinkHpp, leaves_null_where_a_class_has_no_such_member) {
   EXPECT_EQ(least_table.option_count, 0U);
 }
 
-TEST_F(SinkHpp, calls_each_member_with_what_the_host_gave) {
+TEST_F(SinkHpp, PassesArgumentsOfHostToEachFunction) {
   std::uint32_t flags = 0;
   nbdstream_wait wait{};
   EXPECT_EQ(most_table.option_count, 2U);
@@ -139,7 +139,7 @@ TEST_F(SinkHpp, calls_each_member_with_what_the_host_gave) {
   EXPECT_EQ(most_table.abort(self), 0);
 }
 
-TEST_F(SinkHpp, turns_exceptions_into_an_errno_and_a_sentence) {
+TEST_F(SinkHpp, TurnsExceptionIntoErrnoAndExplanation) {
   const auto expect = [&](const std::function<void()>& what, int result, const char* sentence) {
     act = what;
     host.explained.clear();
@@ -157,20 +157,20 @@ TEST_F(SinkHpp, turns_exceptions_into_an_errno_and_a_sentence) {
   expect([] { throw 1; }, -EIO, "");
 }
 
-TEST_F(SinkHpp, takes_no_exception_for_success_or_for_an_errno_that_it_is_not) {
+TEST_F(SinkHpp, TurnsExceptionWithoutErrnoIntoEio) {
   act = [] { throw sink_error(0, "it failed"); };
   EXPECT_EQ(most_table.commit(self, 0), -EIO);
   act = [] { throw std::ios_base::failure("the stream is bad"); };
   EXPECT_EQ(most_table.commit(self, 0), -EIO);
 }
 
-TEST_F(SinkHpp, explains_nothing_when_a_call_is_to_be_repeated) {
+TEST_F(SinkHpp, ExplainsNothingForEagain) {
   act = [] { throw std::system_error(EAGAIN, std::system_category()); };
   EXPECT_EQ(most_table.write(self, "x", 1), -EAGAIN);
   EXPECT_EQ(host.explained, "");
 }
 
-TEST_F(SinkHpp, lets_no_exception_out_of_any_call) {
+TEST_F(SinkHpp, LetsNoExceptionOutOfAnyCall) {
   act = [] { throw sink_error(EPROTO, "no"); };
   std::uint32_t flags = 0;
   nbdstream_wait wait{};

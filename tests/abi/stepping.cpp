@@ -25,8 +25,8 @@ constexpr int syscall_stop = SIGTRAP | 0x80;  // as PTRACE_O_TRACESYSGOOD marks 
   ::_exit(0);
 }
 
-/// Lets it go on to its next system call, entry or exit: false where there is none any more.
-/// `status`: how it stopped or ended.
+/// Lets the process continue to the entry or exit of its next system call. False if it makes no
+/// other. `status`: how it stopped or ended.
 bool goes_on(pid_t traced, int& status) {
   int signal = 0;
   for (;;) {
@@ -49,7 +49,7 @@ stepped step(pid_t traced, int calls, victim whom) {
   return ::waitpid(traced, &status, 0) == traced ? stepped::killed : stepped::failed;
 }
 
-/// Whether every child of ours comes to its end.
+/// Whether every child of this process ends within `patience`.
 bool all_end() {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   for (;;) {

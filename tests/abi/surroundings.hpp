@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What stands around a sink in the tests: directories, processes, readers.
+// The environment of a sink in the tests: directories, processes, readers.
 #ifndef NBDSTREAM_TESTS_ABI_SURROUNDINGS_HPP
 #define NBDSTREAM_TESTS_ABI_SURROUNDINGS_HPP
 
@@ -45,14 +45,15 @@ class process {
   process& operator=(const process&) = delete;
   ~process();
 
-  /// The exit status; -1, and the test fails, when patience is at its end or a signal ended it.
+  /// The exit status; -1 if a signal ended the process. If it does not end within twice `patience`,
+  /// -1, and the test fails.
   int wait();
 
  private:
   pid_t pid_;
 };
 
-/// The end of a FIFO that is opened at once, without waiting for a writer.
+/// The read end of a FIFO, opened without waiting for a writer.
 descriptor reader_of(const std::string& fifo);
 
 /// Up to `limit` bytes, waiting for them until the end of file.

@@ -6,13 +6,13 @@
 
 namespace sink_tests {
 
-/// From now on a call of the system does nothing in this process, a `process` of the test's own,
-/// and says `error`, or success where that is 0. `except`: a first argument with which it works.
-/// False: the system does not allow that.
+/// From now on a system call does nothing in this process, a `process` of the test's own, and
+/// returns `error`, or success if that is 0. `except`: a first argument with which the call still
+/// works. False: the system does not allow the filter.
 bool disable_call(long number, int error, std::optional<int> except = {});
 
-/// In such a process, a call of the system works `before` times, then fails once, and works from
-/// then on. For one call only.
+/// In such a process, a system call works `before` times, fails once with `error`, and works from
+/// then on. For one system call only.
 bool fail_once(long number, int error, int before = 0);
 /// Whether that failure is still to come.
 bool failure_is_pending();

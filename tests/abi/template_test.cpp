@@ -14,13 +14,13 @@ namespace {
 
 const std::string source = TEMPLATE_DIRECTORY;
 
-struct Template : ::testing::Test {
+struct TemplateSink : ::testing::Test {
   directory here;
   const std::string path = here / "image";
   sink file{test_module("template"), {{"path", path}}};
 };
 
-TEST(TemplateSource, builds_elsewhere_with_the_command_that_it_names) {
+TEST(TemplateSource, BuildsOutsideTheTree) {
   const directory here;
   std::filesystem::copy(source + "/template.c", here / "mine.c");
   process compiler = process::running({C_COMPILER, "-std=c11", "-Wall", "-Wextra", "-Wpedantic",
@@ -30,7 +30,7 @@ TEST(TemplateSource, builds_elsewhere_with_the_command_that_it_names) {
   EXPECT_STREQ(load(here / "mine.so").name, "template");
 }
 
-TEST_F(Template, commit_makes_the_file_appear) {
+TEST_F(TemplateSink, CommitMakesFileAppear) {
   const std::string data = pattern(100'000);
   ASSERT_EQ(file.open(), 0);
   EXPECT_EQ(file.fd(), -1) << "it takes the bytes by itself";
@@ -41,7 +41,7 @@ TEST_F(Template, commit_makes_the_file_appear) {
   EXPECT_TRUE(contents_of(path) == data);
 }
 
-TEST_F(Template, abort_leaves_nothing) {
+TEST_F(TemplateSink, AbortKeepsOnlyPreviousFile) {
   ASSERT_EQ(file.stream("whole"), 0);
   ASSERT_EQ(file.open(), 0);
   ASSERT_EQ(file.send("torn"), 0);
@@ -50,13 +50,13 @@ TEST_F(Template, abort_leaves_nothing) {
   EXPECT_EQ(contents_of(path), "whole");
 }
 
-TEST_F(Template, the_next_stream_takes_the_place_of_the_last) {
+TEST_F(TemplateSink, NextStreamReplacesPreviousFile) {
   EXPECT_EQ(file.stream("first"), 0);
   EXPECT_EQ(file.stream("second"), 0);
   EXPECT_EQ(contents_of(path), "second");
 }
 
-TEST_F(Template, zeroes_become_a_hole) {
+TEST_F(TemplateSink, ZeroesBecomeHole) {
   ASSERT_EQ(file.open(), 0);
   ASSERT_EQ(file.send("x"), 0);
   ASSERT_EQ(file.zero(1 << 20), 1 << 20);
@@ -65,7 +65,7 @@ TEST_F(Template, zeroes_become_a_hole) {
   EXPECT_LT(status_of(path).st_blocks * 512, 1 << 20);
 }
 
-TEST_F(Template, a_part_of_someone_else_is_neither_used_nor_removed) {
+TEST_F(TemplateSink, ExistingPartFileIsNeitherUsedNorRemoved) {
   create_file(path + ".part", "theirs");
   EXPECT_EQ(file.open(), -EEXIST);
   EXPECT_NE(file.explanation().find("image.part"), std::string::npos);

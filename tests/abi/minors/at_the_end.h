@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Puts a table where nobody can look past its end: what follows it is no memory. */
+ * Puts a table at the end of a page, so that a read past the end of the table faults. */
 #ifndef NBDSTREAM_TESTS_AT_THE_END_H
 #define NBDSTREAM_TESTS_AT_THE_END_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The loader of a host that is newer than the published header: every structure has one more
-// member, `future`. What it loads is older than it, or as new, or cut short.
+// The loader of a host that is newer than the published header: each structure has one more member,
+// `future`. The modules that it loads are older, as new, or cut short.
 #include "sink/module.hpp"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ module load(const std::string& name) {
 
 constexpr auto set = std::numeric_limits<std::uint64_t>::max();
 
-TEST(LoaderOfTheNextMinor, takes_a_published_module_and_has_nothing_where_that_ends) {
+TEST(NewerLoader, ReadsPublishedModuleAndZeroesMissingMembers) {
   for (const char* name : {"frozen", "recorder"}) {
     const module m = load(name);
     EXPECT_EQ(m.table.abi_minor, name == std::string("frozen") ? 0U : 1U) << name;
@@ -29,7 +29,7 @@ TEST(LoaderOfTheNextMinor, takes_a_published_module_and_has_nothing_where_that_e
   }
 }
 
-TEST(LoaderOfTheNextMinor, TakesAModuleOf11WithAllThatThatHas) {
+TEST(NewerLoader, ReadsEachMemberOfModule11) {
   const module m = load("frozen_1_1");
   EXPECT_EQ(m.table.abi_minor, 1U);
   EXPECT_NE(m.table.check, nullptr);
@@ -37,7 +37,7 @@ TEST(LoaderOfTheNextMinor, TakesAModuleOf11WithAllThatThatHas) {
   EXPECT_EQ(load("frozen").table.check, nullptr);
 }
 
-TEST(LoaderOfTheNextMinor, takes_a_module_as_new_as_itself_with_all_that_it_has) {
+TEST(NewerLoader, ReadsEachMemberOfModuleWithSameMinor) {
   const module m = load("newer");
   EXPECT_EQ(m.table.abi_minor, 7U);
   EXPECT_EQ(m.table.future, set);
@@ -45,18 +45,18 @@ TEST(LoaderOfTheNextMinor, takes_a_module_as_new_as_itself_with_all_that_it_has)
   EXPECT_EQ(m.options[1].future, set);
 }
 
-TEST(LoaderOfTheNextMinor, does_not_look_past_the_end_of_an_older_table) {
+TEST(NewerLoader, DoesNotReadPastEndOfOlderTable) {
   const module m = load("older");
   EXPECT_NE(m.table.abort, nullptr);
   EXPECT_EQ(m.table.interrupt, nullptr);
   EXPECT_EQ(m.table.future, 0U);
 }
 
-TEST(LoaderOfTheNextMinor, takes_no_half_of_a_member) {
+TEST(NewerLoader, IgnoresMemberThatIsCutInHalf) {
   EXPECT_EQ(load("cut").table.interrupt, nullptr);
 }
 
-TEST(LoaderOfTheNextMinor, refuses_a_table_that_lacks_what_is_required) {
+TEST(NewerLoader, RefusesTableWithoutRequiredMembers) {
   EXPECT_THROW(load("short_table"), load_error);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A sink whose first write never returns, whoever asks. */
+ * A sink whose first write never returns, not even after an interrupt. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
