@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The headers as compilers see them: no warning, and of a class that is no sink one clear word.
+// The headers as compilers see them: no warning, and one clear error for a class that is no sink.
 #include "kit_test.hpp"
 
 #include <ostream>
@@ -8,7 +8,7 @@
 namespace nbdstream::test {
 namespace {
 
-/// A sink with every member, each of them where it can be exchanged for something wrong.
+/// A sink with every member. The tests replace one member by a wrong one.
 const std::string every_member = R"(#include <nbdstream/sink.hpp>
 #include <array>
 struct mine {
@@ -30,7 +30,7 @@ struct mine {
 NBDSTREAM_EXPORT_SINK(mine)
 )";
 
-class headers : public kit_test {
+class SinkHeaders : public kit_test {
  protected:
   [[nodiscard]] result compiled(const std::string& compiler, const std::string& file,
                                 const std::string& content, const arguments& flags) const {
@@ -45,7 +45,7 @@ class headers : public kit_test {
   }
 };
 
-TEST_F(headers, in_c_compile_without_a_warning) {
+TEST_F(SinkHeaders, CompileInCWithoutWarning) {
   for (const char* standard : {"-std=c99", "-std=c11", "-std=gnu17"})
     EXPECT_TRUE(ended_with(0, compiled(C_COMPILER, "mine.c", "#include <nbdstream/sink.h>\n",
                                        {standard, "-Wstrict-prototypes"})));
@@ -53,26 +53,26 @@ TEST_F(headers, in_c_compile_without_a_warning) {
                                      {"-std=c++11", "-Wold-style-cast"})));
 }
 
-TEST_F(headers, in_cpp_compile_without_a_warning_and_without_rtti) {
+TEST_F(SinkHeaders, CompileInCppWithoutWarningAndRtti) {
   EXPECT_TRUE(ended_with(0, compiled(CXX_COMPILER, "mine.cpp", every_member,
                                      {"-std=c++20", "-fno-rtti", "-Wold-style-cast",
                                       "-Wnon-virtual-dtor", "-Woverloaded-virtual"})));
 }
 
-TEST_F(headers, in_cpp_say_which_standard_they_need) {
+TEST_F(SinkHeaders, NameRequiredCppStandard) {
   const result ended = compiled(CXX_COMPILER, "mine.cpp", every_member, {"-std=c++17"});
   EXPECT_TRUE(mentions(ended.err, "needs C++20"));
 }
 
-/// `what` of every_member becomes `instead`, and the compiler says `said`.
+/// Replaces `what` in every_member by `instead`. The compiler must print `said`.
 struct mistake {
   std::string name, what, instead, said;
   friend std::ostream& operator<<(std::ostream& out, const mistake& m) { return out << m.name; }
 };
 
-class class_with : public headers, public ::testing::WithParamInterface<mistake> {};
+class SinkClassMistake : public SinkHeaders, public ::testing::WithParamInterface<mistake> {};
 
-TEST_P(class_with, a_mistake_is_told_what_a_sink_must_have) {
+TEST_P(SinkClassMistake, CompilerNamesRequiredMember) {
   const mistake& m = GetParam();
   std::string content = every_member;
   const auto at = content.find(m.what);
@@ -85,7 +85,7 @@ TEST_P(class_with, a_mistake_is_told_what_a_sink_must_have) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    headers, class_with,
+    Mistakes, SinkClassMistake,
     ::testing::Values(
         mistake{"no_about", "about{", "abuot{", "a sink needs: static constexpr nbdstream::sink_d"},
         mistake{"no_constructor", "explicit mine(nbdstream::sink_host)", "mine()",

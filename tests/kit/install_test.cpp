@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The installation: what is in it, and that it works wherever it stands.
+// The installation: its content, and that it works in any directory.
 #include "kit_test.hpp"
 
 #include <algorithm>
@@ -8,11 +8,11 @@
 namespace nbdstream::test {
 namespace {
 
-class installation : public kit_test {
+class Installation : public kit_test {
  protected:
-  installation() { install(); }
+  Installation() { install(); }
 
-  /// `--list-sinks` has each sink of the tree, and names a file in `directory`.
+  /// Expects that `--list-sinks` lists each built-in sink with a file in `directory`.
   void expect_sinks_in(const std::string& program, const std::string& directory) const {
     const std::string list = run({program, "--list-sinks"});
     for (const auto& built :
@@ -21,26 +21,26 @@ class installation : public kit_test {
   }
 };
 
-TEST_F(installation, has_a_program_that_finds_its_own_sinks) {
+TEST_F(Installation, ProgramFindsInstalledSinks) {
   expect_sinks_in(prefix + "/bin/nbdstream", sinks);
   make_disk(4 * MiB);
   EXPECT_EQ(run({prefix + "/bin/nbdstream", "--sink", "stdout", "--run", convert}),
             read_file(path("in.raw")));
 }
 
-TEST_F(installation, has_a_program_that_finds_its_subcommands) {
+TEST_F(Installation, ProgramFindsSubcommands) {
   make_disk(4 * MiB);
   (void)run({prefix + "/bin/nbdstream", "--format", "rbd-diff", "--size", "4M", "--sink",
              "file:out.diff", "--run", convert});
   EXPECT_EQ(run({prefix + "/bin/nbdstream", "cat", "out.diff"}), read_file(path("in.raw")));
 }
 
-TEST_F(installation, is_found_from_a_link_to_the_program) {
+TEST_F(Installation, LinkToProgramFindsSinks) {
   std::filesystem::create_symlink(prefix + "/bin/nbdstream", path("link"));
   expect_sinks_in("./link", sinks);
 }
 
-TEST_F(installation, may_be_moved) {
+TEST_F(Installation, WorksAfterMove) {
   std::filesystem::rename(prefix, path("moved"));
   prefix = path("moved");
   const std::string moved = prefix + "/" NBDSTREAM_SINK_SUBDIR;
@@ -50,7 +50,7 @@ TEST_F(installation, may_be_moved) {
             std::filesystem::canonical(moved));
 }
 
-TEST_F(installation, HasTheUnitsOfANightlyBackupThatRunTheInstalledProgram) {
+TEST_F(Installation, BackupUnitsRunInstalledProgram) {
   const std::string units = prefix + "/lib/systemd/system/nbdstream-backup";
   EXPECT_TRUE(
       mentions(read_file(units + "@.service"), "\nExecStart=" + prefix + "/bin/nbdstream "));
@@ -58,7 +58,7 @@ TEST_F(installation, HasTheUnitsOfANightlyBackupThatRunTheInstalledProgram) {
   EXPECT_TRUE(std::filesystem::exists(units + ".slice"));
 }
 
-TEST_F(installation, has_modules_that_export_their_entry_points_alone) {
+TEST_F(Installation, ModulesExportOnlyEntryPoints) {
   for (const auto& module : std::filesystem::directory_iterator(sinks)) {
     const bool reads = module.path().stem() == "s3";
     const std::string source = reads ? "nbdstream_source_v1\n" : "";

@@ -17,9 +17,9 @@ class kit_test : public integration_test {
            component});
   }
 
-  /// Runs a command to its end, which must be a success; what it printed.
+  /// Runs a command, which must succeed. Returns its output.
   std::string run(arguments argv, process::options how = {}) const {
-    // A compiler may take its time beside other tests.
+    // A compiler may be slow beside other tests.
     const result ended = start(std::move(argv), std::move(how)).wait(std::chrono::minutes(2));
     EXPECT_TRUE(ended_with(0, ended)) << ended.out;
     return ended.out;
@@ -31,7 +31,7 @@ class kit_test : public integration_test {
                 "export PKG_CONFIG_PATH='" + prefix + "/" LIBRARY_SUBDIR "/pkgconfig'\n" + script});
   }
 
-  /// Configures and builds the project in `source`, in source/build, as strictly as can be.
+  /// Configures and builds the project in `source`, in source/build, with strict warnings.
   void build(const std::string& source, const arguments& more = {}) const {
     arguments configure{CMAKE_PROGRAM,
                         "-G",
@@ -44,7 +44,7 @@ class kit_test : public integration_test {
                         std::string("-DCMAKE_CXX_COMPILER=") + CXX_COMPILER,
                         "-DCMAKE_C_FLAGS=" + warnings,
                         "-DCMAKE_CXX_FLAGS=" + warnings};
-    // What the server is made of; a sink needs none of it.
+    // The packages of the server. A sink needs none of them.
     for (const char* package : {"Boost", "fmt", "OpenSSL", "PkgConfig", "Threads", "GTest"})
       configure.push_back(std::string("-DCMAKE_DISABLE_FIND_PACKAGE_") + package + "=ON");
     configure.insert(configure.end(), more.begin(), more.end());
@@ -57,11 +57,11 @@ class kit_test : public integration_test {
     std::filesystem::copy(source_directory + "/sinks/template/" + file, path(to));
   }
 
-  /// The module exports its entry point and nothing else.
-  /// What a module exports, a line each, sorted by name.
+  /// What a module exports, one symbol a line, sorted by name.
   [[nodiscard]] std::string symbols_of(const std::string& module) const {
     return run({NM_PROGRAM, "-D", "--defined-only", "-j", module});
   }
+  /// The module exports its entry point and nothing else.
   void expect_one_symbol(const std::string& module) const {
     EXPECT_EQ(symbols_of(module), "nbdstream_sink_v1\n");
   }

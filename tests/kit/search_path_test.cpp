@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Where a sink is looked for: NBDSTREAM_SINK_PATH, then the program's own directory; or a path.
+// Where nbdstream looks for a sink: in NBDSTREAM_SINK_PATH, then in its own directory, or at a
+// path.
 #include "kit_test.hpp"
 
 #include <algorithm>
@@ -10,9 +11,9 @@ namespace {
 
 const std::string own_directory = NBDSTREAM_BUILD "/" NBDSTREAM_SINK_SUBDIR;
 
-class search_path : public kit_test {
+class SinkSearchPath : public kit_test {
  protected:
-  /// A module that is not fifo, at this place.
+  /// Copies the module slow to `file`. It differs from the sink fifo.
   void put_slow_at(const std::string& file) const {
     std::filesystem::create_directories(path(file).parent_path());
     std::filesystem::copy(test_modules + "/slow.so", path(file));
@@ -22,7 +23,7 @@ class search_path : public kit_test {
     return nbdstream(args, {.environment = {"NBDSTREAM_SINK_PATH=" + sink_path}});
   }
 
-  /// The file from which `name` comes.
+  /// The file from which nbdstream loads the sink `name`.
   [[nodiscard]] std::string source_of(const std::string& name, const std::string& sink_path) const {
     const result ended = nbdstream_with(sink_path, {"--list-sinks"});
     EXPECT_TRUE(ended_with(0, ended));
@@ -41,11 +42,11 @@ class search_path : public kit_test {
   }
 };
 
-TEST_F(search_path, is_the_directory_of_the_program_alone_without_the_variable) {
+TEST_F(SinkSearchPath, DefaultsToDirectoryOfProgram) {
   EXPECT_EQ(source_of("fifo", ""), own_directory + "/fifo.so");
 }
 
-TEST_F(search_path, begins_with_the_directories_of_the_variable_in_their_order) {
+TEST_F(SinkSearchPath, SearchesDirectoriesOfVariableFirstInOrder) {
   put_slow_at("b/fifo.so");
   EXPECT_EQ(source_of("fifo", path("a").string() + ":" + path("b").string()), path("b/fifo.so"));
   put_slow_at("a/fifo.so");
@@ -54,33 +55,33 @@ TEST_F(search_path, begins_with_the_directories_of_the_variable_in_their_order) 
   EXPECT_EQ(source_of("stdout", path("a")), own_directory + "/stdout.so");
 }
 
-TEST_F(search_path, decides_which_module_is_loaded) {
+TEST_F(SinkSearchPath, LoadsModuleOfVariableBeforeBuiltInOne) {
   put_slow_at("a/fifo.so");
   const result ended = nbdstream_with("a", {"--dump-sink", "fifo"});
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_TRUE(mentions(ended.out, "delay"));
 }
 
-TEST_F(search_path, has_no_empty_element_and_not_the_working_directory) {
+TEST_F(SinkSearchPath, EmptyElementIsNotWorkingDirectory) {
   put_slow_at("mine.so");
   EXPECT_TRUE(mentions(refusal("mine", "::" + path("a").string() + ":"), "\"mine\""));
   EXPECT_TRUE(ended_with(0, nbdstream_with("::.:", {"--dump-sink", "mine"})));
 }
 
-TEST_F(search_path, is_told_in_one_line_where_a_name_is_not_in_it) {
+TEST_F(SinkSearchPath, UnknownNameListsSearchedDirectoriesInOneLine) {
   const std::string said = refusal("sokcet", path("a").string() + ":" + path("b").string());
   for (const std::string& part : {std::string("\"sokcet\""), path("a").string(), path("b").string(),
                                   own_directory, std::string("\"socket\"")})
     EXPECT_TRUE(mentions(said, part));
 }
 
-TEST_F(search_path, is_not_searched_on_where_the_first_of_a_name_is_no_module) {
+TEST_F(SinkSearchPath, BrokenFirstMatchIsNotSkipped) {
   std::filesystem::create_directory(path("a"));
   write_file(path("a/fifo.so"), "I am no module.\n");
   EXPECT_TRUE(mentions(refusal("fifo:x", "a"), "a/fifo.so"));
 }
 
-TEST_F(search_path, is_not_used_for_a_path) {
+TEST_F(SinkSearchPath, IsNotUsedForFilePath) {
   put_slow_at("a/mine.so");
   EXPECT_TRUE(mentions(refusal("./mine.so", path("a")), "no such file"));
   EXPECT_TRUE(ended_with(0, nbdstream_with("", {"--dump-sink", "a/mine.so"})));

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The templates, built in each of the ways in which a third party may, and run by the installed
-// program.
+// The templates, built in each way that is open to a third party, and run by the installed program.
 #include "kit_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-class templates : public kit_test {
+class SinkTemplates : public kit_test {
  protected:
-  templates() { install(); }
+  SinkTemplates() { install(); }
 
-  /// A project that has nbdstream as a part of itself, and a template as its sink `mine`.
+  /// Builds a project that contains nbdstream, with a template as its sink `mine`.
   void build_with_nbdstream_inside(const std::string& language, const std::string& source,
                                    const std::string& inclusion) {
     copy_template(source, "mine");
@@ -26,7 +25,7 @@ class templates : public kit_test {
   }
 };
 
-TEST_F(templates, are_built_with_find_package_and_installed_beside_the_sinks_of_the_tree) {
+TEST_F(SinkTemplates, BuildWithFindPackageAndInstallBesideBuiltInSinks) {
   for (const char* file : {"CMakeLists.txt", "template.c", "template.cpp"})
     copy_template(file, "mine");
   build(path("mine"), {"-DCMAKE_PREFIX_PATH=" + prefix});
@@ -37,7 +36,7 @@ TEST_F(templates, are_built_with_find_package_and_installed_beside_the_sinks_of_
   }
 }
 
-TEST_F(templates, in_c_are_built_with_pkg_config_and_a_compiler) {
+TEST_F(SinkTemplates, CBuildsWithPkgConfig) {
   copy_template("template.c", ".");
   run_shell(C_COMPILER " -std=c11 " + warnings +
             " -shared -fPIC $(pkg-config --cflags --libs nbdstream) -o mine.so template.c");
@@ -45,7 +44,7 @@ TEST_F(templates, in_c_are_built_with_pkg_config_and_a_compiler) {
   expect_stream("./mine.so");
 }
 
-TEST_F(templates, in_cpp_are_built_with_pkg_config_and_a_compiler) {
+TEST_F(SinkTemplates, CppBuildsWithPkgConfig) {
   copy_template("template.cpp", ".");
   run_shell(CXX_COMPILER " -std=c++20 " + warnings +
             " -fno-rtti -shared -fPIC $(pkg-config --cflags --libs nbdstream) -o mine.so "
@@ -55,12 +54,12 @@ TEST_F(templates, in_cpp_are_built_with_pkg_config_and_a_compiler) {
   expect_stream("mine");
 }
 
-TEST_F(templates, in_c_are_built_with_nbdstream_as_a_subdirectory) {
+TEST_F(SinkTemplates, CBuildsWithAddSubdirectory) {
   build_with_nbdstream_inside("C", "template.c", "add_subdirectory(${nbdstream} nbdstream)");
   expect_stream("mine/build/mine.so");
 }
 
-TEST_F(templates, in_cpp_are_built_with_fetched_content_of_which_nothing_is_installed) {
+TEST_F(SinkTemplates, CppBuildsWithFetchContentAndInstallsOnlyItself) {
   build_with_nbdstream_inside("CXX", "template.cpp",
                               "include(FetchContent)\n"
                               "FetchContent_Declare(nbdstream SOURCE_DIR ${nbdstream})\n"
@@ -73,7 +72,7 @@ TEST_F(templates, in_cpp_are_built_with_fetched_content_of_which_nothing_is_inst
   EXPECT_EQ(files, std::vector<std::string>{"mine.so"});
 }
 
-TEST_F(templates, in_rust_are_built_without_crates) {
+TEST_F(SinkTemplates, RustBuildsWithoutCrates) {
   if (std::string_view(RUST_COMPILER).empty())
     GTEST_SKIP() << "there was no rustc when the tests were configured";
   copy_template("template.rs", ".");
@@ -85,9 +84,9 @@ TEST_F(templates, in_rust_are_built_without_crates) {
   run({prefix + "/bin/nbdstream", "--check-sink", "./mine.so:out.raw"});
 }
 
-/// Two programs, made from sink.h, print all that it declares: one in C, one in Rust. That in Rust
-/// compiles only if each member has its type.
-TEST_F(templates, in_rust_have_all_of_the_header_with_its_sizes_offsets_and_values) {
+/// A program in C and one in Rust, both generated from sink.h, print all that it declares. The one
+/// in Rust compiles only if each member has the right type.
+TEST_F(SinkTemplates, RustBindingHasSameLayoutAsCHeader) {
   if (std::string_view(RUST_COMPILER).empty())
     GTEST_SKIP() << "there was no rustc when the tests were configured";
   const std::string headers = prefix + "/include/nbdstream/";

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Modules of another minor version than the program's: streams go through them all the same.
+// Modules of another ABI minor than the program's. Streams through them work.
 #include "kit_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-/// Prints the id of the stream, on which all agree.
+/// Prints the id of the stream, on which status, receipt and sink must agree.
 const char* const compare = R"(
 import json
 status = json.load(open('status.json'))['exports'][0]['stream']
@@ -17,9 +17,9 @@ assert status['acknowledged_bytes'] == status['sent_bytes'] > 0
 print(receipt['unique_id'], end='')
 )";
 
-class module_of : public kit_test {
+class AbiVersion : public kit_test {
  protected:
-  /// A stream through the module, and what was logged.
+  /// Sends a stream through the module. Returns the log.
   std::string streamed(const std::string& name, const arguments& more = {}) const {
     make_disk(4 * MiB);
     arguments args{"--sink", test_modules + "/" + name + ".so:out.raw", "--run", convert};
@@ -31,21 +31,21 @@ class module_of : public kit_test {
   }
 };
 
-TEST_F(module_of, the_published_header_works) {
+TEST_F(AbiVersion, Module10Works) {
   EXPECT_TRUE(mentions(streamed("frozen"), "sink frozen: stream 1 of -1 bytes"));
 }
 
-TEST_F(module_of, the_published_header_is_told_the_size_and_its_settings) {
+TEST_F(AbiVersion, Module10GetsSizeAndSettings) {
   const std::string said =
       streamed("frozen", {"--size", "4M", "-o", "most=512", "-o", "pause=2ms"});
   EXPECT_TRUE(mentions(said, "sink frozen: stream 1 of 4194304 bytes"));
 }
 
-TEST_F(module_of, the_published_header_may_lend_a_descriptor) {
+TEST_F(AbiVersion, Module10MayLendDescriptor) {
   streamed("frozen", {"-o", "lend=yes"});
 }
 
-TEST_F(module_of, the_published_header_may_fail_and_say_why) {
+TEST_F(AbiVersion, Module10MayFailAndExplainWhy) {
   make_disk(4 * MiB);
   const result ended =
       nbdstream({"--sink", test_modules + "/frozen.so:out.raw", "-o", "fail=on", "--run", convert});
@@ -54,7 +54,7 @@ TEST_F(module_of, the_published_header_may_fail_and_say_why) {
   EXPECT_TRUE(holds(path("out.raw"), ""));
 }
 
-TEST_F(module_of, TheHeaderOf11IsToldWhatTheReceiptAndTheStatusSay) {
+TEST_F(AbiVersion, Module11GetsIdOfReceiptAndStatus) {
   const std::string job = convert + R"( && curl -s --unix-socket "$NBDSTREAM_CONTROL" )"
                                     "http://localhost/v1/status > status.json";
   make_disk(4 * MiB);
@@ -68,13 +68,13 @@ TEST_F(module_of, TheHeaderOf11IsToldWhatTheReceiptAndTheStatusSay) {
   EXPECT_EQ(std::filesystem::status(path("out.raw")).permissions(), std::filesystem::perms(0600));
 }
 
-TEST_F(module_of, TheHeaderOf11IsToldThatASizeIsALimitWhereTheStreamIsNotPadded) {
+TEST_F(AbiVersion, Module11SeesThatSizeIsLimitWithNoPad) {
   EXPECT_TRUE(
       mentions(streamed("frozen_1_1", {"--size", "4M", "--no-pad"}), "of at most 4194304 bytes"));
 }
 
-/// Its client does nothing meanwhile, and waits to see the abort.
-TEST_F(module_of, TheHeaderOf11FailsAStreamBetweenTwoWrites) {
+/// The client sends nothing between the two writes, and waits for the abort.
+TEST_F(AbiVersion, Module11MayFailStreamBetweenWrites) {
   run({"/usr/bin/mkfifo", path("peer")});
   const result ended =
       nbdstream({"--sink", test_modules + "/frozen_1_1.so:out.raw", "-o",
@@ -87,11 +87,11 @@ TEST_F(module_of, TheHeaderOf11FailsAStreamBetweenTwoWrites) {
                        "is gone"));
 }
 
-TEST_F(module_of, a_newer_header_works_and_sees_that_the_host_is_older) {
+TEST_F(AbiVersion, NewerModuleSeesThatHostIsOlder) {
   EXPECT_TRUE(mentions(streamed("newer"), "sink newer: the host is older than I am"));
 }
 
-TEST_F(module_of, an_older_header_works_and_is_not_read_past_its_end) {
+TEST_F(AbiVersion, OlderModuleIsNotReadPastItsEnd) {
   streamed("older");
 }
 
