@@ -27,14 +27,14 @@ std::uint32_t first_seed() {
                 : std::random_device{}();
 }
 
-/// What runs, for when it does not return.
+/// The seed of the script that runs, in case it does not return.
 std::uint32_t current_seed = 0;
 
 void name_culprit() {
   std::fprintf(stderr, "it happened in seed %u\n", current_seed);
 }
 
-/// Runs `count` scripts that `make` makes up.
+/// Runs `count` scripts that `make` generates.
 template <class Make>
 void play(int count, const runner& run, Make make) {
   auto& seed = current_seed;
@@ -63,43 +63,44 @@ void play(int count, order mode, const runner& run, Adapt adapt) {
 
 void as_it_is(script&) {}
 
-TEST(streams_equal_the_array, in_order_strict) {
+TEST(RandomSessions, StrictOrderEqualsModel) {
   play(1500, order::strict, run_sessions, as_it_is);
 }
 
-/// What is refused once its payload is there may wait for room first, and fail for that.
+/// A request that is refused after its payload has arrived may wait for room first, and fail for
+/// that.
 void clean(script& s) {
   for (auto& o : s.ops) o.dirty = false;
 }
 
-TEST(streams_equal_the_array, in_order_window_whose_gaps_are_given_up) {
+TEST(RandomSessions, WindowWithSkippedGapsEqualsModel) {
   play(3000, order::window, run_sessions, [](script& s) {
     s.patient = false;
     if (s.refuse_gaps) clean(s);
   });
 }
 
-TEST(streams_equal_the_array, in_order_window_whose_gaps_are_filled) {
+TEST(RandomSessions, WindowWithFilledGapsEqualsModel) {
   play(2500, order::window, run_sessions, [](script& s) {
     s.patient = true;
     clean(s);
   });
 }
 
-TEST(streams_equal_the_array, in_order_spill) {
+TEST(RandomSessions, SpillEqualsModel) {
   play(2000, order::spill, run_sessions, as_it_is);
 }
 
-TEST(streams_equal_the_array, in_order_spool) {
+TEST(RandomSessions, SpoolEqualsModel) {
   play(1000, order::spool, run_sessions, as_it_is);
 }
 
-/// Large payloads, whichever way they go.
+/// Large payloads over each data path.
 class LargePayloads : public ::testing::TestWithParam<data_path> {};
 
-INSTANTIATE_TEST_SUITE_P(Each, LargePayloads, ::testing::ValuesIn(all_paths), name_of);
+INSTANTIATE_TEST_SUITE_P(DataPaths, LargePayloads, ::testing::ValuesIn(all_paths), name_of);
 
-TEST_P(LargePayloads, MakeTheSameStreamAsTheArrayInEveryOrder) {
+TEST_P(LargePayloads, EqualModelInEachOrder) {
   const auto run = [](const script& s) { return run_large_sessions(s, GetParam()); };
   for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
     play(100, mode, run, [](script& s) {
@@ -109,14 +110,14 @@ TEST_P(LargePayloads, MakeTheSameStreamAsTheArrayInEveryOrder) {
   }
 }
 
-TEST(ClearedDisk, IsCommittedOnlyWhereTheModelProvesIt) {
+TEST(ClearedDisk, IsCommittedOnlyIfModelProvesIt) {
   for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
     play(150, run_sessions, [mode](choices& from) { return make_copy(from, mode); });
   }
 }
 
-// The sequencer alone is fast: it gets as many again.
-TEST(sequencer_alone_equals_the_array, in_every_order) {
+// The sequencer alone is fast, so it runs as many scripts again.
+TEST(RandomSequencerScripts, EqualModelInEachOrder) {
   for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
     play(2500, mode, run_sequencer, as_it_is);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What once went wrong, as property_test printed it or as real clients do it.
+// Scripts that failed once, as property_test printed them or as real clients send them.
 #include "plain_disk.hpp"
 #include "session_run.hpp"
 
@@ -19,7 +19,7 @@ script sized(std::vector<op> ops) {
   return s;
 }
 
-/// What the model says of it, which streams of every order that may take it must agree with.
+/// Whether the model proves that the disk is complete. Streams in each possible order must agree.
 bool is_proven(script s) {
   plain_disk disk(s);
   for (std::size_t i = 0; i < s.ops.size(); ++i) disk.apply(s.ops[i], i, 0);
@@ -31,22 +31,22 @@ bool is_proven(script s) {
 }
 
 // QEMU's mirror clears its target, and may be cancelled at any time after that.
-TEST(ClearedDisk, IsNotProvenByPartOfTheData) {
+TEST(ClearedDisk, IsNotProvenByPartOfData) {
   EXPECT_FALSE(is_proven(sized({{op::kind::zeroes, 0, 0, 2048}, {op::kind::write, 0, 0, 1536}})));
   EXPECT_FALSE(is_proven(sized({{op::kind::trim, 0, 0, 2048}, {op::kind::write, 0, 0, 1536}})));
   EXPECT_FALSE(is_proven(sized({{op::kind::trim, 0, 0, 2048}})));
 }
 
-TEST(ClearedDisk, IsProvenByAllOfTheDataWhereItWasTrimmed) {
+TEST(ClearedDisk, IsProvenByAllDataAfterTrim) {
   EXPECT_TRUE(is_proven(sized({{op::kind::trim, 0, 0, 2048}, {op::kind::write, 0, 0, 2048}})));
 }
 
-TEST(ClearedDisk, IsNotProvenByAllOfTheDataWhereItWasZeroed) {
+TEST(ClearedDisk, IsNotProvenByAllDataAfterZeroing) {
   EXPECT_FALSE(is_proven(sized({{op::kind::zeroes, 0, 0, 2048}, {op::kind::write, 0, 0, 2048}})));
 }
 
 // qemu-img zeroes the first 512 bytes before it begins.
-TEST(ClearedDisk, IsProvenWhereOnlyZeroesOfTheFirstMibAreReplaced) {
+TEST(ClearedDisk, IsProvenIfOnlyZeroesOfFirstMibAreReplaced) {
   EXPECT_TRUE(is_proven(sized({{op::kind::zeroes, 0, 0, 1024},
                                {op::kind::write, 0, 0, 1024},
                                {op::kind::zeroes, 0, 1024, 1024}})));
