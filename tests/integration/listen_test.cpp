@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Unix sockets, in the file system and without a place there.
+// Unix sockets: those with a path, and abstract ones.
 #include "support/integration_test.hpp"
 
 #include <sys/stat.h>
@@ -17,7 +17,7 @@ class listening : public integration_test {
     return start({"nbdinfo", "--size", uri}).wait();
   }
 
-  /// nbdstream that listens where `args` say, once it says that it is ready.
+  /// Starts nbdstream with `args` and waits until it is ready.
   process serve(arguments args, const std::string& pidfile = "pid") const {
     args.insert(args.end(), {"-P", pidfile, "--sink", "fifo:output"});
     process server = start_nbdstream(args);
@@ -25,13 +25,13 @@ class listening : public integration_test {
     return server;
   }
 
-  /// Ends a server that nobody has written to.
+  /// Ends a server that no client has written to.
   static void end(process& server) {
     server.signal(SIGTERM);
     EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
   }
 
-  /// Leaves `sock` as a server does that has no time for it.
+  /// Leaves the file `sock` of a killed server.
   void leave_stale_socket() const {
     process killed = serve({"-U", "sock"}, "killed.pid");
     killed.signal(SIGKILL);
@@ -54,9 +54,9 @@ class listening : public integration_test {
   std::string abstract_name() const { return "nbdstream" + path("x").string(); }
 };
 
-class unix_sockets : public listening {};
+class UnixSocketListener : public listening {};
 
-TEST_F(unix_sockets, that_a_killed_server_left_are_replaced) {
+TEST_F(UnixSocketListener, ReplacesStaleSocketOfKilledServer) {
   leave_stale_socket();
   process server = serve({"-U", "sock"});
   EXPECT_TRUE(ended_with(0, info()));
@@ -64,7 +64,7 @@ TEST_F(unix_sockets, that_a_killed_server_left_are_replaced) {
   EXPECT_FALSE(std::filesystem::exists(path("sock")));
 }
 
-TEST_F(unix_sockets, that_are_in_use_are_an_error_that_names_them_and_the_server) {
+TEST_F(UnixSocketListener, RefusesSocketInUseAndNamesItsProcess) {
   process server = serve({"-U", "sock"});
   const result second = nbdstream({"-U", "sock", "--size", "1M", "--sink", "fifo:other"});
   EXPECT_TRUE(ended_with(2, second));
@@ -76,8 +76,8 @@ TEST_F(unix_sockets, that_are_in_use_are_an_error_that_names_them_and_the_server
   end(server);
 }
 
-/// Each takes the socket for stale that was there; only the first may.
-TEST_F(unix_sockets, are_served_by_one_of_many_that_start_at_once) {
+/// All twelve servers find the stale socket. Only the first may replace it.
+TEST_F(UnixSocketListener, OneOfTwelveServersReplacesStaleSocket) {
   leave_stale_socket();
   std::vector<process> servers;
   for (int i = 0; i < 12; ++i) {
@@ -94,8 +94,8 @@ TEST_F(unix_sockets, are_served_by_one_of_many_that_start_at_once) {
   }
 }
 
-/// Neither is removed, nor what a link leads to.
-TEST_F(unix_sockets, do_not_take_the_place_of_anything_else) {
+/// Neither the path nor the target of a link is removed.
+TEST_F(UnixSocketListener, RefusesPathThatIsNotSocket) {
   leave_stale_socket();
   std::filesystem::rename(path("sock"), path("stale"));
   std::filesystem::create_symlink("stale", path("link"));
@@ -114,7 +114,7 @@ TEST_F(unix_sockets, do_not_take_the_place_of_anything_else) {
   EXPECT_EQ(read_file(path("file")), "precious");
 }
 
-TEST_F(unix_sockets, of_another_server_stay_when_one_ends) {
+TEST_F(UnixSocketListener, EndingServerKeepsSocketOfAnother) {
   process first = serve({"-U", "sock"}, "first.pid");
   std::filesystem::remove(path("sock"));
   process second = serve({"-U", "sock"});
@@ -124,7 +124,7 @@ TEST_F(unix_sockets, of_another_server_stay_when_one_ends) {
   EXPECT_FALSE(std::filesystem::exists(path("sock")));
 }
 
-TEST_F(unix_sockets, have_the_permissions_that_were_asked_for_whatever_umask_says) {
+TEST_F(UnixSocketListener, UnixModeOverridesUmask) {
   for (const std::string mode : {"0600", "0660", "0777"}) {
     process server = start_shell("umask 027; exec nbdstream -U sock --unix-mode " + mode +
                                  " -P pid --sink fifo:output");
@@ -136,24 +136,24 @@ TEST_F(unix_sockets, have_the_permissions_that_were_asked_for_whatever_umask_say
   }
 }
 
-TEST_F(unix_sockets, have_the_permissions_that_umask_leaves_by_default) {
+TEST_F(UnixSocketListener, UmaskSetsDefaultMode) {
   process server = start_shell("umask 027; exec nbdstream -U sock -P pid --sink fifo:output");
   wait_for("pid");
   EXPECT_EQ(mode_of("sock"), "0750");
   end(server);
 }
 
-TEST_F(unix_sockets, have_the_permissions_that_a_file_says) {
+TEST_F(UnixSocketListener, ConfigFileSetsUnixMode) {
   write_file(path("it.toml"), "[server]\nlisten = \"unix:sock\"\nunix-mode = \"0606\"\n");
   process server = serve({"--config", "it.toml"});
   EXPECT_EQ(mode_of("sock"), "0606");
   end(server);
 }
 
-/// What a relative path reaches, and no absolute one: so no URI names it.
-class deep_sockets : public listening {
+/// A socket with a short relative path and an absolute path that is too long for a URI.
+class LongSocketPath : public listening {
  protected:
-  deep_sockets() { std::filesystem::create_directories(path(deep_)); }
+  LongSocketPath() { std::filesystem::create_directories(path(deep_)); }
 
   /// nbdstream in that directory.
   process start_there(const std::string& args) const {
@@ -163,7 +163,7 @@ class deep_sockets : public listening {
   const std::string deep_ = std::string(100, 'd');
 };
 
-TEST_F(deep_sockets, are_refused_with_a_command_that_could_not_connect) {
+TEST_F(LongSocketPath, RunRefusesSocketThatItsCommandCannotReach) {
   const result ended = start_there("--sink fifo:output --run true").wait();
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, deep_ + "/sock: has "));
@@ -172,7 +172,7 @@ TEST_F(deep_sockets, are_refused_with_a_command_that_could_not_connect) {
   EXPECT_TRUE(std::filesystem::is_empty(path(deep_)));
 }
 
-TEST_F(deep_sockets, are_warned_of_without_one) {
+TEST_F(LongSocketPath, ServerWithoutRunWarns) {
   process server = start_there("--size 1M --sink fifo:output -P ../pid");
   wait_for("pid");
   EXPECT_TRUE(mentions(server.err(), "warning: "));
@@ -180,9 +180,9 @@ TEST_F(deep_sockets, are_warned_of_without_one) {
   end(server);
 }
 
-class private_sockets : public listening {
+class PrivateSocket : public listening {
  protected:
-  /// nbdstream with $uri in a file of that name, and these variables.
+  /// Runs nbdstream with these variables. Its command writes $uri to the file `uri`.
   result ended_with_uri(const std::string& variables) const {
     return start_shell(variables +
                        " exec nbdstream -v --sink fifo:output --run 'printf %s \"$uri\" > uri'")
@@ -190,7 +190,7 @@ class private_sockets : public listening {
   }
 };
 
-TEST_F(private_sockets, are_elsewhere_where_the_directory_for_them_has_too_long_a_name) {
+TEST_F(PrivateSocket, AvoidsDirectoryWithTooLongPath) {
   const auto deep = path(std::string(100, 'd'));
   std::filesystem::create_directory(deep);
   const auto runtime = path("run");
@@ -208,16 +208,16 @@ TEST_F(private_sockets, are_elsewhere_where_the_directory_for_them_has_too_long_
   EXPECT_TRUE(std::filesystem::is_empty(runtime));
 }
 
-TEST_F(private_sockets, are_an_error_that_names_tmpdir_where_that_is_missing) {
+TEST_F(PrivateSocket, MissingDirectoryIsErrorThatNamesTmpdir) {
   const result ended = ended_with_uri("export TMPDIR=" + path("missing").string() + ";");
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "No such file or directory; set TMPDIR to a directory"));
   EXPECT_FALSE(std::filesystem::exists(path("output")));
 }
 
-class announced : public listening {};
+class ListeningMessage : public listening {};
 
-TEST_F(announced, is_each_address_with_the_port_that_was_chosen) {
+TEST_F(ListeningMessage, NamesEachAddressWithChosenPort) {
   process server = serve({"-p", "0", "-U", "sock", "--size", "1M"});
   EXPECT_TRUE(mentions(server.err(), "nbdstream: listening on nbd+unix:///?socket=" +
                                          std::filesystem::canonical(path("sock")).string() + "\n"));
@@ -229,21 +229,21 @@ TEST_F(announced, is_each_address_with_the_port_that_was_chosen) {
   end(server);
 }
 
-TEST_F(announced, is_an_abstract_socket_without_a_uri) {
+TEST_F(ListeningMessage, NamesAbstractSocketWithoutUri) {
   process server = serve({"-U", "@" + abstract_name(), "--size", "1M"});
   EXPECT_EQ(server.err(), "nbdstream: listening on unix:@" + abstract_name() + "\n");
   end(server);
 }
 
-/// Whom would it help?
-TEST_F(announced, is_no_socket_that_only_the_command_uses) {
+/// Only the command uses that socket, so the log does not name it.
+TEST_F(ListeningMessage, OmitsPrivateSocketOfRun) {
   const result ended = nbdstream({"--sink", "fifo:output", "--run", "true"});
   EXPECT_EQ(ended.err, "nbdstream: error: nothing was written\n");
 }
 
-class abstract_sockets : public listening {};
+class AbstractSocket : public listening {};
 
-TEST_F(abstract_sockets, are_found_by_qemu_and_leave_nothing) {
+TEST_F(AbstractSocket, QemuImgConnects) {
   make_raw(path("in.raw"), 2 * MiB);
   process server = serve({"-U", "@" + abstract_name(), "--size", "2M"});
   process reader = start_reader();
@@ -256,17 +256,17 @@ TEST_F(abstract_sockets, are_found_by_qemu_and_leave_nothing) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(abstract_sockets, are_found_through_socat) {
+TEST_F(AbstractSocket, NbdinfoConnectsThroughSocat) {
   process server = serve({"-U", "@" + abstract_name()});
   process bridge = start({"socat", "UNIX-LISTEN:bridge", "ABSTRACT-CONNECT:" + abstract_name()});
   wait_for("bridge");
   EXPECT_TRUE(ended_with(0, info("nbd+unix:///?socket=bridge")));
-  // Some versions of it call it an error that nbdinfo does not read the last answer.
+  // nbdinfo does not read the last reply, which some versions of socat call an error.
   static_cast<void>(bridge.wait());
   end(server);
 }
 
-TEST_F(abstract_sockets, are_an_error_where_another_server_listens) {
+TEST_F(AbstractSocket, RefusesNameInUse) {
   process server = serve({"-U", "@" + abstract_name()});
   const result second = nbdstream({"-U", "@" + abstract_name(), "--sink", "fifo:other"});
   EXPECT_TRUE(ended_with(2, second));
@@ -274,7 +274,7 @@ TEST_F(abstract_sockets, are_an_error_where_another_server_listens) {
   end(server);
 }
 
-TEST_F(abstract_sockets, leave_the_uri_of_run_to_another_address) {
+TEST_F(AbstractSocket, RunUriNamesTcpAddressInstead) {
   static_cast<void>(nbdstream({"-U", "@" + abstract_name(), "-p", "0", "--sink", "fifo:output",
                                "--run", "printf '%s' \"$uri\" > uri"}));
   EXPECT_TRUE(mentions(read_file(path("uri")), "nbd://127.0.0.1:"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// QEMU copies a disk that is in use, by its block jobs; the disk is 16 times the window.
+// QEMU's block jobs copy a disk that is in use. The disk is 16 times as large as the window.
 #include "support/order_test.hpp"
 
 namespace nbdstream::test {
@@ -10,9 +10,9 @@ constexpr std::uint64_t disk_size = 256 * MiB;
 constexpr std::uint64_t window_size = 16 * MiB;
 const arguments disk_and_window{"--sink", "fifo:output", "--size", "256M", "--window", "16M"};
 
-class live : public order_test {
+class LiveDisk : public order_test {
  protected:
-  /// in.raw, as it is when the job begins, and disk.raw, the one in use.
+  /// Makes in.raw, the disk as it is when the job begins, and disk.raw, the disk in use.
   void make_disk_in_use() const {
     make_islands("in.raw", disk_size, 64 * MiB, 48 * MiB);
     EXPECT_TRUE(ended_with(0, start({"cp", "in.raw", "disk.raw"}).wait()));
@@ -24,9 +24,9 @@ class live : public order_test {
     return start(all);
   }
 
-  /// nbdstream in its default order, and the job to its end, both successful; the stream must be
-  /// in.raw. Returns nbdstream's log. Without --run, so that the stream is complete if the job has
-  /// named every byte of the disk, and only then.
+  /// Runs nbdstream in its default order and the job, and expects that both succeed and that the
+  /// stream equals in.raw. Returns nbdstream's log. Without --run, the stream is complete only if
+  /// write and zero requests have covered every byte of the disk.
   [[nodiscard]] std::string log_of_backup(const std::string& writes) const {
     make_disk_in_use();
     process server = start_listening(disk_and_window);
@@ -38,15 +38,14 @@ class live : public order_test {
     return ended.err;
   }
 
-  /// Whether the disk is another than when the job began.
+  /// Whether the disk has changed since the job began.
   [[nodiscard]] bool overwritten() const {
     return start({"cmp", "-s", "in.raw", "disk.raw"}).wait().status == 1;
   }
 };
 
-/// The decisive one: while the job runs, each write to the disk first has the old 64 KiB copied,
-/// wherever they are.
-TEST_F(live, backup_of_a_disk_that_is_overwritten_is_the_disk_as_it_was) {
+/// While the job runs, QEMU copies the old 64 KiB before each write to the disk, wherever they are.
+TEST_F(LiveDisk, BackupEqualsDiskAtJobStart) {
   const closing_line end = closing_line_of(log_of_backup("2000"));
   EXPECT_TRUE(overwritten());
   EXPECT_EQ(end.bytes, disk_size);
@@ -56,8 +55,8 @@ TEST_F(live, backup_of_a_disk_that_is_overwritten_is_the_disk_as_it_was) {
   EXPECT_GT(end.spilled, 2 * window_size);
 }
 
-/// Copies of what is overwritten anywhere on the disk fill the window, and the job waits for them.
-TEST_F(live, backup_without_a_spill_file_fails_and_the_log_names_it) {
+/// Copies from anywhere on the disk fill the window, and the job waits for their replies.
+TEST_F(LiveDisk, BackupWithoutSpillFailsAndLogSuggestsSpill) {
   make_disk_in_use();
   arguments args = disk_and_window;
   args.insert(args.end(), {"--order", "window", "--stall", "200ms"});
@@ -70,8 +69,8 @@ TEST_F(live, backup_without_a_spill_file_fails_and_the_log_names_it) {
   EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 
-/// It copies again what was overwritten meanwhile, and is done when both are equal.
-TEST_F(live, mirror_of_a_disk_that_is_overwritten_is_the_disk_as_it_is_in_the_end) {
+/// The mirror copies a block again that was overwritten, and ends when both disks are equal.
+TEST_F(LiveDisk, MirrorEqualsDiskAtJobEnd) {
   make_disk_in_use();
   arguments args = disk_and_window;
   args.insert(args.end(), {"--order", "spool"});

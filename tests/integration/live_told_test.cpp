@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The case of an orchestrator: a script runs a job of QEMU's on a disk that is in use, and tells
-// nbdstream how the job has ended. No goodbye and no coverage could say that of a mirror.
+// A script runs a block job of QEMU on a disk that is in use, and tells nbdstream with `nbdstream
+// ctl` how the job has ended. For a mirror, neither a disconnect nor full coverage would prove
+// success.
 #include "support/told_test.hpp"
 
 namespace nbdstream::test {
@@ -9,9 +10,9 @@ namespace {
 
 constexpr std::uint64_t disk_size = 64 * MiB;
 
-class orchestrator : public told_test {
+class ScriptedQemuJob : public told_test {
  protected:
-  orchestrator() {
+  ScriptedQemuJob() {
     make_islands("in.raw", disk_size, 16 * MiB, 12 * MiB);
     EXPECT_TRUE(ended_with(0, start({"cp", "in.raw", "disk.raw"}).wait()));
   }
@@ -22,7 +23,7 @@ class orchestrator : public told_test {
     return start_told(args);
   }
 
-  /// The script. A job that was cancelled has not succeeded, however well that went.
+  /// The script. A cancelled job has not succeeded, even if cancelling it worked.
   [[nodiscard]] process start_script(const std::string& job) const {
     return start_shell(
         "export NBDSTREAM_CONTROL=control\n"
@@ -42,7 +43,7 @@ class orchestrator : public told_test {
     EXPECT_TRUE(ended_with(0, start({"cmp", "out.raw", expected}).wait()));
   }
 
-  /// While the job is under way something kills the script, and with it QEMU.
+  /// Kills the script, and QEMU with it, while the job runs.
   void expect_nothing_after_the_script_was_killed(const std::string& job,
                                                   const arguments& more) const {
     process server = start_server(more);
@@ -50,8 +51,8 @@ class orchestrator : public told_test {
       const process script = start_script(job);
       EXPECT_TRUE(status_says("\"writers\":1"));
     }  // its whole group gets SIGKILL
-    // Inside a request that is an abort at once. Between two of them the stream waits for somebody
-    // who can tell.
+    // Inside a request, the stream aborts at once. Between two requests, the stream waits for a
+    // decision.
     const auto ended_or_waiting = [&] {
       return !server.running() ||
              ctl({"status", "--json"}).out.find("waiting_for_decision") != std::string::npos;
@@ -67,15 +68,15 @@ class orchestrator : public told_test {
 
 const arguments spool{"--order", "spool"};
 
-TEST_F(orchestrator, backup_that_completed_is_the_disk_as_it_was) {
+TEST_F(ScriptedQemuJob, CompletedBackupCommitsDiskAtJobStart) {
   expect_committed("backup 300", {}, "in.raw");
 }
 
-TEST_F(orchestrator, mirror_that_completed_is_the_disk_as_it_is) {
+TEST_F(ScriptedQemuJob, CompletedMirrorCommitsDiskAtJobEnd) {
   expect_committed("mirror 200", spool, "disk.raw");
 }
 
-TEST_F(orchestrator, mirror_that_was_cancelled_leaves_nothing) {
+TEST_F(ScriptedQemuJob, CancelledMirrorLeavesNothing) {
   process server = start_server(spool);
   EXPECT_TRUE(ended_with(0, start_script("cancelled-mirror").wait(long_patience)));
   const result ended = server.wait();
@@ -84,11 +85,11 @@ TEST_F(orchestrator, mirror_that_was_cancelled_leaves_nothing) {
   expect_nothing_looks_complete();
 }
 
-TEST_F(orchestrator, backup_whose_script_was_killed_leaves_nothing) {
+TEST_F(ScriptedQemuJob, BackupWithKilledScriptLeavesNothing) {
   expect_nothing_after_the_script_was_killed("backup 100000000 65536", {});
 }
 
-TEST_F(orchestrator, mirror_whose_script_was_killed_leaves_nothing) {
+TEST_F(ScriptedQemuJob, MirrorWithKilledScriptLeavesNothing) {
   expect_nothing_after_the_script_was_killed("mirror 100000000 65536", spool);
 }
 
