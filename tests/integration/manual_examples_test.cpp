@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The examples of the manual pages, as they stand there: configurations are loaded, and commands
-// are run where that takes nobody else.
+// The examples of the manual pages, verbatim: each configuration is loaded, and each command is run
+// unless it needs another machine or an account.
 #include "support/diff_stream.hpp"
 #include "support/integration_test.hpp"
 
@@ -14,7 +14,7 @@
 namespace nbdstream::test {
 namespace {
 
-/// What stands between two lines of ``` in the source of a page.
+/// The text between two lines of ``` in the source of a page.
 struct example {
   std::string page;  ///< nbdstream-file.7
   int number = 0;    ///< on that page, from 1
@@ -25,7 +25,7 @@ std::ostream& operator<<(std::ostream& out, const example& e) {
   return out << e.page << ", example " << e.number;
 }
 
-/// In scdoc(5), a backslash takes the next character as it is.
+/// In scdoc(5), a backslash escapes the next character.
 std::string unescaped(const std::string& line) {
   std::string text;
   for (std::size_t i = 0; i < line.size(); ++i) {
@@ -35,7 +35,7 @@ std::string unescaped(const std::string& line) {
   return text;
 }
 
-/// In the sources as scdoc gets them, with what the program says of itself.
+/// Reads the sources that scdoc gets, which contain output of the program.
 std::vector<example> examples_of(const std::string& page) {
   std::vector<example> found;
   std::ifstream source(NBDSTREAM_BUILD "/doc/man/" + page + ".scd");
@@ -61,7 +61,7 @@ std::vector<example> all_examples() {
   return all;
 }
 
-/// What cannot be run here, by a piece of it.
+/// An example that cannot run here. `piece` is text that only this example has.
 struct exemption {
   const char* page;
   const char* piece;
@@ -114,7 +114,7 @@ std::string name_of(const ::testing::TestParamInfo<example>& each) {
 
 class ManualExamples : public integration_test {
  protected:
-  /// What an example takes for granted: the disk, and what its reader has set up before.
+  /// Creates what the examples expect: the disk, an older copy in `remote`, and two diffs.
   void set_up() const {
     make_disk();
     std::filesystem::copy_file(path("in.raw"), path("backup.raw"));
@@ -128,7 +128,7 @@ class ManualExamples : public integration_test {
                "export RCLONE_CONFIG_REMOTE_REMOTE=$PWD/remote\n");
   }
 
-  /// Of the disk, and of what it has become since, which is after.raw.
+  /// Makes a full diff of the disk and an incremental one. after.raw is the disk after both.
   void make_diffs() const {
     const auto disk = read_file(path("in.raw"));
     const auto full = diff_stream({std::nullopt, "sunday", disk.size()}).data(0, disk);
@@ -147,7 +147,7 @@ class ManualExamples : public integration_test {
 
 class ManualConfiguration : public ManualExamples, public ::testing::WithParamInterface<example> {};
 
-TEST_P(ManualConfiguration, Loads) {
+TEST_P(ManualConfiguration, ExampleLoads) {
   write_file(path("example.toml"), GetParam().text);
   EXPECT_TRUE(ended_with(0, nbdstream({"--config", "example.toml", "--dump-config"})));
 }
@@ -160,7 +160,7 @@ bool is_command(const example& what) {
   return !is_toml(what) && !is_exempt(what);
 }
 
-/// What the reader of that example has done before.
+/// The commands that must run before this example.
 std::string preparation_for(const example& what) {
   const auto has = [&](const char* piece) { return what.text.find(piece) != std::string::npos; };
   std::string script;
@@ -174,7 +174,7 @@ std::string preparation_for(const example& what) {
   return script;
 }
 
-/// By what is in an example, how to see that it has done what it says: each makes the disk.
+/// For text in an example, the command that checks its result: a copy equals the disk.
 constexpr std::array<std::pair<const char*, const char*>, 9> checks{{
     {"fifo:output --run", "cmp out.raw in.raw"},
     {"fifo:output -o", "cmp out.raw in.raw"},
@@ -187,7 +187,7 @@ constexpr std::array<std::pair<const char*, const char*>, 9> checks{{
     {"rclone", "cmp remote/disk.raw in.raw; [ ! -e remote/part ]"},
 }};
 
-TEST_P(ManualCommand, WorksAsItStands) {
+TEST_P(ManualCommand, ExampleWorksVerbatim) {
   set_up();
   std::string script = preparation_for(GetParam()) + GetParam().text + "wait\n";
   for (const auto& [piece, check] : checks)
@@ -197,7 +197,7 @@ TEST_P(ManualCommand, WorksAsItStands) {
 
 INSTANTIATE_TEST_SUITE_P(Pages, ManualCommand, ::testing::ValuesIn(only(is_command)), name_of);
 
-/// The example of a page that has `piece` in it.
+/// The example of `page` that contains `piece`.
 example example_with(const std::string& page, const std::string& piece) {
   for (const auto& each : examples_of(page))
     if (each.text.find(piece) != std::string::npos) return each;
@@ -211,7 +211,7 @@ void replace_all(std::string& text, const std::string& part, const std::string& 
     text.replace(at, part.size(), with);
 }
 
-TEST_F(ManualExamples, ToAnotherMachineWorkOnThisOne) {
+TEST_F(ManualExamples, SocketSenderAndReceiverWorkTogether) {
   set_up();
   std::string receive = example_with("nbdstream-socket.7", "socat").text;
   std::string send = example_with("nbdstream-socket.7", "[2001:db8::1]").text;
@@ -228,8 +228,8 @@ TEST_F(ManualExamples, ToAnotherMachineWorkOnThisOne) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-/// Of a stream that breaks off, nothing is under the name of yesterday's.
-TEST_F(ManualExamples, KeepYesterdaysObjectWhereTodaysBreaksOff) {
+/// A stream that breaks off must not replace yesterday's object.
+TEST_F(ManualExamples, BrokenStreamKeepsPreviousRcloneObject) {
   set_up();
   std::string script = example_with("nbdstream-exec.7", "rclone rcat").text;
   write_file(path("broken.sh"), convert_broken_source("\"$uri\""));
@@ -238,7 +238,7 @@ TEST_F(ManualExamples, KeepYesterdaysObjectWhereTodaysBreaksOff) {
   EXPECT_TRUE(holds(path("remote/disk.raw"), "yesterday's"));
 }
 
-TEST(ManualPages, HaveTheExamplesThatAreExempt) {
+TEST(ManualExemptions, EachMatchesOneExample) {
   const auto all = all_examples();
   EXPECT_GE(all.size(), 30U);
   for (const auto& each : exemptions)

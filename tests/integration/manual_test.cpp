@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The manual pages, as readers see them, beside what the program says of itself.
+// The formatted manual pages, compared with what the program prints about itself.
 #include "support/integration_test.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace {
 
 using words = std::set<std::string>;
 
-/// What `pattern` finds in `text`, its first group.
+/// The first group of each match of `pattern` in `text`.
 words all_of(const std::string& text, const std::string& pattern) {
   const std::regex expression(pattern, std::regex::ECMAScript | std::regex::multiline);
   words found;
@@ -23,18 +23,18 @@ words all_of(const std::string& text, const std::string& pattern) {
   return found;
 }
 
-/// With one space wherever there is any, so that lines may be broken elsewhere.
+/// Replaces all white space by single spaces, so that line breaks do not matter.
 std::string squeezed(const std::string& text) {
   return std::regex_replace(text, std::regex("\\s+"), " ");
 }
 
-class manual : public integration_test {
+class ManualPage : public integration_test {
  protected:
   static std::filesystem::path page(const std::string& name) {
     return std::filesystem::path(NBDSTREAM_BUILD "/doc/man") / name;
   }
 
-  /// A page as it is shown, in lines that are long enough for everything.
+  /// A page as mandoc prints it, in lines long enough to need no line breaks.
   std::string shown(const std::string& name) const {
     const result ended =
         start({"mandoc", "-T", "ascii", "-O", "width=1000", page(name).string()}).wait();
@@ -51,7 +51,7 @@ class manual : public integration_test {
   words sinks() const { return all_of(said({"--list-sinks"}), "^([^\t\n]+)\t"); }
 };
 
-TEST_F(manual, explains_the_options_of_help_in_the_same_words) {
+TEST_F(ManualPage, ExplainsEachOptionInTheWordsOfHelp) {
   const std::string text = squeezed(shown("nbdstream.1"));
   std::string entry;
   int entries = 0;
@@ -76,13 +76,13 @@ TEST_F(manual, explains_the_options_of_help_in_the_same_words) {
   EXPECT_GT(entries, 30);
 }
 
-TEST_F(manual, has_no_option_that_help_has_not) {
+TEST_F(ManualPage, HasNoOptionThatHelpLacks) {
   const std::string option = "^ *(?:-., )?(--[a-z-]+)";
   const words known = all_of(said({"--help"}), option);
   EXPECT_EQ(all_of(shown("nbdstream.1"), option), known);
 }
 
-TEST_F(manual, has_the_exit_statuses_and_examples_of_help) {
+TEST_F(ManualPage, HasExitStatusesAndExamplesOfHelp) {
   const std::string help = said({"--help"});
   const std::string text = squeezed(shown("nbdstream.1"));
   const words statuses = all_of(help, "^  ((?:\\d|N|128\\+N)  +\\w+ \\w+)");
@@ -93,7 +93,7 @@ TEST_F(manual, has_the_exit_statuses_and_examples_of_help) {
   for (const auto& example : examples) EXPECT_TRUE(mentions(text, squeezed(example)));
 }
 
-TEST_F(manual, has_a_page_for_each_sink_with_all_its_settings) {
+TEST_F(ManualPage, ExistsForEachSinkAndListsItsSettings) {
   EXPECT_GE(sinks().size(), 3u);
   for (const auto& sink : sinks()) {
     SCOPED_TRACE(sink);
@@ -106,7 +106,7 @@ TEST_F(manual, has_a_page_for_each_sink_with_all_its_settings) {
   }
 }
 
-TEST_F(manual, has_every_call_of_a_sink) {
+TEST_F(ManualPage, DescribesEachCallOfSinkTable) {
   const std::string header = read_file(source_directory + "/core/include/nbdstream/sink.h");
   const words calls = all_of(header, "\\(\\*([a-z_]+)\\)\\(");
   EXPECT_GE(calls.size(), 14u);
@@ -114,7 +114,7 @@ TEST_F(manual, has_every_call_of_a_sink) {
   EXPECT_TRUE(std::includes(entries.begin(), entries.end(), calls.begin(), calls.end()));
 }
 
-TEST_F(manual, is_without_faults_of_form) {
+TEST_F(ManualPage, PassesMandocLint) {
   int pages = 0;
   for (const auto& entry : std::filesystem::directory_iterator(page("."))) {
     const std::string name = entry.path().filename();

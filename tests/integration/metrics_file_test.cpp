@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// --metrics-file, as node_exporter finds it.
+// --metrics-file, the file that node_exporter reads.
 #include "support/integration_test.hpp"
 
 #include <regex>
@@ -9,7 +9,7 @@
 namespace nbdstream::test {
 namespace {
 
-class metrics_file : public integration_test {
+class MetricsFile : public integration_test {
  protected:
   /// The value of the sample that begins with `name`.
   [[nodiscard]] std::string value(const std::string& name) const {
@@ -26,7 +26,7 @@ class metrics_file : public integration_test {
   }
 };
 
-TEST_F(metrics_file, is_there_from_the_start) {
+TEST_F(MetricsFile, ExistsBeforeFirstStream) {
   process server = start_listening({"--metrics-file", "nbd.prom", "--sink", "null"});
   wait_for("nbd.prom");
   expect_promtool_content();
@@ -35,7 +35,7 @@ TEST_F(metrics_file, is_there_from_the_start) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(metrics_file, has_in_the_end_the_numbers_of_the_log) {
+TEST_F(MetricsFile, FinalNumbersEqualThoseOfLog) {
   make_disk();
   const auto ended = nbdstream({"--metrics-file", "nbd.prom", "--sink", "null", "--run", convert});
   EXPECT_TRUE(ended_with(0, ended));
@@ -50,7 +50,7 @@ TEST_F(metrics_file, has_in_the_end_the_numbers_of_the_log) {
   expect_promtool_content();
 }
 
-TEST_F(metrics_file, counts_an_aborted_stream) {
+TEST_F(MetricsFile, CountsAbortedStream) {
   const auto command = client_command("h.pwrite(b'hello', 0)") + "; exit 3";
   EXPECT_TRUE(
       ended_with(3, nbdstream({"--metrics-file", "nbd.prom", "--sink", "null", "--run", command})));
@@ -58,7 +58,7 @@ TEST_F(metrics_file, counts_an_aborted_stream) {
   EXPECT_EQ(value("nbdstream_stream_last_commit_timestamp_seconds"), "none");
 }
 
-TEST_F(metrics_file, that_cannot_be_written_is_one_warning_and_no_failure) {
+TEST_F(MetricsFile, UnwritablePathIsOneWarningAndNoFailure) {
   const auto ended = nbdstream({"--metrics-file", "missing/nbd.prom", "--sink", "null", "--run",
                                 client_command("h.pwrite(b'hello', 0)")});
   EXPECT_TRUE(ended_with(0, ended));
