@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Real clients that write out of order, or leave out what is zero, or use several connections.
+// Real clients that write out of order, skip zeroes or use several connections.
 #include "support/order_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-class order_clients : public order_test {
+class ClientOrder : public order_test {
  protected:
-  /// An NBD server on the socket `source` with in.raw in it, whose first bytes are slow to come:
-  /// they are read only after what is 32 MiB behind them. qemu-img has 16 pieces of 2 MiB under way
-  /// with `-m 16`; so before it asks for that, at least one other piece was written and answered.
+  /// An NBD server on the socket `source` that serves in.raw. It delays the read at offset 0 until
+  /// a client has asked for data at 32 MiB. With `-m 16`, qemu-img has 16 reads of 2 MiB in flight,
+  /// so before it reads at 32 MiB it has written at least one other piece and got the reply.
   [[nodiscard]] process start_uneven_source() const {
     const std::string pread = R"(pread=
 case $4 in 0) until [ -e far ]; do sleep 0.01; done ;; esac
@@ -22,7 +22,7 @@ dd if=in.raw iflag=count_bytes,skip_bytes bs=64k skip=$4 count=$3 status=none)";
     return source;
   }
 
-  /// Copies from there; the stream must be in.raw. Returns nbdstream's log.
+  /// Copies from that server; the stream must equal in.raw. Returns nbdstream's log.
   std::string log_of_uneven_copy(const arguments& more) const {
     make_sparse(path("in.raw"), 64 * MiB);
     process source = start_uneven_source();
@@ -34,12 +34,12 @@ dd if=in.raw iflag=count_bytes,skip_bytes bs=64k skip=$4 count=$3 status=none)";
   }
 };
 
-TEST_F(order_clients, qemu_img_is_in_order) {
+TEST_F(ClientOrder, QemuImgWritesInOrder) {
   make_disk();
   EXPECT_EQ(closing_line_of(log_of(convert)).ahead, 0);
 }
 
-TEST_F(order_clients, qemu_img_W_behind_an_uneven_source_is_put_in_order_in_memory) {
+TEST_F(ClientOrder, QemuImgWithWIsReorderedInMemory) {
   const closing_line end = closing_line_of(log_of_uneven_copy({}));
   EXPECT_GT(end.ahead, 0);
   EXPECT_GE(end.furthest, MiB);
@@ -47,7 +47,7 @@ TEST_F(order_clients, qemu_img_W_behind_an_uneven_source_is_put_in_order_in_memo
   EXPECT_EQ(end.spilled, 0);
 }
 
-TEST_F(order_clients, qemu_img_W_behind_an_uneven_source_is_put_in_order_by_a_file) {
+TEST_F(ClientOrder, QemuImgWithWIsReorderedInSpillFile) {
   const closing_line end =
       closing_line_of(log_of_uneven_copy({"--order", "spill", "--window", "1M"}));
   EXPECT_GT(end.ahead, 0);
@@ -55,7 +55,7 @@ TEST_F(order_clients, qemu_img_W_behind_an_uneven_source_is_put_in_order_by_a_fi
   EXPECT_GT(end.spilled, 0);
 }
 
-TEST_F(order_clients, qemu_img_S_0_sends_every_zero_as_payload) {
+TEST_F(ClientOrder, QemuImgWithS0SendsZeroesAsPayload) {
   make_disk();
   EXPECT_EQ(closing_line_of(log_of(R"(qemu-img convert -n -S 0 in.qcow2 -O raw "$uri")")).zeroes,
             0);
@@ -63,7 +63,7 @@ TEST_F(order_clients, qemu_img_S_0_sends_every_zero_as_payload) {
 
 const std::string target_is_zero = R"(qemu-img convert -n --target-is-zero in.qcow2 -O raw "$uri")";
 
-TEST_F(order_clients, qemu_img_that_skips_zeroes_makes_a_whole_disk_also_with_a_small_window) {
+TEST_F(ClientOrder, QemuImgThatSkipsZeroesFillsDiskThroughSmallWindow) {
   make_disk(32 * MiB);
   const closing_line end = closing_line_of(
       log_of(target_is_zero, {"--size", "32M", "--window", "1M", "--stall", "200ms"}));
@@ -71,7 +71,7 @@ TEST_F(order_clients, qemu_img_that_skips_zeroes_makes_a_whole_disk_also_with_a_
   EXPECT_GE(end.zeroes, 16 * MiB);
 }
 
-TEST_F(order_clients, qemu_img_that_skips_zeroes_is_incomplete_where_gaps_are_refused) {
+TEST_F(ClientOrder, QemuImgThatSkipsZeroesIsAbortedWithoutGapsAllow) {
   make_disk();
   process server = start_listening({"--sink", "fifo:output", "--size", "8M"});
   process reader = start_reader();
@@ -85,8 +85,8 @@ TEST_F(order_clients, qemu_img_that_skips_zeroes_is_incomplete_where_gaps_are_re
   EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 
-/// It zeroes the beginning on a connection of its own, says goodbye there, and begins anew.
-TEST_F(order_clients, qemu_img_without_n_makes_one_stream_of_two_connections_without_run) {
+/// qemu-img zeroes the beginning on a first connection, disconnects, and opens a second one.
+TEST_F(ClientOrder, QemuImgWithoutNMakesOneStreamFromTwoConnections) {
   make_disk();
   process server =
       start_listening({"-v", "--sink", "fifo:output", "--size", "8M", "--settle", "60s"});
@@ -99,8 +99,9 @@ TEST_F(order_clients, qemu_img_without_n_makes_one_stream_of_two_connections_wit
   EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 
-/// With as many islands, and as large, no connection can have done it all before the last begins.
-TEST_F(order_clients, nbdcopy_over_four_connections_makes_one_stream) {
+/// The islands are so many and so large that no connection can copy all of them before the last
+/// connection begins.
+TEST_F(ClientOrder, NbdcopyMakesOneStreamFromFourConnections) {
   make_islands("in.raw", 1024 * MiB, 128 * MiB, 12 * MiB);
   const std::string log =
       log_of(R"(nbdcopy --connections=4 --threads=4 --requests=16 in.raw "$uri")",
@@ -112,8 +113,8 @@ TEST_F(order_clients, nbdcopy_over_four_connections_makes_one_stream) {
   EXPECT_GT(end.spilled, 0);
 }
 
-/// Each block of 256 KiB carries its own offset, eight bytes at a time.
-TEST_F(order_clients, fio_writes_each_block_of_a_disk_once_in_random_order) {
+/// Each block of 256 KiB is filled with its own offset, which takes eight bytes.
+TEST_F(ClientOrder, FioWritesEachBlockOnceInRandomOrder) {
   write_file(path("check.py"), R"(
 import struct
 with open('output', 'rb') as stream:
@@ -147,7 +148,7 @@ for at in reversed(range(0, len(data), 65536)):
 h.shutdown()
 )";
 
-TEST_F(order_clients, script_that_writes_backwards_is_counted_exactly) {
+TEST_F(ClientOrder, BackwardWritesAreCountedExactly) {
   make_raw(path("in.raw"), 8 * MiB);
   const closing_line end = closing_line_of(log_of(client_command(backwards)));
   EXPECT_EQ(end.bytes, 8 * MiB);
@@ -158,8 +159,8 @@ TEST_F(order_clients, script_that_writes_backwards_is_counted_exactly) {
   EXPECT_EQ(end.spilled, 0);
 }
 
-TEST_F(order_clients, that_go_on_in_order_are_spliced_again_and_never_touch_the_disk) {
-  // 8 MiB from behind, which fit the window, and then 64 MiB in order.
+TEST_F(ClientOrder, InOrderWritesAreSplicedAgainAfterReordering) {
+  // First 8 MiB backwards, which fit into the window, and then 64 MiB in order.
   make_sparse(path("in.raw"), 72 * MiB);
   const std::string client = client_command(R"(
 data = file('in.raw')
@@ -178,7 +179,7 @@ h.shutdown()
   std::smatch found;
   ASSERT_TRUE(
       std::regex_search(log, found, std::regex(R"((\d+) bytes were spliced from sockets)")));
-  // What was read ahead before the first splice is copied.
+  // Bytes that were read before the first splice are copied.
   EXPECT_GT(std::stoull(found[1]), 60 * MiB) << log;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A window that is full never holds a client for ever, and what cannot be placed is explained.
+// A full window never blocks a client for ever, and the log explains a write that comes too late.
 #include "support/order_test.hpp"
 
 namespace nbdstream::test {
@@ -8,7 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// No client may be held for longer, whatever it does.
+/// No client may be blocked for longer.
 constexpr std::chrono::milliseconds soon = 10s;
 
 const arguments into_nothing{"--sink", "fifo:/dev/null"};
@@ -19,7 +19,7 @@ arguments joined(arguments args, const std::vector<arguments>& more) {
   return args;
 }
 
-class order_full_window : public order_test {
+class FullWindow : public order_test {
  protected:
   /// nbdstream with a small window, into the FIFO `output`.
   [[nodiscard]] process start_with_small_window() const {
@@ -27,7 +27,7 @@ class order_full_window : public order_test {
   }
 };
 
-/// Waits for each answer before the next write; the beginning never comes.
+/// Waits for each reply before the next write, and never writes the first 64 KiB.
 const std::string one_at_a_time_with_a_gap = R"(
 piece = os.urandom(65536)
 for at in range(65536, 4 << 20, 65536):
@@ -36,7 +36,7 @@ open('in.raw', 'wb').write(bytes(65536) + piece * 63)
 h.shutdown()
 )";
 
-TEST_F(order_full_window, of_one_request_at_a_time_lets_go_of_a_gap) {
+TEST_F(FullWindow, GapIsZeroFilledAfterStall) {
   process server = start_with_small_window();
   process reader = start_reader();
   EXPECT_TRUE(ended_with(0, start_client(one_at_a_time_with_a_gap).wait(soon)));
@@ -45,7 +45,7 @@ TEST_F(order_full_window, of_one_request_at_a_time_lets_go_of_a_gap) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(order_full_window, is_no_matter_where_there_is_a_file_for_the_rest) {
+TEST_F(FullWindow, SpillFileTakesWritesBeyondIt) {
   process reader = start_reader();
   process server = start_listening(
       {"--sink", "fifo:output", "--order", "spill", "--window", "64k", "--stall", "100ms"});
@@ -55,8 +55,8 @@ TEST_F(order_full_window, is_no_matter_where_there_is_a_file_for_the_rest) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-/// A source that pauses, a client that is suspended: by default no stream fails for that.
-TEST_F(order_full_window, waits_by_default_for_a_gap_however_long_it_stays_open) {
+/// The client pauses for longer than --stall. By default, the stream must not fail.
+TEST_F(FullWindow, DefaultOrderWaitsForGapBeyondStall) {
   process reader = start_reader();
   const std::string pauses = client_command(R"(
 import time
@@ -73,8 +73,8 @@ h.shutdown()
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-/// Each gap would stall for a second, if it had to be learned for each that nobody fills it.
-TEST_F(order_full_window, does_not_stall_at_each_of_a_thousand_gaps) {
+/// If the server waited for --stall at each gap, this would take a thousand seconds.
+TEST_F(FullWindow, ThousandGapsDoNotEachStall) {
   const std::string sparse = client_command(R"(
 piece = b'x' * 65536
 for at in range(100 << 20, 100 << 30, 100 << 20):
@@ -91,7 +91,7 @@ h.shutdown()
   EXPECT_LE(end.memory, MiB);
 }
 
-/// Twenty connections, each with one write on its way; the first 256 KiB are nobody's.
+/// Twenty connections with one write each in flight. No connection writes the first 256 KiB.
 const std::string twenty_connections = R"(
 piece = os.urandom(20 << 18)
 open('in.raw', 'wb').write(bytes(1 << 18) + piece)
@@ -113,7 +113,7 @@ def goodbye():
         each.shutdown()
 )";
 
-TEST_F(order_full_window, of_many_connections_lets_go_of_a_gap) {
+TEST_F(FullWindow, GapIsZeroFilledForTwentyConnections) {
   process server = start_with_small_window();
   process reader = start_reader();
   EXPECT_TRUE(ended_with(0, start_client(twenty_connections + R"(
@@ -127,7 +127,7 @@ goodbye()
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-/// 32 GiB on one connection, and behind them what they wait for.
+/// One connection sends 1000 writes of 32 MiB, and then the write at offset 0 that they wait for.
 const std::string thousand_writes = R"(
 errors = []
 def done(error):
@@ -138,7 +138,7 @@ for i in list(range(1, 1001)) + [0]:
     h.aio_pwrite(piece, i * (32 << 20), completion=done)
 )";
 
-TEST_F(order_full_window, of_a_thousand_large_writes_lets_go_of_the_gap_behind_them) {
+TEST_F(FullWindow, GapBehindThousandLargeWritesIsZeroFilled) {
   process server =
       start_listening(joined(into_nothing, {{"--order", "window", "--stall", "100ms"}}));
   EXPECT_TRUE(ended_with(0, start_client(thousand_writes + R"(
@@ -150,8 +150,8 @@ assert not any(errors), errors
   EXPECT_TRUE(ended_with(1, server.wait(soon)));
 }
 
-/// The window was too small for how late the write came.
-TEST_F(order_full_window, whose_gap_is_filled_too_late_says_where_it_was_and_what_takes_it) {
+/// The gap was skipped before the write came, since the window was too small.
+TEST_F(FullWindow, LateWriteFailsAndLogSuggestsOrderSpill) {
   process server = start_with_small_window();
   process reader = start_reader();
   EXPECT_TRUE(ended_with(0, client(R"(

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Clients that rewrite what they wrote, and read it back: the whole disk is kept until the end.
+// Clients that rewrite blocks and read them back: nbdstream keeps the whole disk until the end.
 #include "support/order_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-class order_spool : public order_test {};
+class SpoolOrder : public order_test {};
 
-/// The stream is a qcow2 file, and zeroes up to the export's size.
-TEST_F(order_spool, makes_a_qcow2_file_of_qemu_img_O_qcow2) {
+/// The stream is a qcow2 file, followed by zeroes up to the size of the export.
+TEST_F(SpoolOrder, QemuImgCanWriteQcow2) {
   make_disk();
   process reader = start_reader();
   const result ended = nbdstream(running(R"(qemu-img convert in.qcow2 -O qcow2 "$uri")",
@@ -23,7 +23,7 @@ TEST_F(order_spool, makes_a_qcow2_file_of_qemu_img_O_qcow2) {
   EXPECT_EQ(std::filesystem::file_size(path("out.raw")), 16 * MiB);
 }
 
-/// As mkfs does on a disk: anywhere, again, and read in between. What must come out is in in.raw.
+/// Writes, zeroes and reads at random offsets, as mkfs does. in.raw is the expected disk.
 const std::string rewrites_at_random = R"(
 import random
 rng = random.Random(5)
@@ -48,8 +48,8 @@ open('in.raw', 'wb').write(model)
 h.shutdown()
 )";
 
-/// Without --run, and not every byte is named: mkfs does not do that either.
-TEST_F(order_spool, keeps_the_last_of_many_rewrites_with_gaps_between_them) {
+/// Without --run. Like mkfs, the client does not write every byte.
+TEST_F(SpoolOrder, LastRewriteWinsAndGapsAreZero) {
   process server = start_listening({"--sink", "fifo:output", "--order", "spool", "--size", "16M"});
   process reader = start_reader();
   EXPECT_TRUE(ended_with(0, client(rewrites_at_random)));
@@ -58,7 +58,7 @@ TEST_F(order_spool, keeps_the_last_of_many_rewrites_with_gaps_between_them) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(order_spool, lets_fio_verify_a_disk_that_it_writes_twice) {
+TEST_F(SpoolOrder, FioVerifiesDiskWrittenTwice) {
   process reader = start_reader();
   const result ended = nbdstream(
       running("fio --name=all --ioengine=nbd --uri=\"$uri\" --rw=randwrite --norandommap=0"
