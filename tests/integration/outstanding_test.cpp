@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Streams that were promised and did not come: a signal, or --client-timeout, must not look like
-// success. And streams that need nothing more: a signal lets them finish.
+// Outstanding streams: a signal, or --client-timeout, before a stream must not look like success. A
+// signal lets a complete stream finish.
 #include "support/integration_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-class Outstanding : public integration_test {
+class OutstandingStream : public integration_test {
  protected:
   result stopped(const arguments& args) {
     process server = start_listening(args);
@@ -16,13 +16,13 @@ class Outstanding : public integration_test {
   }
 };
 
-TEST_F(Outstanding, SignalBeforeTheOnlyStreamIsAFailureThatNamesTheExport) {
+TEST_F(OutstandingStream, SigtermBeforeOnlyStreamFailsAndNamesExport) {
   const result ended = stopped({"--sink", "fifo:output", "-e", "vm1"});
   EXPECT_TRUE(ended_with(128 + SIGTERM, ended));
   EXPECT_TRUE(mentions(ended.err, "export \"vm1\": ended by signal 15 (Terminated)"));
 }
 
-TEST_F(Outstanding, SignalBeforeTheLastOfSeveralStreamsIsAFailure) {
+TEST_F(OutstandingStream, SigtermBeforeLastOfSeveralStreamsFails) {
   process server = start_listening({"--sink", "file:out.raw", "--streams", "2"});
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'hello', 0); h.shutdown()")));
   wait_for("out.raw");
@@ -32,20 +32,20 @@ TEST_F(Outstanding, SignalBeforeTheLastOfSeveralStreamsIsAFailure) {
   EXPECT_TRUE(mentions(ended.err, "1 of its streams outstanding"));
 }
 
-TEST_F(Outstanding, ClientTimeoutIsAFailureThatSaysSo) {
+TEST_F(OutstandingStream, ClientTimeoutWithoutWriteFailsAndIsLogged) {
   const result ended =
       nbdstream({"--sink", "fifo:output", "-U", "sock", "--client-timeout", "100ms"});
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "no client wrote anything within 100ms"));
 }
 
-TEST_F(Outstanding, ClientTimeoutEndsACommandThatDoesNotWrite) {
+TEST_F(OutstandingStream, ClientTimeoutEndsCommandThatDoesNotWrite) {
   const result ended = nbdstream(running("exec sleep 1000", {"--client-timeout", "100ms"}));
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "no client wrote anything within 100ms"));
 }
 
-TEST_F(Outstanding, ClientTimeoutDoesNotEndAStreamThatHasBegun) {
+TEST_F(OutstandingStream, ClientTimeoutDoesNotEndStartedStream) {
   process server = start_listening({"--sink", "file:out.raw", "--client-timeout", "300ms"});
   process writer = start_client(R"(
 import time
@@ -59,8 +59,8 @@ h.shutdown()
   EXPECT_TRUE(holds(path("out.raw"), "helloworld"));
 }
 
-/// libnbd sends SIGTERM to the server that it has started, right after it has disconnected.
-TEST_F(Outstanding, SpoolInTheBracketsOfNbdcopyIsSentThoughTheSignalComesFirst) {
+/// libnbd sends SIGTERM to the server that it has started, right after it disconnects.
+TEST_F(OutstandingStream, NbdcopyInBracketsCommitsDespiteItsSigterm) {
   make_raw(path("in.raw"), 24 * MiB);
   for (const std::string order : {"spool", "spill", "window"}) {
     const result copied = start_shell("nbdcopy --synchronous -- in.raw [ nbdstream --order " +
@@ -74,7 +74,7 @@ TEST_F(Outstanding, SpoolInTheBracketsOfNbdcopyIsSentThoughTheSignalComesFirst) 
   }
 }
 
-TEST_F(Outstanding, DisconnectThatWasSentBeforeTheSignalCounts) {
+TEST_F(OutstandingStream, DisconnectSentBeforeSigtermCommits) {
   process server = start_listening({"--sink", "file:out.raw", "--order", "spool", "--size", "1M"});
   process writer = start_client(R"(
 import os, signal
@@ -91,8 +91,8 @@ os.kill(pid, signal.SIGCONT)
   EXPECT_TRUE(std::filesystem::exists(path("out.raw")));
 }
 
-/// Each connection has a moment to disconnect by itself, so that its client sees no reset.
-TEST_F(Outstanding, EveryConnectionOfNbdcopyDisconnectsCleanly) {
+/// The server gives each connection time to disconnect, so that no client sees a reset.
+TEST_F(OutstandingStream, EachNbdcopyConnectionDisconnectsCleanly) {
   make_raw(path("in.raw"), 8 * MiB);
   for (int round = 0; round < 12; ++round) {
     process server = start_listening({"--sink", "null", "--size", "8M"});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What Debian's own NBD programs find out about an export, and how they fare with it.
+// The NBD programs of Debian: what they learn about an export, and how they use it.
 #include "support/integration_test.hpp"
 
 #include <map>
@@ -11,7 +11,7 @@ namespace {
 /// nbdinfo's exit status: 0 yes, 2 no.
 enum answer { yes = 0, no = 2 };
 
-/// What nbdinfo finds with --can and --is.
+/// The expected answers of nbdinfo to --can and --is.
 const std::map<std::string, answer> abilities = {
     {"--can=connect", yes},   {"--can=read", yes}, {"--can=write", yes},
     {"--can=flush", yes},     {"--can=fua", yes},  {"--can=zero", yes},
@@ -20,7 +20,7 @@ const std::map<std::string, answer> abilities = {
     {"--is=rotational", no},  {"--is=tls", no},    {"--can=structured-reply", yes},
 };
 
-class peers : public integration_test {
+class ClientTools : public integration_test {
  protected:
   process start_server(const arguments& more = {}) const {
     arguments args{"--sink", "fifo:output", "--size", "1M"};
@@ -40,7 +40,7 @@ class peers : public integration_test {
   }
 };
 
-TEST_F(peers, nbdinfo_finds_the_abilities_that_are_there_and_no_others) {
+TEST_F(ClientTools, NbdinfoFindsExactlyTheSupportedFeatures) {
   process server = start_server();
   for (const auto& [question, expected] : abilities) {
     const result ended = start({"nbdinfo", question, unix_uri}).wait();
@@ -49,7 +49,7 @@ TEST_F(peers, nbdinfo_finds_the_abilities_that_are_there_and_no_others) {
   end(server);
 }
 
-TEST_F(peers, nbdinfo_shows_what_was_configured) {
+TEST_F(ClientTools, NbdinfoShowsConfiguredExport) {
   process server = start_server({"-e", "disk", "--description", "of the test"});
   EXPECT_EQ(start({"nbdinfo", "--size", unix_uri}).wait().out, "1048576\n");
   const result shown = start({"nbdinfo", "--json", "nbd+unix:///disk?socket=sock"}).wait();
@@ -63,8 +63,9 @@ TEST_F(peers, nbdinfo_shows_what_was_configured) {
   end(server);
 }
 
-/// The connection and the stream are as good as before: what follows is the whole disk.
-TEST_F(peers, nbdsh_is_told_what_is_wrong_with_a_request_and_goes_on) {
+/// After each error the connection and the stream still work: the client then writes the whole
+/// disk.
+TEST_F(ClientTools, NbdshContinuesAfterInvalidRequest) {
   make_raw(path("in.raw"), MiB);
   process server = start_server();
   process reader = start_reader();
@@ -85,8 +86,8 @@ h.shutdown()
   expect_in_raw(server, reader);
 }
 
-/// It would be missing in the stream, which is therefore over; the connection is still in step.
-TEST_F(peers, nbdsh_is_told_what_is_wrong_with_a_write_and_ends_the_stream) {
+/// The refused data is missing in the stream, so the stream is aborted. The connection still works.
+TEST_F(ClientTools, NbdshInvalidWriteAbortsStream) {
   process server = start_server({"--streams", "0"});
   EXPECT_TRUE(ended_with(0, client(R"(
 MiB = 1 << 20
@@ -112,7 +113,7 @@ for number, name, args in (
   EXPECT_TRUE(mentions(ended.err, "stream 7: aborted"));
 }
 
-TEST_F(peers, nbdsh_may_write_at_any_byte) {
+TEST_F(ClientTools, NbdshWritesAtAnyByteOffset) {
   make_raw(path("in.raw"), MiB);
   process server = start_server();
   process reader = start_reader();
@@ -120,7 +121,7 @@ TEST_F(peers, nbdsh_may_write_at_any_byte) {
   expect_in_raw(server, reader);
 }
 
-TEST_F(peers, nbdsh_needs_no_fixed_newstyle_extras) {
+TEST_F(ClientTools, NbdshWorksWithoutFixedNewstyle) {
   make_raw(path("in.raw"), MiB);
   process server = start_server();
   process reader = start_reader();
@@ -136,7 +137,7 @@ h.shutdown()
 }
 
 /// fio never sends NBD_CMD_DISC, so the exit status of --run decides.
-TEST_F(peers, fio_writes_and_verifies_every_block) {
+TEST_F(ClientTools, FioWritesAndVerifiesEachBlock) {
   process reader = start_reader();
   const std::string fio =
       "fio --name=all --ioengine=nbd --uri=\"$uri\" --rw=randrw --bs=4k-64k --iodepth=8"
@@ -148,9 +149,8 @@ TEST_F(peers, fio_writes_and_verifies_every_block) {
   EXPECT_EQ(std::filesystem::file_size(path("out.raw")), 8 * MiB);
 }
 
-/// The proxy's own goodbye is what commits.
-// Its nbd plugin does not always get its goodbye out before it ends: the exit status vouches.
-TEST_F(peers, nbdkit_as_a_proxy_passes_everything_on) {
+// The plugin nbd may exit before it has sent its disconnect, so the exit status of --run decides.
+TEST_F(ClientTools, NbdkitProxyForwardsWholeStream) {
   make_disk();
   process reader = start_reader();
   const std::string through =
@@ -160,7 +160,7 @@ TEST_F(peers, nbdkit_as_a_proxy_passes_everything_on) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(peers, qemu_io_writes_zeroes_discards_and_flushes) {
+TEST_F(ClientTools, QemuIoWritesZeroesDiscardsAndFlushes) {
   std::string expected(MiB, '\0');
   expected.replace(0, 65536, 65536, '\x5a');
   expected.replace(512 * KiB, 4096, 4096, '\x11');
@@ -177,8 +177,8 @@ TEST_F(peers, qemu_io_writes_zeroes_discards_and_flushes) {
   expect_in_raw(server, reader);
 }
 
-/// qemu-io reads what it has written: with spool there is a disk behind it.
-TEST_F(peers, qemu_io_reads_back_what_is_kept) {
+/// qemu-io reads what it has written: with --order spool the server keeps the disk.
+TEST_F(ClientTools, QemuIoReadsBackSpooledData) {
   process server = start_server({"--order", "spool"});
   process reader = start_reader();
   const result ended = start({"qemu-io", "-f", "raw", "-c", "write -P 0x5a 512k 64k", "-c",

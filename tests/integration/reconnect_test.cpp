@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A client whose connection is cut may come back and go on in the middle.
+// A client whose connection breaks may reconnect and continue in the middle.
 #include "support/integration_test.hpp"
 
 namespace nbdstream::test {
@@ -8,8 +8,8 @@ namespace {
 
 using Reconnect = integration_test;
 
-/// The first connection writes a MiB and is cut; the second one goes on behind that.
-TEST_F(Reconnect, SecondHalfIsNoStreamWhateverGapsSays) {
+/// The first connection writes 1 MiB and breaks. The second one continues behind that.
+TEST_F(Reconnect, StreamOfSecondHalfIsAborted) {
   for (const arguments& more :
        {arguments{"--gaps", "allow"}, arguments{"--order", "spool", "--size", "2M"}, arguments{}}) {
     arguments args{"--sink", "exec:cat > part.$NBDSTREAM_STREAM", "--streams", "2"};

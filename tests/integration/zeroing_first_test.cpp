@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Clients that zero the disk first, and write it then: that every byte was named proves nothing.
+// Clients that first zero the disk and then write it: requests for every byte prove nothing.
 #include "support/integration_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-using ZeroingFirst = integration_test;
+using ZeroThenWrite = integration_test;
 
-/// Of 4 MiB.
+/// Writes 1 MiB of a disk of 4 MiB.
 const std::string part_of_the_data = "send(b'x' * 1048576, 2 << 20)\nh.shutdown()";
 
-/// As a mirror that is cancelled at its beginning.
-TEST_F(ZeroingFirst, DataOfTheFirstMibAloneAreAborted) {
+/// Like a mirror that is cancelled at its start.
+TEST_F(ZeroThenWrite, DataInFirstMibAloneIsAborted) {
   process server = start_listening({"--sink", "file:out.raw", "--size", "4M"});
   EXPECT_TRUE(ended_with(0, client("h.zero(4 << 20, 0)\nsend(b'x' * 65536)\nh.shutdown()")));
   const result ended = server.wait();
@@ -20,7 +20,7 @@ TEST_F(ZeroingFirst, DataOfTheFirstMibAloneAreAborted) {
   EXPECT_TRUE(mentions(ended.err, "first at 0"));
 }
 
-TEST_F(ZeroingFirst, TrimmingFirstLeavesWhatIsMissingMissing) {
+TEST_F(ZeroThenWrite, TrimmedBytesWithoutDataAreMissing) {
   for (const std::string order : {"auto", "spool"}) {
     process server = start_listening(
         {"--sink", "fifo:output", "--size", "4M", "--order", order, "--gaps", "refuse"});
@@ -34,15 +34,15 @@ TEST_F(ZeroingFirst, TrimmingFirstLeavesWhatIsMissingMissing) {
   }
 }
 
-TEST_F(ZeroingFirst, CommitsWhereACommandDecides) {
+TEST_F(ZeroThenWrite, RunCommitsPartOfData) {
   EXPECT_TRUE(ended_with(
       0, nbdstream({"--sink", "null", "--size", "4M", "--gaps", "refuse", "--order", "spool",
                     "--run", client_command("h.zero(4 << 20, 0)\n" + part_of_the_data)})))
       << "its exit status is all that counts";
 }
 
-/// QEMU gives it up after a quarter.
-TEST_F(ZeroingFirst, CancelledMirrorOfQemuIsAbortedAndTheLogSaysWhatHelps) {
+/// QEMU cancels the mirror after a quarter of the disk.
+TEST_F(ZeroThenWrite, CancelledMirrorIsAbortedAndLogSuggestsRun) {
   make_raw(path("disk.raw"), 16 * MiB);
   for (const std::string order : {"auto", "spool"}) {
     process server = start_listening(
@@ -62,8 +62,8 @@ TEST_F(ZeroingFirst, CancelledMirrorOfQemuIsAbortedAndTheLogSaysWhatHelps) {
   }
 }
 
-/// The clients that name every byte once, but for the beginning of the disk.
-TEST_F(ZeroingFirst, QemuImgAndNbdcopyStillCommit) {
+/// These clients write or zero each byte once, except at the beginning of the disk.
+TEST_F(ZeroThenWrite, QemuImgAndNbdcopyCommit) {
   make_disk();
   const std::string quoted = "'" + unix_uri + "'";
   for (const std::string& command :
