@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What surrounds the process: descriptors, signals, children, and sinks that do not respond.
+// The environment of the process: descriptors, signals, children, and sinks that do not return.
 #include "support/integration_test.hpp"
 #include "support/seccomp.hpp"
 
@@ -16,15 +16,15 @@ namespace {
 
 const std::string modules = NBDSTREAM_TEST_MODULES "/";
 
-/// For clients that must do something later.
+/// A helper for clients that do not wait for the reply to a write.
 const std::string prelude = R"(
 def begin_write(data):
     h.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(data)), 0)
 )";
 
-class hazards_of_progress : public integration_test {};
+class ProgressDescriptor : public integration_test {};
 
-TEST_F(hazards_of_progress, are_refused_on_a_descriptor_that_is_not_open) {
+TEST_F(ProgressDescriptor, MustBeOpen) {
   const result ended = nbdstream({"--progress=3", "--sink", "fifo:output", "--run", "true"});
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "--progress=3"));
@@ -32,7 +32,7 @@ TEST_F(hazards_of_progress, are_refused_on_a_descriptor_that_is_not_open) {
   EXPECT_FALSE(std::filesystem::exists(path("output")));
 }
 
-TEST_F(hazards_of_progress, do_not_touch_the_stream) {
+TEST_F(ProgressDescriptor, LeavesStreamOnStdoutIntact) {
   write_file(path("client.sh"), client_command("h.pwrite(b'hello', 0)"));
   const result ended = start_shell(
                            "exec nbdstream --progress=3 --sink stdout"
@@ -43,8 +43,8 @@ TEST_F(hazards_of_progress, do_not_touch_the_stream) {
   EXPECT_EQ(read_file(path("progress")), "100/100\n");
 }
 
-/// As --single refuses it, whose connection that is.
-TEST_F(hazards_of_progress, are_refused_on_the_stdout_that_carries_the_stream) {
+/// Stream and percentages would be mixed in one descriptor.
+TEST_F(ProgressDescriptor, MustNotBeStdoutThatCarriesStream) {
   const std::string hello = client_command("h.pwrite(b'hello', 0)");
   const result ended = nbdstream({"--progress=1", "--sink", "stdout", "--run", hello});
   EXPECT_TRUE(ended_with(2, ended));
@@ -52,7 +52,7 @@ TEST_F(hazards_of_progress, are_refused_on_the_stdout_that_carries_the_stream) {
   EXPECT_EQ(ended.out, "");
 }
 
-TEST_F(hazards_of_progress, do_not_reach_the_command_of_run) {
+TEST_F(ProgressDescriptor, IsNotInheritedByRunCommand) {
   const result ended = start_shell(
                            "exec nbdstream --progress=7 --sink fifo:output"
                            " --run 'exec > descriptors; ls /proc/$$/fd; true' 7>progress")
@@ -61,22 +61,21 @@ TEST_F(hazards_of_progress, do_not_reach_the_command_of_run) {
   EXPECT_EQ(read_file(path("descriptors")), "0\n1\n2\n");
 }
 
-/// With a pipe that nobody reads as stdout.
+/// Options that write to the pipe at stdout, which no process reads.
 const std::map<std::string, std::string> unread = {
     {"progress", "--size 5 --progress=9 9>&1 >/dev/null"},
     {"log", "--log-level debug 2>&1 >/dev/null"},
 };
 
-class hazards_of_a_full_pipe : public integration_test,
-                               public ::testing::WithParamInterface<const char*> {
+class FullOutputPipe : public integration_test, public ::testing::WithParamInterface<const char*> {
  protected:
-  hazards_of_a_full_pipe() {
+  FullOutputPipe() {
     const std::string page(4096, '.');
     const int fd = pipe_.write.get();
     const int flags = ::fcntl(fd, F_GETFL);
     ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     while (::write(fd, page.data(), page.size()) > 0) continue;
-    ::fcntl(fd, F_SETFL, flags);  // shared with nbdstream, for which it is any pipe
+    ::fcntl(fd, F_SETFL, flags);  // nbdstream shares these flags
   }
 
   [[nodiscard]] process start_with_full_pipe(const std::string& command) {
@@ -93,7 +92,7 @@ class hazards_of_a_full_pipe : public integration_test,
   pipe_pair pipe_ = make_pipe();
 };
 
-TEST_P(hazards_of_a_full_pipe, do_not_keep_the_stream_from_ending) {
+TEST_P(FullOutputPipe, StreamStillCommits) {
   process server = start_with_full_pipe(client_command("h.pwrite(b'hello', 0)"));
   process reader = start_reader();
   EXPECT_TRUE(ended_with(0, server.wait()));
@@ -101,26 +100,26 @@ TEST_P(hazards_of_a_full_pipe, do_not_keep_the_stream_from_ending) {
   EXPECT_TRUE(holds(path("out.raw"), "hello"));
 }
 
-TEST_P(hazards_of_a_full_pipe, do_not_keep_sigterm_from_ending_it) {
+TEST_P(FullOutputPipe, SigtermStillEndsServer) {
   process server = start_with_full_pipe("touch begun; exec sleep 1000");
   wait_for("begun");
   server.signal(SIGTERM);
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-INSTANTIATE_TEST_SUITE_P(with, hazards_of_a_full_pipe, ::testing::Values("progress", "log"),
+INSTANTIATE_TEST_SUITE_P(Of, FullOutputPipe, ::testing::Values("progress", "log"),
                          [](const auto& each) { return each.param; });
 
-class hazards_of_a_stuck_sink : public integration_test {
+class SinkThatNeverReturns : public integration_test {
  protected:
-  /// Until a sink's call was found to never return.
+  /// Waits until the log says that a call of the sink has not returned.
   static void wait_until_given_up(const process& server) {
     EXPECT_TRUE(
         eventually([&] { return server.err().find("has not returned") != std::string::npos; }));
   }
 };
 
-TEST_F(hazards_of_a_stuck_sink, do_not_reach_the_stream_of_another_export) {
+TEST_F(SinkThatNeverReturns, OtherExportStillCommits) {
   write_file(path("two.toml"), "[[export]]\nname = \"stuck\"\n[export.sink]\nmodule = \"" +
                                    modules + "stubborn.so\"\nlog = \"stuck.log\"\n" +
                                    "[[export]]\nname = \"other\"\n[export.sink]\nmodule = \"" +
@@ -143,8 +142,8 @@ TEST_F(hazards_of_a_stuck_sink, do_not_reach_the_stream_of_another_export) {
   EXPECT_TRUE(mentions(read_file(path("log")), "commit 20\n"));
 }
 
-/// Also the command's, that waits for something else for ever.
-TEST_F(hazards_of_a_stuck_sink, end_the_command_of_run) {
+/// Without the end of the stream, the command would sleep on.
+TEST_F(SinkThatNeverReturns, RunCommandIsEnded) {
   const std::string client = client_command(prelude + "begin_write(b'stuck')\nstay()\n");
   const result ended = nbdstream({"--sink", modules + "stubborn.so:log", "--grace", "1", "--run",
                                   client + " & until grep -q write log; do sleep 0.01; done;"
@@ -153,10 +152,11 @@ TEST_F(hazards_of_a_stuck_sink, end_the_command_of_run) {
   EXPECT_TRUE(mentions(ended.err, "has not returned"));
 }
 
-class hazards_of_children : public integration_test {};
+class RunChildren : public integration_test {};
 
-/// The shell is gone, as the listening socket tells; a client of its own is still connected.
-TEST_F(hazards_of_children, left_behind_by_the_command_are_told_of_sigterm) {
+/// The shell has ended, since the socket takes no more clients. A child of the shell is still
+/// connected.
+TEST_F(RunChildren, SigtermReachesChildrenThatOutliveShell) {
   const std::string client =
       client_command(prelude + "h.pwrite(b'hello', 0)\ntouch('one')\nstay()\n");
   process server = start_nbdstream(
@@ -173,10 +173,10 @@ TEST_F(hazards_of_children, left_behind_by_the_command_are_told_of_sigterm) {
   EXPECT_TRUE(std::filesystem::exists(path("told")));
 }
 
-class hazards_of_a_lost_terminal : public integration_test {};
+class NohupServer : public integration_test {};
 
-/// The probe is served after the signal would have been.
-TEST_F(hazards_of_a_lost_terminal, do_not_end_what_nohup_has_started) {
+/// The server handles the signal before it serves nbdinfo.
+TEST_F(NohupServer, CommitsStreamDespiteSighup) {
   process server =
       start({"nohup", "nbdstream", "-U", "sock", "-P", "pid", "--sink", "fifo:output"});
   process reader = start_reader();
@@ -193,10 +193,10 @@ TEST_F(hazards_of_a_lost_terminal, do_not_end_what_nohup_has_started) {
   EXPECT_TRUE(holds(path("out.raw"), "before and after"));
 }
 
-class hazards_of_a_blocked_signal : public integration_test {
+class SigtermBlockedByParent : public integration_test {
  protected:
-  /// nbdstream with this option, as the child of a process that has blocked SIGTERM, and that ends
-  /// when there is a file `end`.
+  /// Starts nbdstream with this option as the child of a process that has blocked SIGTERM. The
+  /// parent ends when there is a file `end`.
   [[nodiscard]] process start_with_sigterm_blocked(const std::string& option) const {
     return start({"/usr/bin/python3", "-c", R"(
 import os, signal, subprocess, sys, time
@@ -210,7 +210,7 @@ while not os.path.exists('end'):
   }
 };
 
-TEST_F(hazards_of_a_blocked_signal, do_not_keep_sigterm_from_ending_it) {
+TEST_F(SigtermBlockedByParent, SigtermStillEndsServer) {
   process parent = start_with_sigterm_blocked("-f");
   wait_for("pid");
   ASSERT_EQ(::kill(std::stoi(read_file(path("pid"))), SIGTERM), 0);
@@ -219,7 +219,7 @@ TEST_F(hazards_of_a_blocked_signal, do_not_keep_sigterm_from_ending_it) {
   EXPECT_TRUE(ended_with(0, parent.wait()));
 }
 
-TEST_F(hazards_of_a_blocked_signal, do_not_keep_it_from_ending_with_its_parent) {
+TEST_F(SigtermBlockedByParent, ServerStillExitsWithParent) {
   process parent = start_with_sigterm_blocked("--exit-with-parent");
   wait_for("pid");
   write_file(path("end"), "");
@@ -227,7 +227,7 @@ TEST_F(hazards_of_a_blocked_signal, do_not_keep_it_from_ending_with_its_parent) 
   EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(path("sock")); }));
 }
 
-class hazards_of_accepting : public integration_test {
+class AcceptError : public integration_test {
  protected:
   [[nodiscard]] process serve_with_a_call_that_fails(const std::string& error) const {
     process server =
@@ -255,7 +255,7 @@ class hazards_of_accepting : public integration_test {
   static auto lines_in(const std::string& text) { return std::ranges::count(text, '\n'); }
 };
 
-TEST_F(hazards_of_accepting, without_descriptors_are_one_line) {
+TEST_F(AcceptError, EmfileIsLoggedOnce) {
   process server = serve_with_a_call_that_fails("EMFILE");
   const peer client = connect_unix(path("sock"));
   EXPECT_TRUE(eventually([&] { return lines_in(server.err()) == 2; }));
@@ -265,9 +265,9 @@ TEST_F(hazards_of_accepting, without_descriptors_are_one_line) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-/// That of each peer has gone before it was accepted: nothing else waits for that, and no
-/// processor.
-TEST_F(hazards_of_accepting, peers_that_are_always_gone_do_not_keep_the_loop) {
+/// Each peer has gone before its connection is accepted. The server must be idle between its
+/// attempts.
+TEST_F(AcceptError, EconnabortedDoesNotUseCpu) {
   process server = serve_with_a_call_that_fails("ECONNABORTED");
   const peer client = connect_unix(path("sock"));
   EXPECT_TRUE(eventually([&] {
@@ -280,8 +280,8 @@ TEST_F(hazards_of_accepting, peers_that_are_always_gone_do_not_keep_the_loop) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-/// As in old containers.
-TEST_F(hazards_of_accepting, without_accept4_work) {
+/// The seccomp filters of old containers refuse accept4().
+TEST_F(AcceptError, ServerWorksWithoutAccept4) {
   for (const std::string error : {"EPERM", "ENOSYS"}) {
     process server = serve_with_a_call_that_fails(error);
     EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
@@ -290,9 +290,9 @@ TEST_F(hazards_of_accepting, without_accept4_work) {
   }
 }
 
-class hazards_of_a_blocking_socket : public integration_test {};
+class BlockingSystemdSocket : public integration_test {};
 
-TEST_F(hazards_of_a_blocking_socket, from_systemd_do_not_keep_sigterm_from_ending_it) {
+TEST_F(BlockingSystemdSocket, SigtermStillEndsServer) {
   process server = start({"/usr/bin/python3", "-c", R"(
 import os, socket
 listening = socket.socket(socket.AF_UNIX)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// --progress: on a terminal, as a person sees it, and in lines for people and for programs.
+// --progress: on a terminal, in the log, and on a descriptor for programs. And the state on
+// SIGUSR1.
 #include "support/integration_test.hpp"
 
 #include <algorithm>
@@ -9,7 +10,7 @@
 namespace nbdstream::test {
 namespace {
 
-/// Writes half of 16 MiB, and the rest once there is a file `seen`.
+/// Writes half of 16 MiB, and the rest once the file `seen` exists.
 const std::string half_and_half =
     "import os, signal, time\n"
     "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
@@ -18,16 +19,17 @@ const std::string half_and_half =
     "for i in range(8, 16): h.pwrite(bytes([i + 1]) * 2**20, i * 2**20)\n"
     "h.shutdown()\n";
 
-class progress : public integration_test {
+class progress_test : public integration_test {
  protected:
-  progress() { write_file(path("client.sh"), client_command(half_and_half)); }
+  progress_test() { write_file(path("client.sh"), client_command(half_and_half)); }
 
   const arguments half_then_seen_{"--sink", "null", "--size", "16M", "--run", "exec sh client.sh"};
 };
 
-class progress_on_a_terminal : public progress {
+class ProgressOnTerminal : public progress_test {
  protected:
-  /// nbdstream on a terminal; once that shows `pattern`, `keys` are typed, and the client goes on.
+  /// Runs nbdstream on a terminal. When the screen shows `pattern`, types `keys` and lets the
+  /// client continue.
   [[nodiscard]] result on_terminal(int columns, const std::string& pattern,
                                    const arguments& options, const std::string& keys = "",
                                    const std::vector<std::string>& environment = {}) const {
@@ -54,7 +56,7 @@ class progress_on_a_terminal : public progress {
   }
   [[nodiscard]] std::string written() const { return read_file(path("written")); }
 
-  /// The screen at the end has only whole lines of the log, and the cursor is where a prompt goes.
+  /// At the end the screen shows only whole lines of the log, and the cursor is in column 0.
   static void expect_only_the_log(const std::string& screen) {
     EXPECT_TRUE(mentions(screen, "\ncursor in column 0\n"));
     EXPECT_TRUE(screen.starts_with("nbdstream: ")) << screen;
@@ -63,24 +65,24 @@ class progress_on_a_terminal : public progress {
   }
 };
 
-TEST_F(progress_on_a_terminal, is_one_line_that_goes_in_the_end) {
+TEST_F(ProgressOnTerminal, IsOneLineThatIsErasedAtTheEnd) {
   const auto ended = on_terminal(80, "streaming 50 %, 8.0 MiB of 16.0 MiB, .*/s", {});
   EXPECT_TRUE(ended_with(0, ended));
   expect_only_the_log(ended.out);
   EXPECT_TRUE(mentions(ended.out, "committed, 16777216 bytes"));
 }
 
-TEST_F(progress_on_a_terminal, is_not_wrapped_at_40_columns) {
+TEST_F(ProgressOnTerminal, FitsIn40Columns) {
   const auto ended = on_terminal(40, "streaming 50 %, 8.0 MiB", {});
   EXPECT_TRUE(ended_with(0, ended));
   expect_only_the_log(ended.out);
 }
 
-TEST_F(progress_on_a_terminal, is_not_wrapped_at_12_columns) {
+TEST_F(ProgressOnTerminal, FitsIn12Columns) {
   EXPECT_TRUE(ended_with(0, on_terminal(12, "streaming", {})));
 }
 
-TEST_F(progress_on_a_terminal, lets_the_lines_of_the_log_pass_above_it) {
+TEST_F(ProgressOnTerminal, LogLinesPassAboveIt) {
   const auto ended = on_terminal(200, "streaming 50 %", {"-v"});
   EXPECT_TRUE(ended_with(0, ended));
   expect_only_the_log(ended.out);
@@ -92,13 +94,13 @@ TEST_F(progress_on_a_terminal, lets_the_lines_of_the_log_pass_above_it) {
   EXPECT_GT(lines, 4) << ended.out;
 }
 
-TEST_F(progress_on_a_terminal, goes_where_a_signal_ends_it) {
+TEST_F(ProgressOnTerminal, IsErasedAfterSigint) {
   const auto ended = on_terminal(80, "streaming 50 %", {}, "\x03");
   EXPECT_TRUE(ended_with(128 + SIGINT, ended));
   expect_only_the_log(ended.out);
 }
 
-TEST_F(progress_on_a_terminal, has_a_line_for_each_export) {
+TEST_F(ProgressOnTerminal, HasOneLineForEachExport) {
   write_file(path("two.toml"),
              "[[export]]\nname = \"one\"\n[export.sink]\nmodule = \"null\"\n"
              "[[export]]\nname = \"other\"\n[export.sink]\nmodule = \"null\"\n");
@@ -109,25 +111,27 @@ TEST_F(progress_on_a_terminal, has_a_line_for_each_export) {
   EXPECT_EQ(ended.out.find("waiting"), std::string::npos) << ended.out;
 }
 
-TEST_F(progress_on_a_terminal, is_coloured) {
+TEST_F(ProgressOnTerminal, IsColoured) {
   EXPECT_TRUE(ended_with(0, on_terminal(80, "streaming 50 %", {})));
   EXPECT_TRUE(mentions(written(), "\x1b[32mstreaming\x1b[0m"));
 }
 
-TEST_F(progress_on_a_terminal, has_no_colour_with_no_color) {
+TEST_F(ProgressOnTerminal, NoColorRemovesColour) {
   EXPECT_TRUE(ended_with(0, on_terminal(80, "streaming 50 %", {}, "", {"NO_COLOR=1"})));
   EXPECT_TRUE(mentions(written(), "\x1b[K"));
   EXPECT_EQ(written().find("\x1b[3"), std::string::npos);
 }
 
-/// As in the shell of an editor: only whole lines, now and then.
-TEST_F(progress_on_a_terminal, is_not_drawn_on_a_dumb_one) {
+/// The shell of an editor is such a terminal. It gets whole lines only.
+TEST_F(ProgressOnTerminal, DumbTerminalGetsNoEscapeSequences) {
   write_file(path("seen"), "");
   EXPECT_TRUE(ended_with(0, on_terminal(80, "committed", {}, "", {"TERM=dumb"})));
   EXPECT_EQ(written().find('\x1b'), std::string::npos) << written();
 }
 
-TEST_F(progress, is_a_line_every_10_seconds_without_a_terminal) {
+class ProgressWithoutTerminal : public progress_test {};
+
+TEST_F(ProgressWithoutTerminal, LogsLineAfter10Seconds) {
   process server = start_nbdstream(
       {"--progress", "--sink", "null", "--size", "16M", "--run", "exec sh client.sh"});
   EXPECT_TRUE(eventually([&] {
@@ -139,7 +143,7 @@ TEST_F(progress, is_a_line_every_10_seconds_without_a_terminal) {
   EXPECT_EQ(ended.err.find("streaming", 20), std::string::npos) << ended.err;
 }
 
-TEST_F(progress, is_no_line_for_a_stream_that_is_shorter_than_that) {
+TEST_F(ProgressWithoutTerminal, LogsNothingForShorterStream) {
   write_file(path("seen"), "");
   arguments options = half_then_seen_;
   options.insert(options.begin(), "--progress");
@@ -149,9 +153,9 @@ TEST_F(progress, is_no_line_for_a_stream_that_is_shorter_than_that) {
   EXPECT_FALSE(mentions(ended.err, "waiting")) << ended.err;
 }
 
-class progress_for_programs : public progress {
+class ProgressForPrograms : public progress_test {
  protected:
-  /// What stands on the descriptor of --progress=FD in the end.
+  /// All lines that nbdstream writes to the descriptor of --progress=FD.
   std::string lines_of(const std::string& options, int status = 0) {
     write_file(path("seen"), "");
     EXPECT_TRUE(ended_with(
@@ -161,7 +165,7 @@ class progress_for_programs : public progress {
   }
 };
 
-TEST_F(progress_for_programs, is_what_nbdcopy_writes) {
+TEST_F(ProgressForPrograms, HasFormatOfNbdcopyAndRisesTo100) {
   process server = start_shell(
       "exec nbdstream --progress=7 --sink null --size 16M"
       " --run 'exec sh client.sh' 7> lines");
@@ -178,19 +182,19 @@ TEST_F(progress_for_programs, is_what_nbdcopy_writes) {
   EXPECT_EQ(before, 100);
 }
 
-TEST_F(progress_for_programs, is_100_at_the_end_where_no_size_is_known) {
+TEST_F(ProgressForPrograms, UnknownSizeGivesOneLineOf100) {
   EXPECT_EQ(lines_of("--run 'exec sh client.sh'"), "100/100\n");
 }
 
-TEST_F(progress_for_programs, is_never_100_where_the_stream_was_aborted) {
+TEST_F(ProgressForPrograms, AbortedStreamNeverReports100) {
   const auto lines = lines_of("--size 16M --run 'sh client.sh; exit 3'", 3);
   EXPECT_TRUE(mentions(lines, "/100\n"));
   EXPECT_EQ(lines.find("100/100"), lines.npos) << lines;
 }
 
-class state_on_sigusr1 : public integration_test {};
+class Sigusr1 : public integration_test {};
 
-TEST_F(state_on_sigusr1, is_a_line_of_the_log_for_each_export) {
+TEST_F(Sigusr1, LogsOneStateLineForEachExport) {
   write_file(path("two.toml"),
              "[[export]]\nname = \"one\"\nsize = \"4k\"\n[export.sink]\nmodule = \"null\"\n"
              "[[export]]\nname = \"two\"\n[export.sink]\nmodule = \"null\"\n");
@@ -207,7 +211,7 @@ TEST_F(state_on_sigusr1, is_a_line_of_the_log_for_each_export) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(state_on_sigusr1, is_not_said_where_the_parent_ignores_it) {
+TEST_F(Sigusr1, IsIgnoredIfParentIgnoredIt) {
   process server = start_shell("trap '' USR1; exec nbdstream -U sock -P pid --size 1M --sink null");
   wait_for("pid");
   server.signal(SIGUSR1);
