@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// --receipt where it cannot be written: no receipt, no commit.
+// Errors of --receipt: without a receipt there is no commit.
 #include "support/receipt_test.hpp"
 #include "support/seccomp.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-class receipt_faults : public receipt_test {
+class ReceiptFault : public receipt_test {
  protected:
   const std::string sends_ = "send(b'x' * 100000); h.shutdown()";
 };
 
-TEST_F(receipt_faults, that_can_be_seen_before_are_refused_before_anything_is_created) {
+TEST_F(ReceiptFault, InvalidPathIsRefusedBeforeAnythingIsCreated) {
   std::filesystem::create_directory(path("directory"));
   for (const std::string name : {"missing/r.json", "directory", "r%x.json"}) {
     const result ended =
@@ -24,7 +24,7 @@ TEST_F(receipt_faults, that_can_be_seen_before_are_refused_before_anything_is_cr
   }
 }
 
-TEST_F(receipt_faults, in_an_unwritable_directory_are_refused) {
+TEST_F(ReceiptFault, UnwritableDirectoryIsRefused) {
   std::filesystem::create_directory(path("closed"));
   std::filesystem::permissions(path("closed"), std::filesystem::perms::owner_read);
   arguments argv{"nbdstream", "--sink", "null", "--receipt", "closed/r.json", "--run", "true"};
@@ -37,7 +37,7 @@ TEST_F(receipt_faults, in_an_unwritable_directory_are_refused) {
   EXPECT_TRUE(mentions(ended.err, "the receipt \"closed/r.json\" cannot be written: Permission"));
 }
 
-TEST_F(receipt_faults, on_a_disk_that_is_full_abort_the_stream) {
+TEST_F(ReceiptFault, FullDiskAbortsStream) {
   const std::string script =
       "mount -t tmpfs -o size=1m none out || exit 77\n"
       "nbdstream --sink file:disk.raw --receipt out/r.json --run '" +
@@ -56,7 +56,7 @@ TEST_F(receipt_faults, on_a_disk_that_is_full_abort_the_stream) {
   EXPECT_EQ(read_file(path("left")), "full\n");
 }
 
-TEST_F(receipt_faults, of_the_system_abort_the_stream_before_the_reader_sees_its_end) {
+TEST_F(ReceiptFault, FsyncErrorAbortsStreamBeforeReaderSeesItsEnd) {
   const result ended =
       start({"/usr/bin/python3", "-c", run_with_a_call_that_fails, "fsync", "EIO", "nbdstream",
              "--sink", "exec:cat > out", "--receipt", "r.json", "--format", "rbd-diff", "--size",
@@ -68,7 +68,7 @@ TEST_F(receipt_faults, of_the_system_abort_the_stream_before_the_reader_sees_its
   EXPECT_FALSE(read_file(path("out")).ends_with('e')) << "the reader has a complete diff";
 }
 
-TEST_F(receipt_faults, after_the_commit_are_an_exit_status_and_a_line_that_the_stream_is_there) {
+TEST_F(ReceiptFault, ErrorAfterCommitSaysThatStreamIsCommitted) {
   const result ended = nbdstream({"--sink", "file:disk.raw", "--receipt", "r.json", "--run",
                                   client_command(sends_) + " && mkdir r.json"});
   EXPECT_TRUE(ended_with(1, ended));
@@ -79,7 +79,7 @@ TEST_F(receipt_faults, after_the_commit_are_an_exit_status_and_a_line_that_the_s
   EXPECT_TRUE(holds(path("disk.raw"), std::string(100000, 'x')));
 }
 
-TEST_F(receipt_faults, of_a_kill_in_the_commit_are_told_by_the_next_one) {
+TEST_F(ReceiptFault, KillDuringCommitIsReportedByNextRun) {
   EXPECT_TRUE(ended_with(0, start({"mkfifo", "hold"}).wait()));
   process server = start_nbdstream({"--sink", "exec:cat > out; touch reached; cat hold",
                                     "--receipt", "r.json", "--run", client_command(sends_)});
@@ -98,7 +98,7 @@ TEST_F(receipt_faults, of_a_kill_in_the_commit_are_told_by_the_next_one) {
   EXPECT_EQ(receipt_says("['length_bytes']"), "100000");
 }
 
-TEST_F(receipt_faults, of_two_processes_that_write_the_same_one_are_refused) {
+TEST_F(ReceiptFault, SecondProcessWithSameReceiptIsRefused) {
   EXPECT_TRUE(ended_with(0, start({"mkfifo", "hold"}).wait()));
   process first = start_nbdstream({"--sink", "exec:cat > out; touch reached; cat hold", "--receipt",
                                    "r.json", "--run", client_command(sends_)});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// --receipt: what it says, and that it is there exactly when its stream was committed.
+// --receipt: its content, and that it exists only if its stream was committed.
 #include "support/receipt_test.hpp"
 
 #include <sys/stat.h>
@@ -8,7 +8,7 @@
 namespace nbdstream::test {
 namespace {
 
-/// As JSON Schema says, and with no member that the schema does not describe.
+/// Validates a receipt against its JSON Schema, which must describe each member.
 const std::string validate = R"(
 import json, jsonschema, sys
 schema = json.load(open(sys.argv[1]))
@@ -18,7 +18,7 @@ jsonschema.Draft202012Validator(schema).validate(receipt)
 assert set(receipt) == set(schema['properties']), set(receipt) ^ set(schema['properties'])
 )";
 
-class receipts : public receipt_test {
+class StreamReceipt : public receipt_test {
  protected:
   void expect_valid(const std::string& file = "r.json") const {
     const result said = start({"/usr/bin/python3", "-c", validate,
@@ -27,7 +27,8 @@ class receipts : public receipt_test {
     EXPECT_TRUE(ended_with(0, said));
   }
 
-  /// The stream ends like that, and has no receipt: neither a new one nor that of an earlier one.
+  /// Expects that the stream ends with `status`, and that there is no receipt, neither a new one
+  /// nor one of an earlier stream.
   void expect_none(int status, const arguments& args) {
     write_file(path("r.json"), R"({"nbdstream_receipt": 1})");
     arguments all{"--receipt", "r.json"};
@@ -37,7 +38,7 @@ class receipts : public receipt_test {
   }
 };
 
-TEST_F(receipts, say_what_was_sent_and_where_it_is) {
+TEST_F(StreamReceipt, RecordsLengthCoverageDigestAndSinkResults) {
   const std::string script = "send(b'x' * 100000); h.zero(100000, 100000); h.shutdown()";
   const result ended = nbdstream({"--sink", "file:out.raw", "--receipt", "r.json", "--size", "300k",
                                   "--export-name", "vm \"1\"", "--run", client_command(script)});
@@ -62,7 +63,7 @@ TEST_F(receipts, say_what_was_sent_and_where_it_is) {
   EXPECT_EQ(receipt_says("['sink']['results']['size_bytes']"), R"("307200")");
 }
 
-TEST_F(receipts, name_the_snapshots_of_an_rbd_diff) {
+TEST_F(StreamReceipt, RecordsSnapshotsOfRbdDiff) {
   const std::string script = "send(b'x' * 4096, 8192); h.shutdown()";
   for (const auto& kind : digest_kinds) {
     const result ended =
@@ -80,7 +81,7 @@ TEST_F(receipts, name_the_snapshots_of_an_rbd_diff) {
   }
 }
 
-TEST_F(receipts, are_valid_where_the_stream_was_compressed) {
+TEST_F(StreamReceipt, IsValidForCompressedStream) {
   EXPECT_TRUE(
       ended_with(0, nbdstream({"--sink", "null", "--receipt", "r.json", "--compress", "zstd",
                                "--run", client_command("send(b'x'); h.shutdown()")})));
@@ -88,7 +89,7 @@ TEST_F(receipts, are_valid_where_the_stream_was_compressed) {
   EXPECT_EQ(receipt_says("['compression']['level']"), "3");
 }
 
-TEST_F(receipts, are_valid_where_the_size_is_not_known) {
+TEST_F(StreamReceipt, IsValidForUnknownSize) {
   EXPECT_TRUE(ended_with(0, nbdstream({"--sink", "null", "--receipt", "r.json", "--run",
                                        client_command("send(b'x'); h.shutdown()")})));
   expect_valid();
@@ -96,20 +97,20 @@ TEST_F(receipts, are_valid_where_the_size_is_not_known) {
   EXPECT_EQ(receipt_says("['length_bytes']"), "1");
 }
 
-TEST_F(receipts, are_missing_after_every_kind_of_abort) {
+TEST_F(StreamReceipt, IsMissingAfterEachKindOfAbort) {
   const auto sends = [&](const std::string& more) {
     return client_command("send(b'x' * 100000)" + more);
   };
   expect_none(3, {"--sink", "null", "--run", sends("; h.shutdown(); sys.exit(3)")});
   expect_none(128 + SIGKILL, {"--sink", "null", "--run", sends("; os.kill(os.getpid(), 9)")});
-  // The sink fails at the commit; it fails before.
+  // First the sink fails at the commit, then before it.
   expect_none(1, {"--sink", "exec:cat >/dev/null; exit 5", "--run", sends("; h.shutdown()")});
   expect_none(1, {"--sink", "exec:exit 5", "--run", sends("; h.flush(); h.shutdown()")});
   expect_none(
       1, {"--sink", "null", "--size", "1M", "--gaps", "refuse", "--run", sends("; h.shutdown()")});
 }
 
-TEST_F(receipts, are_missing_after_a_client_that_vanishes_and_after_a_signal) {
+TEST_F(StreamReceipt, IsMissingAfterVanishedClientOrSigterm) {
   for (const bool signal : {false, true}) {
     write_file(path("r.json"), R"({"nbdstream_receipt": 1})");
     process server = start_listening({"--sink", "null", "--receipt", "r.json"});
@@ -128,7 +129,7 @@ TEST_F(receipts, are_missing_after_a_client_that_vanishes_and_after_a_signal) {
   }
 }
 
-TEST_F(receipts, of_several_streams_replace_each_other_unless_they_are_numbered) {
+TEST_F(StreamReceipt, IsReplacedByNextStreamUnlessNumbered) {
   for (const std::string name : {"r.json", "r-%n.json"}) {
     process server = start_listening({"--sink", "null", "--streams", "2", "--receipt", name});
     EXPECT_TRUE(ended_with(0, client("send(b'first'); h.shutdown()")));
@@ -142,7 +143,7 @@ TEST_F(receipts, of_several_streams_replace_each_other_unless_they_are_numbered)
   EXPECT_EQ(receipt_says("['length_bytes']", "r-2.json"), "10");
 }
 
-TEST_F(receipts, of_two_exports_are_two) {
+TEST_F(StreamReceipt, IsSeparateForEachExport) {
   write_file(path("two.toml"), R"(
 [server]
 listen = ["unix:sock"]
@@ -169,7 +170,7 @@ sink.module = "null"
   EXPECT_EQ(receipt_says("['digest']['algorithm']", "two.json"), R"("blake2b-512")");
 }
 
-TEST_F(receipts, hold_no_setting_of_the_sink) {
+TEST_F(StreamReceipt, OmitsSettingsOfSink) {
   EXPECT_TRUE(
       ended_with(0, nbdstream({"--sink", "exec:cat >/dev/null # secret-word", "--receipt", "r.json",
                                "--run", client_command("send(b'x'); h.shutdown()")})));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// nbdstream verify: whether a stream is the one of a receipt, and where it differs.
+// nbdstream verify: whether a stream matches its receipt, and where it differs.
 #include "support/receipt_test.hpp"
 
 #include <fcntl.h>
@@ -12,9 +12,9 @@ namespace {
 constexpr std::uint64_t block = 64 * MiB;
 constexpr std::uint64_t length = 2 * block + 4096;
 
-class verifying : public receipt_test {
+class VerifyCommand : public receipt_test {
  protected:
-  /// disk.raw of three blocks, the last a short one, and its receipt.
+  /// Makes disk.raw, of three blocks of which the last is shorter, and its receipt.
   void SetUp() override {
     const std::string script = "h.pwrite(b'a' * 4096, 0); h.pwrite(b'b' * 4096, " +
                                std::to_string(length - 4096) + "); h.shutdown()";
@@ -36,7 +36,7 @@ class verifying : public receipt_test {
   }
 };
 
-TEST_F(verifying, says_that_a_file_and_the_standard_input_are_the_same) {
+TEST_F(VerifyCommand, AcceptsFileAndStandardInput) {
   const auto expected = "the stream is the one of the receipt: " + std::to_string(length) +
                         " bytes, sha256 " + digest_of(digest_kinds[0], "disk.raw") + "\n";
   for (const char* command :
@@ -48,7 +48,7 @@ TEST_F(verifying, says_that_a_file_and_the_standard_input_are_the_same) {
   }
 }
 
-TEST_F(verifying, names_the_first_block_with_a_byte_that_differs) {
+TEST_F(VerifyCommand, NamesFirstBlockThatDiffers) {
   put(length - 1, 'c');
   expect_different("first in block 2 (counted from 0), bytes 134217728 to 134221823");
   put(2 * block - 1, 'c');
@@ -59,7 +59,7 @@ TEST_F(verifying, names_the_first_block_with_a_byte_that_differs) {
   expect_different("first in block 0 (counted from 0), bytes 0 to 67108863");
 }
 
-TEST_F(verifying, says_how_much_shorter_or_longer_it_is) {
+TEST_F(VerifyCommand, ReportsHowMuchShorterOrLonger) {
   cut_to(length + 17);
   expect_different("longer than the stream of the receipt, by 17 bytes");
   cut_to(length - 1);
@@ -70,13 +70,13 @@ TEST_F(verifying, says_how_much_shorter_or_longer_it_is) {
   expect_different("shorter than the stream of the receipt, by 134221824 of 134221824 bytes");
 }
 
-TEST_F(verifying, names_a_block_of_a_file_that_is_longer_too) {
+TEST_F(VerifyCommand, NamesBlockOfLongerFile) {
   cut_to(length + 17);
   put(length - 1, 'c');
   expect_different("first in block 2");
 }
 
-TEST_F(verifying, trusts_the_digest_more_than_the_blocks) {
+TEST_F(VerifyCommand, TrustsDigestOverBlocks) {
   auto text = read_file(path("r.json"));
   const auto digest = digest_of(digest_kinds[0], "disk.raw");
   text.replace(text.find(digest), 4, digest.starts_with("0000") ? "1111" : "0000");
@@ -84,7 +84,7 @@ TEST_F(verifying, trusts_the_digest_more_than_the_blocks) {
   expect_different("in no block that can be named");
 }
 
-TEST_F(verifying, refuses_what_is_no_receipt) {
+TEST_F(VerifyCommand, RefusesInvalidReceipt) {
   const auto good = read_file(path("r.json"));
   const auto refused = [&](const std::string& text, const std::string& why) {
     write_file(path("bad.json"), text);
@@ -111,7 +111,7 @@ TEST_F(verifying, refuses_what_is_no_receipt) {
   refused(with("\"values\":[\"", "\"values\":[\"x"), "it has a digest that is not made of 32");
 }
 
-TEST_F(verifying, is_usage_of_one_or_two_names) {
+TEST_F(VerifyCommand, RefusesWrongArguments) {
   EXPECT_TRUE(ended_with(2, verify({})));
   EXPECT_TRUE(ended_with(2, verify({"r.json", "disk.raw", "more"})));
   EXPECT_TRUE(ended_with(2, verify({"--blocks", "r.json"})));
