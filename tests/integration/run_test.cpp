@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// --run: the exit status of its command is what vouches for the stream.
+// --run: the exit status of its command decides whether the stream is complete.
 #include "support/integration_test.hpp"
 #include "support/seccomp.hpp"
 
@@ -9,9 +9,9 @@
 namespace nbdstream::test {
 namespace {
 
-class run : public integration_test {
+class RunOption : public integration_test {
  protected:
-  /// nbdstream with a reader, and what the reader got.
+  /// Runs nbdstream with a reader, which writes out.raw.
   result streamed(const std::string& command, const arguments& more = {}) {
     process reader = start_reader();
     result ended = nbdstream(running(command, more));
@@ -20,24 +20,24 @@ class run : public integration_test {
   }
 };
 
-TEST_F(run, passes_the_commands_exit_status_on_and_says_so) {
+TEST_F(RunOption, PassesExitStatusOnAndLogsIt) {
   const result ended = nbdstream(running("exit 7"));
   EXPECT_TRUE(ended_with(7, ended));
   EXPECT_EQ(ended.err, "nbdstream: error: the command of --run exited with status 7\n");
 }
 
-TEST_F(run, passes_it_on_when_a_whole_stream_was_written) {
+TEST_F(RunOption, PassesExitStatusOnAfterWholeStream) {
   const std::string hello = client_command("h.pwrite(b'hello', 0); h.shutdown()");
   EXPECT_TRUE(ended_with(7, streamed(hello + "; exit 7")));
 }
 
-TEST_F(run, says_128_and_the_signal_that_killed_the_command) {
+TEST_F(RunOption, Returns128PlusSignalThatKilledCommand) {
   const result ended = nbdstream(running("kill -KILL $$"));
   EXPECT_TRUE(ended_with(128 + SIGKILL, ended));
   EXPECT_EQ(ended.err, "nbdstream: error: the command of --run was ended by signal 9 (Killed)\n");
 }
 
-TEST_F(run, fails_when_the_client_is_killed) {
+TEST_F(RunOption, FailsWhenClientIsKilled) {
   const std::string killed = client_command(R"(
 h.pwrite(b'hello', 0)
 os.kill(os.getpid(), 9)
@@ -45,13 +45,13 @@ os.kill(os.getpid(), 9)
   EXPECT_TRUE(ended_with(128 + SIGKILL, streamed(killed)));
 }
 
-TEST_F(run, fails_when_nothing_was_written) {
+TEST_F(RunOption, FailsWhenNothingWasWritten) {
   const result ended = nbdstream(running("true"));
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "nothing was written"));
 }
 
-TEST_F(run, makes_one_stream_of_zeroes_of_a_disk_that_was_skipped) {
+TEST_F(RunOption, CommitsZeroesOfSkippedDisk) {
   EXPECT_TRUE(ended_with(0, start({"qemu-img", "create", "-f", "qcow2", "in.qcow2", "1M"}).wait()));
   const result ended =
       streamed(R"(qemu-img convert -n --target-is-zero in.qcow2 -O raw "$uri")", {"--size", "1M"});
@@ -59,12 +59,12 @@ TEST_F(run, makes_one_stream_of_zeroes_of_a_disk_that_was_skipped) {
   EXPECT_TRUE(holds(path("out.raw"), std::string(MiB, '\0')));
 }
 
-TEST_F(run, needs_no_goodbye_from_the_client) {
+TEST_F(RunOption, NeedsNoDisconnectFromClient) {
   EXPECT_TRUE(ended_with(0, streamed(client_command("h.pwrite(b'hello', 0)"))));
   EXPECT_TRUE(holds(path("out.raw"), "hello"));
 }
 
-TEST_F(run, fails_when_a_write_failed_that_the_command_ignored) {
+TEST_F(RunOption, FailsWhenCommandIgnoredWriteError) {
   const result ended = streamed(client_command(R"(
 h.pwrite(b'hello', 0)
 fails_with(errno.EINVAL, h.pwrite, b'again', 0)
@@ -75,9 +75,9 @@ h.shutdown()
   EXPECT_TRUE(ended_with(1, ended));
 }
 
-/// `nbdcopy … | tee log`, where the shell sees tee's exit status only. The one request cannot be
-/// answered, as it does not fit into the pipe.
-TEST_F(run, fails_when_a_client_dies_whose_status_the_shell_does_not_see) {
+/// As in `nbdcopy … | tee log`: the shell sees only the exit status of tee. The one request gets no
+/// reply, since it does not fit into the pipe.
+TEST_F(RunOption, FailsWhenClientInPipelineDies) {
   make_raw(path("in.raw"), 16 * MiB);
   process server =
       start_nbdstream(running(R"({ nbdcopy --synchronous --request-size=16777216 in.raw "$uri" &)"
@@ -90,7 +90,7 @@ TEST_F(run, fails_when_a_client_dies_whose_status_the_shell_does_not_see) {
   EXPECT_TRUE(ended_with(1, server.wait()));
 }
 
-TEST_F(run, commits_what_a_background_child_still_sends) {
+TEST_F(RunOption, CommitsWritesOfBackgroundChild) {
   const std::string late = client_command(R"(
 import time
 h.pwrite(b'hello', 0)
@@ -105,7 +105,7 @@ h.pwrite(b', world', 5)
   EXPECT_TRUE(holds(path("out.raw"), "hello, world"));
 }
 
-TEST_F(run, aborts_when_a_background_child_keeps_its_connection_beyond_the_grace) {
+TEST_F(RunOption, AbortsWhenBackgroundChildExceedsRunGrace) {
   const std::string stays = client_command(R"(
 h.pwrite(b'hello', 0)
 touch('begun')
@@ -117,26 +117,26 @@ stay()
   EXPECT_TRUE(mentions(ended.err, "still connected"));
 }
 
-TEST_F(run, fails_when_qemu_img_cannot_read_the_second_half_of_its_source) {
+TEST_F(RunOption, FailsWhenQemuImgCannotReadItsSource) {
   const result ended = streamed(convert_broken_source(R"("$uri")"), {"--size", "8M"});
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "error while reading"));
 }
 
-TEST_F(run, lets_the_commands_output_through) {
+TEST_F(RunOption, PassesOutputOfCommandThrough) {
   const result ended = streamed("echo said; " + client_command("h.pwrite(b'hello', 0)"));
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_EQ(ended.out, "said\n");
   EXPECT_TRUE(holds(path("out.raw"), "hello"));
 }
 
-TEST_F(run, gives_the_command_no_descriptor_of_ours) {
+TEST_F(RunOption, CommandInheritsNoDescriptor) {
   const result ended = nbdstream(running("exec > descriptors; ls /proc/$$/fd; true"));
   EXPECT_TRUE(ended_with(1, ended));  // nothing was written
   EXPECT_EQ(read_file(path("descriptors")), "0\n1\n2\n");
 }
 
-TEST_F(run, ignores_and_blocks_no_signal_in_the_command) {
+TEST_F(RunOption, CommandHasNoIgnoredOrBlockedSignals) {
   for (const std::string set : {"SigBlk", "SigIgn"}) {
     const result ended = nbdstream(running("grep " + set + " /proc/self/status > set; true"));
     EXPECT_TRUE(ended_with(1, ended));  // nothing was written
@@ -145,31 +145,31 @@ TEST_F(run, ignores_and_blocks_no_signal_in_the_command) {
   }
 }
 
-TEST_F(run, knows_the_exit_status_where_its_parent_had_ignored_the_signal_of_children) {
+TEST_F(RunOption, SeesExitStatusThoughParentIgnoredSigchld) {
   const result ended = start({"env", "--ignore-signal=CHLD", "nbdstream", "--sink", "fifo:output",
                               "--run", "exit 3"})
                            .wait();
   EXPECT_TRUE(ended_with(3, ended));
 }
 
-/// The left side of a pipe fails, and the right side writes what it has got.
+/// The left side of a pipe fails, and the right side writes what it has received.
 const std::string broken_left = R"({ printf hello; exit 3; } | nbdcopy - "$uri")";
 
-/// As the README says: with sh nothing helps, not even `set -e`.
-TEST_F(run, sees_the_right_side_of_a_pipe_only) {
+/// sh ignores the failure on the left side, even with `set -e`, as the README says.
+TEST_F(RunOption, ShHidesFailureOnLeftSideOfPipe) {
   for (const std::string before : {"", "set -e; "}) {
     EXPECT_TRUE(ended_with(0, streamed(before + broken_left)));
     EXPECT_TRUE(holds(path("out.raw"), "hello"));
   }
 }
 
-TEST_F(run, sees_each_part_of_a_pipe_where_its_shell_is_bash) {
+TEST_F(RunOption, BashReportsFailureOnLeftSideOfPipe) {
   const result ended = streamed(broken_left, {"--run-shell", "/bin/bash"});
   EXPECT_TRUE(ended_with(3, ended));
   EXPECT_TRUE(mentions(ended.err, "the command of --run exited with status 3"));
 }
 
-TEST_F(run, gives_another_shell_the_command_as_it_is) {
+TEST_F(RunOption, PassesCommandUnchangedToAnotherShell) {
   write_file(path("shell"), "#!/bin/sh\nprintf '%s\n' \"$@\"\nexit 5\n");
   std::filesystem::permissions(path("shell"), std::filesystem::perms::owner_all);
   const result ended = nbdstream(running("a | b", {"--run-shell", path("shell")}));
@@ -177,19 +177,19 @@ TEST_F(run, gives_another_shell_the_command_as_it_is) {
   EXPECT_EQ(ended.out, "-c\na | b\n");
 }
 
-TEST_F(run, refuses_a_shell_that_is_not_there_before_it_makes_anything) {
+TEST_F(RunOption, MissingShellIsRefusedBeforeAnythingIsCreated) {
   const result ended = nbdstream(running("true", {"--run-shell", "bash"}));
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "--run-shell \"bash\": No such file or directory"));
   EXPECT_FALSE(std::filesystem::exists(path("output")));
 }
 
-class run_where_a_call_fails : public run {
+class RunWithFailingSystemCall : public RunOption {
  protected:
-  /// nbdstream with a system call that fails.
+  /// Runs nbdstream with a system call that fails.
   result ended_without(const std::string& call, const std::string& error,
                        const std::string& command) {
-    // The search for leaks waits for a process of its own.
+    // LeakSanitizer waits for a child process, which would fail.
     arguments argv{"/usr/bin/python3",
                    "-c",
                    run_with_a_call_that_fails,
@@ -204,8 +204,8 @@ class run_where_a_call_fails : public run {
   }
 };
 
-/// As in old containers, or gVisor.
-TEST_F(run_where_a_call_fails, works_without_pidfd_open) {
+/// Old containers and gVisor refuse pidfd_open().
+TEST_F(RunWithFailingSystemCall, WorksWithoutPidfdOpen) {
   for (const std::string error : {"EPERM", "ENOSYS"}) {
     process reader = start_reader();
     const auto ended = ended_without("pidfd_open", error, client_command("h.pwrite(b'hello', 0)"));
@@ -215,16 +215,16 @@ TEST_F(run_where_a_call_fails, works_without_pidfd_open) {
   }
 }
 
-/// A sink's module has waited for all children, say.
-TEST_F(run_where_a_call_fails, fails_where_the_exit_status_is_lost) {
+/// For example, a sink module has waited for all children.
+TEST_F(RunWithFailingSystemCall, FailsWhenExitStatusIsLost) {
   const auto ended = ended_without("wait4", "ECHILD", "exec true");
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(
       mentions(ended.err, "the command of --run has ended, but its exit status is unknown"));
 }
 
-/// nbdstream has the lower limit itself, while it starts the command.
-TEST_F(run, gives_the_command_the_limit_of_open_files_that_it_has_not_itself) {
+/// nbdstream raises its own limit, and lowers it while it starts the command.
+TEST_F(RunOption, CommandKeepsSoftLimitOfOpenFiles) {
   const result ended = start_shell(
                            "ulimit -Sn 200; exec nbdstream --sink fifo:output --run "
                            "'ulimit -Sn; most=$(ulimit -Hn); "
@@ -237,7 +237,7 @@ TEST_F(run, gives_the_command_the_limit_of_open_files_that_it_has_not_itself) {
   EXPECT_TRUE(ended.out.starts_with("200\n" + std::to_string(hard.rlim_max) + " ")) << ended.out;
 }
 
-TEST_F(run, takes_one_stream_only) {
+TEST_F(RunOption, RefusesSeveralStreams) {
   const result ended = nbdstream(running("true", {"--streams", "2"}));
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "streams"));

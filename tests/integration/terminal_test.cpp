@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The command of --run and the terminal: as a job of a shell, in the foreground and behind it.
+// The command of --run as a job of a shell with a terminal, in the foreground and in the
+// background.
 #include "support/integration_test.hpp"
 
 #include <sys/stat.h>
@@ -18,15 +19,15 @@ const std::string control_z = "\x1a";
 const std::string asks =
     "echo $$ > begun; read answer < /dev/tty; echo \"$answer\" > answer; exit 4";
 
-/// Waits for somebody to write to the FIFO `go`. (A loop around sleep(1) would not do: sh uses
-/// vfork(2), and cannot be stopped while the child is, before that has become another program.)
+/// Waits for a line from the FIFO `go`. (A loop around sleep(1) would not work: sh uses vfork(2),
+/// and cannot be stopped before the child has become another program.)
 const std::string waits = "echo $$ > begun; read line < go; exit 6";
 
-class terminal_of_run : public integration_test {
+class RunTerminal : public integration_test {
  protected:
-  /// A shell in a terminal of its own, for which `set` is set up.
-  explicit terminal_of_run(const arguments& shell = {"bash", "--norc", "--noprofile", "--noediting",
-                                                     "-i"}) {
+  /// Starts a shell in a terminal of its own.
+  explicit RunTerminal(const arguments& shell = {"bash", "--norc", "--noprofile", "--noediting",
+                                                 "-i"}) {
     process::options how;
     how.terminal = terminal_.slave.get();
     how.out = terminal_.slave.get();
@@ -37,23 +38,23 @@ class terminal_of_run : public integration_test {
 
   void TearDown() override {
     type("exit\n");
-    type("exit\n");  // the first is not taken where a job is stopped
+    type("exit\n");  // the shell refuses the first one while a job is stopped
     static_cast<void>(shell_->wait());
     integration_test::TearDown();
   }
 
-  /// At the keyboard.
+  /// Types `text` at the terminal.
   void type(const std::string& text) {
     const auto typed = ::write(terminal_.master.fd(), text.data(), text.size());
     EXPECT_EQ(typed, static_cast<ssize_t>(text.size()));
   }
 
-  /// Has the shell run `line`, to which it answers with the status in a file `status`.
+  /// Lets the shell run `line` and write its exit status to the file `status`.
   void run(const std::string& line) {
     type(line + "\necho $? > status.new; mv status.new status\n");
   }
 
-  /// nbdstream that runs `command`, in single quotes, for the shell.
+  /// The shell command that starts nbdstream with `command`, in single quotes.
   static std::string streaming(const std::string& command,
                                const std::string& sink = "fifo:output") {
     return "nbdstream --sink " + sink + " --run '" + command + "'";
@@ -67,8 +68,8 @@ class terminal_of_run : public integration_test {
     return text;
   }
 
-  /// Waits until the terminal listens to the command that keeps its process ID in `begun`, or to
-  /// the shell: what is typed before that is taken by whoever had the terminal until then.
+  /// Waits until the command, whose process ID is in `begun`, or the shell is in the foreground.
+  /// Earlier input would go to the previous foreground process.
   void wait_for_command() const {
     const auto group = std::stoi(content("begun"));
     EXPECT_TRUE(eventually([&] { return ::tcgetpgrp(terminal_.master.fd()) == group; }));
@@ -77,7 +78,7 @@ class terminal_of_run : public integration_test {
     EXPECT_TRUE(eventually([&] { return ::tcgetpgrp(terminal_.master.fd()) == shell_->pid(); }));
   }
 
-  /// Whether the shell says that a job of it is stopped: asked again and again, each time anew.
+  /// Whether the shell reports a stopped job. Asks again until it does.
   ::testing::AssertionResult has_stopped_job() {
     wait_for_shell();
     const bool stopped = eventually([&] {
@@ -93,7 +94,7 @@ class terminal_of_run : public integration_test {
   std::optional<process> shell_;
 };
 
-TEST_F(terminal_of_run, is_the_commands_in_the_foreground_and_then_its_shells) {
+TEST_F(RunTerminal, CommandGetsForegroundAndShellGetsItBack) {
   write_file(path("script"), streaming(asks) + "\necho $? > status\n" +
                                  "read after < /dev/tty\necho \"$after\" > after\n");
   type("sh script\n");
@@ -105,13 +106,13 @@ TEST_F(terminal_of_run, is_the_commands_in_the_foreground_and_then_its_shells) {
   EXPECT_EQ(content("after"), "and on\n");
 }
 
-TEST_F(terminal_of_run, may_be_written_to_and_set_by_both_whatever_stty_says) {
+TEST_F(RunTerminal, CommandMayWriteAndConfigureItDespiteTostop) {
   type("stty tostop\n");
   run(streaming("stty -a < /dev/tty > /dev/tty; stty echo < /dev/tty; exit 5") + " -v");
   EXPECT_EQ(content("status"), "5\n");
 }
 
-TEST_F(terminal_of_run, stops_both_and_lets_both_go_on) {
+TEST_F(RunTerminal, ControlZStopsJobAndFgContinuesIt) {
   type(streaming(asks) + "\n");
   for (int i = 0; i < 2; ++i) {
     wait_for_command();
@@ -126,7 +127,7 @@ TEST_F(terminal_of_run, stops_both_and_lets_both_go_on) {
   EXPECT_EQ(content("status"), "4\n");
 }
 
-TEST_F(terminal_of_run, is_left_to_the_shell_in_the_background) {
+TEST_F(RunTerminal, BackgroundJobLeavesItToShell) {
   type(streaming(waits) + " & job=$!\n");
   wait_for("begun");
   run("true");
@@ -137,7 +138,7 @@ TEST_F(terminal_of_run, is_left_to_the_shell_in_the_background) {
   EXPECT_EQ(content("status"), "6\n");
 }
 
-TEST_F(terminal_of_run, stops_a_job_that_asks_it_from_the_background) {
+TEST_F(RunTerminal, ReadInBackgroundStopsJob) {
   type(streaming(asks) + " &\n");
   wait_for("begun");
   EXPECT_TRUE(has_stopped_job());
@@ -147,7 +148,7 @@ TEST_F(terminal_of_run, stops_a_job_that_asks_it_from_the_background) {
   EXPECT_EQ(content("answer"), "yes\n");
 }
 
-TEST_F(terminal_of_run, lets_a_stopped_job_go_on_in_the_background) {
+TEST_F(RunTerminal, BgContinuesStoppedJob) {
   type(streaming(waits) + "\n");
   wait_for_command();
   type(control_z);
@@ -157,8 +158,8 @@ TEST_F(terminal_of_run, lets_a_stopped_job_go_on_in_the_background) {
   EXPECT_EQ(content("status"), "6\n");
 }
 
-/// Otherwise the right side of a pipe would see the end of a whole stream.
-TEST_F(terminal_of_run, ends_the_whole_job_with_control_c) {
+/// If only nbdstream ended, the right side of the pipe would see the end of a whole stream.
+TEST_F(RunTerminal, ControlCEndsWholeJob) {
   type(streaming("echo $$ > begun; exec sleep 1000", "stdout") + " | cat > part\n");
   wait_for_command();
   type(control_c);
@@ -167,14 +168,13 @@ TEST_F(terminal_of_run, ends_the_whole_job_with_control_c) {
   EXPECT_EQ(content("both"), "130 130\n");
 }
 
-/// As in a container with a terminal: nothing could continue it.
-class terminal_of_run_without_a_shell : public terminal_of_run {
+/// As in a container with a terminal: no shell could continue a stopped process.
+class RunTerminalWithoutShell : public RunTerminal {
  protected:
-  terminal_of_run_without_a_shell()
-      : terminal_of_run({"nbdstream", "--sink", "fifo:output", "--run", asks}) {}
+  RunTerminalWithoutShell() : RunTerminal({"nbdstream", "--sink", "fifo:output", "--run", asks}) {}
 };
 
-TEST_F(terminal_of_run_without_a_shell, stops_nothing) {
+TEST_F(RunTerminalWithoutShell, ControlZStopsNothing) {
   wait_for_command();
   type(control_z);
   type("yes\n");
