@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The sink s3, when the stream breaks off: there is no object, and no upload that somebody pays
-// for.
+// The sink s3 when a stream is aborted: neither an object remains, nor an upload that costs money.
 #include "support/s3_test.hpp"
 
 namespace nbdstream::test {
@@ -9,17 +8,17 @@ namespace {
 
 class S3Abort : public s3_test {
  protected:
-  /// A client that writes 12 MiB, makes a file `half`, and does not say goodbye before there is a
-  /// file `go`.
+  /// A client that writes 12 MiB, creates the file `half`, and disconnects once the file `go`
+  /// exists.
   [[nodiscard]] std::string waiting_client() const {
     make_raw(path("in.raw"), 12 * MiB);
     return client_command("send(file('in.raw'))\ntouch('half')\nwait_for('go')\nh.shutdown()\n");
   }
 
-  /// The same as a stream that has come to `half`, and of which a part is stored.
+  /// Starts a stream of that client, and waits until the server has stored a part of it.
   [[nodiscard]] process start_half(const arguments& settings = {}) const {
     arguments args = to_bucket(settings);
-    args.insert(args.end(), {"-U", "sock"});  // a private socket would be left by who is killed
+    args.insert(args.end(), {"-U", "sock"});  // a kill would leave a private socket behind
     process stream = start_upload(args, waiting_client());
     wait_for("half");
     EXPECT_TRUE(will_log({"UploadPart", R"("event": "reply")", R"("status": 200)"}));
@@ -27,7 +26,7 @@ class S3Abort : public s3_test {
   }
 };
 
-TEST_F(S3Abort, OfACommandThatFailsLeavesNothing) {
+TEST_F(S3Abort, FailedCommandLeavesNothing) {
   start_server();
   make_disk(12 * MiB);
   EXPECT_TRUE(ended_with(3, upload(to_bucket(), convert + "; exit 3")));
@@ -36,13 +35,13 @@ TEST_F(S3Abort, OfACommandThatFailsLeavesNothing) {
   EXPECT_GE(replies("AbortMultipartUpload", 204), 1U);
 }
 
-TEST_F(S3Abort, OfASourceThatFailsHalfWayLeavesNothing) {
+TEST_F(S3Abort, SourceErrorLeavesNothing) {
   start_server();
   EXPECT_TRUE(ended_with(1, upload(to_bucket(), convert_broken_source("\"$uri\""))));
   expect_nothing_left();
 }
 
-TEST_F(S3Abort, OfAClientThatVanishesLeavesNothing) {
+TEST_F(S3Abort, VanishedClientLeavesNothing) {
   start_server();
   make_raw(path("in.raw"), 12 * MiB);
   arguments args = to_bucket();
@@ -57,7 +56,7 @@ TEST_F(S3Abort, OfAClientThatVanishesLeavesNothing) {
   expect_nothing_left();
 }
 
-TEST_F(S3Abort, OfAStreamThatIsToldToEndLeavesNothing) {
+TEST_F(S3Abort, SigtermAndSigintLeaveNothing) {
   for (const int number : {SIGTERM, SIGINT}) {
     start_server();
     process stream = start_half();
@@ -68,7 +67,7 @@ TEST_F(S3Abort, OfAStreamThatIsToldToEndLeavesNothing) {
   }
 }
 
-TEST_F(S3Abort, IsNotPossibleForWhoIsKilledWhoLeavesExactlyOneUpload) {
+TEST_F(S3Abort, SigkillLeavesOneIncompleteUpload) {
   start_server();
   process stream = start_half();
   stream.signal(SIGKILL);
@@ -78,7 +77,7 @@ TEST_F(S3Abort, IsNotPossibleForWhoIsKilledWhoLeavesExactlyOneUpload) {
   EXPECT_EQ(open_uploads(), 1U);
 }
 
-TEST_F(S3Abort, WhilePartsAreOnTheirWayLeavesNothing) {
+TEST_F(S3Abort, SigtermDuringUploadOfPartLeavesNothing) {
   start_faulty_server(R"([{"on": "UploadPart", "skip": 1, "do": "hold", "until": "release"}])");
   process stream = start_half();
   ASSERT_TRUE(will_log({R"("fault": "hold")"}));
@@ -89,8 +88,8 @@ TEST_F(S3Abort, WhilePartsAreOnTheirWayLeavesNothing) {
   expect_nothing_left();
 }
 
-/// A server that takes nothing more must not keep it from ending.
-TEST_F(S3Abort, WhilePartsAreStuckIsNotHeldUp) {
+/// A server that stops reading must not delay the end of nbdstream.
+TEST_F(S3Abort, StalledPartDoesNotDelayIt) {
   start_faulty_server(R"([{"on": "UploadPart", "skip": 1, "do": "stall", "bytes": 100000}])");
   process stream = start_half();
   ASSERT_TRUE(will_log({R"("fault": "stall")"}));
@@ -101,7 +100,7 @@ TEST_F(S3Abort, WhilePartsAreStuckIsNotHeldUp) {
   expect_nothing_left();
 }
 
-TEST_F(S3Abort, BeforeTheUploadHasAnIdLeavesNothing) {
+TEST_F(S3Abort, SigtermBeforeUploadIdLeavesNothing) {
   start_faulty_server(R"([{"on": "CreateMultipartUpload", "do": "hold", "until": "release"}])");
   process stream = start_upload(to_bucket(), waiting_client());
   ASSERT_TRUE(will_log({"CreateMultipartUpload", R"("fault": "hold")"}));
@@ -111,7 +110,7 @@ TEST_F(S3Abort, BeforeTheUploadHasAnIdLeavesNothing) {
   expect_nothing_left();
 }
 
-TEST_F(S3Abort, IsRepeatedUntilTheServerHasDoneIt) {
+TEST_F(S3Abort, IsRetriedUntilServerConfirmsIt) {
   start_faulty_server(R"([{"on": "AbortMultipartUpload", "do": "error", "status": 503,
                            "code": "SlowDown", "times": 1},
                           {"on": "AbortMultipartUpload", "do": "lost", "times": 1}])");
@@ -120,7 +119,7 @@ TEST_F(S3Abort, IsRepeatedUntilTheServerHasDoneIt) {
   expect_nothing_left();
 }
 
-TEST_F(S3Abort, ThatTheServerRefusesSaysHowToDoItByHand) {
+TEST_F(S3Abort, RefusalLogsAwsCommandForIt) {
   start_faulty_server(R"([{"on": "AbortMultipartUpload", "do": "error", "status": 403,
                            "code": "AccessDenied"}])");
   make_disk(12 * MiB);
@@ -134,7 +133,7 @@ TEST_F(S3Abort, ThatTheServerRefusesSaysHowToDoItByHand) {
                            *names_in("s3/uploads").begin() + "' --endpoint-url " + endpoint()));
 }
 
-TEST_F(S3Abort, ThatNobodyAnswersSaysHowToDoItByHandBeforeItGivesUp) {
+TEST_F(S3Abort, MissingReplyLogsAwsCommandForItBeforeGivingUp) {
   start_faulty_server(R"([{"on": "AbortMultipartUpload", "do": "stall"}])");
   make_disk(12 * MiB);
   process stream = start_upload(to_bucket(), convert + "; exit 3");
@@ -145,8 +144,9 @@ TEST_F(S3Abort, ThatNobodyAnswersSaysHowToDoItByHandBeforeItGivesUp) {
   EXPECT_EQ(objects(), std::set<std::string>{});
 }
 
-/// The reply of Complete is lost, and before the sink knows what became of it, it is told to abort.
-TEST_F(S3Abort, OfWhatWasCompletedInTheMeantimeTakesTheObjectBack) {
+/// The reply to CompleteMultipartUpload is lost, and the abort comes before the sink knows whether
+/// the request worked.
+TEST_F(S3Abort, ObjectCompletedMeanwhileIsDeleted) {
   for (const arguments& options : {arguments{}, {"--versioning"}}) {
     start_faulty_server(R"([{"on": "CompleteMultipartUpload", "do": "lost", "times": 1},
                             {"on": "HeadObject", "skip": 1, "times": 1, "do": "stall"}])",
@@ -168,8 +168,8 @@ TEST_F(S3Abort, OfWhatWasCompletedInTheMeantimeTakesTheObjectBack) {
   }
 }
 
-/// Nobody answers any more: whether there is an object, only somebody else can find out.
-TEST_F(S3Abort, SaysWhereNobodyCanKnowWhetherThereIsAnObject) {
+/// The server no longer answers, so the sink cannot find out whether the object exists.
+TEST_F(S3Abort, UnknownOutcomeOfCompletionIsLogged) {
   start_faulty_server(R"([{"on": "CompleteMultipartUpload", "do": "lost"},
                           {"on": "HeadObject", "skip": 1, "do": "error"}])");
   make_disk(12 * MiB);
@@ -179,8 +179,8 @@ TEST_F(S3Abort, SaysWhereNobodyCanKnowWhetherThereIsAnObject) {
   EXPECT_EQ(open_uploads(), 0U);
 }
 
-/// While the one under way is being finished, a first signal waits.
-TEST_F(S3Abort, ComesTooLateForACommitThatIsUnderWay) {
+/// The first signal lets a commit in progress finish.
+TEST_F(S3Abort, FirstSigtermLetsCommitFinish) {
   start_faulty_server(R"([{"on": "CompleteMultipartUpload", "do": "hold", "until": "release"}])");
   make_disk(12 * MiB);
   process stream = start_upload(to_bucket(), convert);
@@ -191,8 +191,8 @@ TEST_F(S3Abort, ComesTooLateForACommitThatIsUnderWay) {
   expect_whole_object();
 }
 
-/// The next stream of the same process goes on as if nothing had been.
-TEST_F(S3Abort, DoesNotDisturbTheNextStream) {
+/// An abort must not affect the next stream of the same process.
+TEST_F(S3Abort, NextStreamStillCommits) {
   start_server();
   make_raw(path("in.raw"), 12 * MiB);
   arguments args = to_bucket();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The sink s3 at the end of a stream, when the server's answer is lost, cut or wrong: the exit
-// status and the object tell the same.
+// The sink s3 at the end of a stream, when the server's reply is lost, cut or wrong: the exit
+// status agrees with the object.
 #include "support/s3_test.hpp"
 
 #include <ostream>
@@ -27,8 +27,8 @@ void PrintTo(const ending_case& it, std::ostream* out) {
 
 class S3Commit : public s3_test, public ::testing::WithParamInterface<ending_case> {};
 
-/// The object is whole and the exit status 0, or neither; no upload is left.
-TEST_P(S3Commit, EndsAsItSays) {
+/// Either the object is whole and the exit status is 0, or neither. No upload is left.
+TEST_P(S3Commit, ExitStatusAgreesWithObject) {
   const auto& it = GetParam();
   start_faulty_server(it.rules, it.server);
   make_disk(it.size);
@@ -102,13 +102,13 @@ const ending_case of_complete[] = {
     {"ReplyLostAndThen412", R"([{"on": "CompleteMultipartUpload", "do": "lost", "times": 1},
        {"on": "CompleteMultipartUpload", "do": "error", "status": 412,
         "code": "PreconditionFailed"}])"},
-    {"AbortedBySomebody", complete + R"("do": "vanish"}])", then::nothing},
-    {"AbortedBySomebodyLikeRgw",
+    {"AbortedByAnotherClient", complete + R"("do": "vanish"}])", then::nothing},
+    {"AbortedByAnotherClientLikeRgw",
      complete + R"("do": "vanish"}])",
      then::nothing,
      {"--gone", "500"}},
 };
-INSTANTIATE_TEST_SUITE_P(OfComplete, S3Commit, ::testing::ValuesIn(of_complete),
+INSTANTIATE_TEST_SUITE_P(CompleteMultipartUpload, S3Commit, ::testing::ValuesIn(of_complete),
                          [](const auto& it) { return it.param.name; });
 
 const ending_case of_others[] = {
@@ -127,7 +127,7 @@ const ending_case of_others[] = {
     {"HeadFailsAtFirst", R"([{"on": "HeadObject", "times": 2, "do": "error"}])"},
     {"HeadFailsAtTheEnd", R"([{"on": "HeadObject", "skip": 1, "do": "error"}])"},
 };
-INSTANTIATE_TEST_SUITE_P(BesideOthers, S3Commit, ::testing::ValuesIn(of_others),
+INSTANTIATE_TEST_SUITE_P(RivalAndHeadObject, S3Commit, ::testing::ValuesIn(of_others),
                          [](const auto& it) { return it.param.name; });
 
 const ending_case of_put[] = {
@@ -176,7 +176,7 @@ const ending_case of_put[] = {
      "",
      4 * MiB},
 };
-INSTANTIATE_TEST_SUITE_P(OfOnePut, S3Commit, ::testing::ValuesIn(of_put),
+INSTANTIATE_TEST_SUITE_P(PutObject, S3Commit, ::testing::ValuesIn(of_put),
                          [](const auto& it) { return it.param.name; });
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The S3 server of the tests, tried with clients of others: they agree with it on what is right,
-// and it refuses what is not.
+// The S3 server of the tests, tried with rclone, s3cmd and curl: it accepts their requests, and
+// refuses wrong ones.
 #include "support/certificates.hpp"
 #include "support/s3_test.hpp"
 
@@ -12,9 +12,9 @@ namespace {
 
 const std::string zeroes_md5 = "0hNBKgBfJ9S0h8vYqQlCtQ==";
 
-class S3Server : public s3_test {
+class FakeS3Server : public s3_test {
  protected:
-  /// curl(1), which prints the body and, in a line of its own, the status.
+  /// Runs curl(1), which prints the body and then the status in a line of its own.
   [[nodiscard]] std::string curl(const arguments& args) const {
     arguments argv{"curl", "-s", "--max-time", "20", "-w", "\n%{http_code}\n"};
     argv.insert(argv.end(), args.begin(), args.end());
@@ -34,7 +34,7 @@ class S3Server : public s3_test {
     return curl(args);
   }
 
-  /// A script that uses `remote:`.
+  /// Runs a script in which rclone finds the server as `remote:`.
   result rclone(const std::string& script) const {
     return start({"/bin/sh", "-ec", script},
                  with_keys({"RCLONE_CONFIG=/dev/null", "RCLONE_CONFIG_REMOTE_TYPE=s3",
@@ -55,7 +55,7 @@ class S3Server : public s3_test {
   }
 };
 
-TEST_F(S3Server, TakesWhatRcloneStreamsAndGivesItBack) {
+TEST_F(FakeS3Server, StoresAndReturnsUploadOfRclone) {
   start_server();
   make_raw(path("in.raw"), 11 * MiB);
   EXPECT_TRUE(ended_with(0, rclone("rclone rcat remote:bucket/a/key < in.raw;"
@@ -68,7 +68,7 @@ TEST_F(S3Server, TakesWhatRcloneStreamsAndGivesItBack) {
   EXPECT_EQ(open_uploads(), 0U);
 }
 
-TEST_F(S3Server, TakesWhatS3cmdUploadsAndGivesItBack) {
+TEST_F(FakeS3Server, StoresAndReturnsUploadOfS3cmd) {
   start_server();
   make_raw(path("in.raw"), 11 * MiB);
   EXPECT_TRUE(ended_with(0, s3cmd({"put", "in.raw", "s3://bucket/key + (1)"})));
@@ -79,7 +79,7 @@ TEST_F(S3Server, TakesWhatS3cmdUploadsAndGivesItBack) {
   expect_nothing_left();
 }
 
-TEST_F(S3Server, ShowsOpenUploadsToS3cmdWhichAbortsThem) {
+TEST_F(FakeS3Server, ListsOpenUploadsAndS3cmdAbortsThem) {
   start_server();
   make_raw(path("in.raw"), 5 * MiB);
   EXPECT_TRUE(mentions(signed_curl("/bucket/key?uploads=", {"-X", "POST"}), "<UploadId>"));
@@ -91,7 +91,7 @@ TEST_F(S3Server, ShowsOpenUploadsToS3cmdWhichAbortsThem) {
   expect_nothing_left();
 }
 
-/// One in AWS's manual, "Examples: Signature Calculations".
+/// An example of "Examples: Signature Calculations" in the manual of AWS.
 struct example {
   std::string target;
   std::string names;  ///< of the headers that are signed, before and after those that all have
@@ -126,7 +126,7 @@ const example examples[] = {
     {"/?max-keys=2&prefix=J", "host;", "", sha256_of_nothing,
      "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7", "\n200"}};
 
-class S3ServerOf2013 : public S3Server {
+class FakeS3ServerIn2013 : public FakeS3Server {
  protected:
   void SetUp() override {
     constexpr std::time_t then = 1369353600;  // 24 May 2013
@@ -160,7 +160,7 @@ class S3ServerOf2013 : public S3Server {
   }
 };
 
-TEST_F(S3ServerOf2013, AcceptsTheSignaturesOfTheManualAndNoOthers) {
+TEST_F(FakeS3ServerIn2013, AcceptsOnlySignaturesOfAwsManual) {
   for (const auto& it : examples) {
     EXPECT_TRUE(mentions(request(it, it.signature), it.status)) << it.target;
     std::string other = it.signature;
@@ -170,12 +170,12 @@ TEST_F(S3ServerOf2013, AcceptsTheSignaturesOfTheManualAndNoOthers) {
   EXPECT_TRUE(holds(path("s3/objects/examplebucket/test%24file.text"), "Welcome to Amazon S3."));
 }
 
-TEST_F(S3ServerOf2013, RefusesABodyThatIsNotTheSignedOne) {
+TEST_F(FakeS3ServerIn2013, RefusesBodyThatDiffersFromSignedOne) {
   EXPECT_TRUE(mentions(request(examples[1], examples[1].signature, {"--data-binary", "more"}),
                        "XAmzContentSHA256Mismatch"));
 }
 
-TEST_F(S3Server, RefusesWhoHasNoKeyOrTheWrongOneOrTheWrongTime) {
+TEST_F(FakeS3Server, RefusesMissingKeyWrongKeyAndWrongTime) {
   start_server();
   EXPECT_TRUE(mentions(curl({endpoint() + "/bucket/key"}), "AccessDenied"));
   EXPECT_TRUE(mentions(signed_curl("/bucket/key", {}, "other"), "SignatureDoesNotMatch"));
@@ -189,7 +189,7 @@ TEST_F(S3Server, RefusesWhoHasNoKeyOrTheWrongOneOrTheWrongTime) {
   EXPECT_TRUE(mentions(signed_curl("/bucket/key"), "RequestTimeTooSkewed"));
 }
 
-TEST_F(S3Server, RefusesBodiesThatAreNotWhatTheirDigestsSay) {
+TEST_F(FakeS3Server, RefusesBodiesThatDifferFromTheirDigests) {
   start_server();
   const auto put = [&](const std::string& name, const std::string& value) {
     return signed_curl("/bucket/key",
@@ -202,7 +202,7 @@ TEST_F(S3Server, RefusesBodiesThatAreNotWhatTheirDigestsSay) {
   EXPECT_TRUE(holds(object(), "hello"));
 }
 
-TEST_F(S3Server, KnowsWhichPartsMakeAnObject) {
+TEST_F(FakeS3Server, ChecksPartsOfCompleteMultipartUpload) {
   start_server();
   write_file(path("large"), pattern(5 * MiB));
   write_file(path("small"), "small");
@@ -243,7 +243,7 @@ TEST_F(S3Server, KnowsWhichPartsMakeAnObject) {
   EXPECT_TRUE(holds(object(), pattern(5 * MiB) + pattern(5 * MiB) + pattern(5 * MiB)));
 }
 
-TEST_F(S3Server, KeepsWhatIsThereWhereItIsAskedTo) {
+TEST_F(FakeS3Server, IfNoneMatchKeepsExistingObject) {
   start_server();
   const auto put = [&](const std::string& body) {
     return signed_curl("/bucket/key",
@@ -256,7 +256,7 @@ TEST_F(S3Server, KeepsWhatIsThereWhereItIsAskedTo) {
   EXPECT_TRUE(mentions(put("third"), "\n200"));
 }
 
-TEST_F(S3Server, KeepsOtherVersions) {
+TEST_F(FakeS3Server, VersioningKeepsOldVersions) {
   start_server({"--versioning"});
   for (const char* body : {"first", "second"})
     EXPECT_TRUE(
@@ -267,7 +267,7 @@ TEST_F(S3Server, KeepsOtherVersions) {
   EXPECT_EQ(names_in("s3/noncurrent/bucket").size(), 2U);
 }
 
-TEST_F(S3Server, SpeaksTls) {
+TEST_F(FakeS3Server, ServesTls) {
   ASSERT_TRUE(ended_with(0, start_shell(make_certificates("pki")).wait()));
   start_server({"--certificate", "pki/server-cert.pem", "--private-key", "pki/server-key.pem"});
   EXPECT_TRUE(mentions(signed_curl("/bucket/key", {"--cacert", "pki/ca-cert.pem"}), "NoSuchKey"));

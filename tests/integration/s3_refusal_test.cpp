@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The sink s3, when a server says no for good: before there is a client where that can be known,
-// and in one sentence that says why.
+// The sink s3 when the server refuses a request for good: the log says why in one line. If the
+// error can be seen at the start, nbdstream stops before there is a client.
 #include "support/s3_test.hpp"
 
 #include <ostream>
@@ -23,7 +23,7 @@ void PrintTo(const denial& it, std::ostream* out) {
 
 class S3Refusal : public s3_test {
  protected:
-  /// The stream fails, in one line beside the one on its end.
+  /// Expects that the stream fails, with one line of log beside the one on its end.
   void expect_failure(const std::vector<std::string>& why, const arguments& settings = {}) {
     make_disk(12 * MiB);
     const result ended = upload(to_bucket(settings));
@@ -36,8 +36,8 @@ class S3Refusal : public s3_test {
 
 class S3RefusalAtStart : public S3Refusal, public ::testing::WithParamInterface<denial> {};
 
-/// Nothing is sent but the question, and --run is not run.
-TEST_P(S3RefusalAtStart, EndsItBeforeThereIsAClient) {
+/// The sink only asks for the object, and the command of --run does not run.
+TEST_P(S3RefusalAtStart, StopsBeforeCommandRuns) {
   const auto& it = GetParam();
   start_server();
   put_object("there", "old");
@@ -60,10 +60,10 @@ const denial denials[] = {
     {"PartsTooLarge", {"part-size"}, {"part-size=6G"}},
     {"NoKey", {"key"}, {}, {}, ""},
 };
-INSTANTIATE_TEST_SUITE_P(Of, S3RefusalAtStart, ::testing::ValuesIn(denials),
+INSTANTIATE_TEST_SUITE_P(Reasons, S3RefusalAtStart, ::testing::ValuesIn(denials),
                          [](const auto& it) { return it.param.name; });
 
-TEST_F(S3Refusal, OfABucketThatIsNotThereEndsItBeforeThereIsAClient) {
+TEST_F(S3Refusal, MissingBucketStopsBeforeCommandRuns) {
   start_server();
   const result ended =
       upload({"--sink", "s3://elsewhere/key", "-o", "endpoint=" + endpoint()}, "touch ran");
@@ -72,7 +72,7 @@ TEST_F(S3Refusal, OfABucketThatIsNotThereEndsItBeforeThereIsAClient) {
   EXPECT_FALSE(std::filesystem::exists(path("ran")));
 }
 
-TEST_F(S3Refusal, OfASizeThatNeedsTooManyPartsEndsItBeforeAByteIsSent) {
+TEST_F(S3Refusal, SizeWithTooManyPartsIsRefusedBeforeUpload) {
   start_server();
   make_disk(12 * MiB);
   arguments args = to_bucket();
@@ -84,7 +84,7 @@ TEST_F(S3Refusal, OfASizeThatNeedsTooManyPartsEndsItBeforeAByteIsSent) {
   expect_nothing_left();
 }
 
-TEST_F(S3Refusal, OfPermissionToWriteFailsTheStream) {
+TEST_F(S3Refusal, DeniedUploadFailsStream) {
   start_faulty_server(R"([{"on": ["CreateMultipartUpload", "UploadPart"], "do": "error",
                            "status": 403, "code": "AccessDenied", "skip": 0}])");
   expect_failure({"AccessDenied"});
@@ -92,28 +92,28 @@ TEST_F(S3Refusal, OfPermissionToWriteFailsTheStream) {
   EXPECT_EQ(logged({"CreateMultipartUpload", "reply"}), 1U);
 }
 
-TEST_F(S3Refusal, OfAPartFailsTheStream) {
+TEST_F(S3Refusal, DeniedPartFailsStream) {
   start_faulty_server(R"([{"on": "UploadPart", "part": 2, "do": "error", "status": 403,
                            "code": "AccessDenied"}])");
   expect_failure({"AccessDenied", "request"});
   expect_nothing_left();
 }
 
-TEST_F(S3Refusal, OfAPartThatIsTooLargeFailsTheStream) {
+TEST_F(S3Refusal, TooLargePartFailsStream) {
   start_faulty_server(R"([{"on": "UploadPart", "do": "error", "status": 400,
                            "code": "EntityTooLarge"}])");
   expect_failure({"EntityTooLarge"});
   expect_nothing_left();
 }
 
-TEST_F(S3Refusal, OfPartsOfAnUploadThatSomebodyAbortedSaysSo) {
+TEST_F(S3Refusal, UploadAbortedByAnotherClientIsLogged) {
   start_faulty_server(R"([{"on": "UploadPart", "part": 2, "do": "vanish"}])");
   expect_failure({"NoSuchUpload", "aborted by somebody"});
   expect_nothing_left();
 }
 
-/// A server may name any host: what is sent there, a signature included, is somebody else's.
-TEST_F(S3Refusal, ToGoWhereAServerSendsIt) {
+/// A redirect may name any host, which must get neither data nor signatures.
+TEST_F(S3Refusal, RedirectIsNotFollowed) {
   start_server({}, "other");
   const std::string other = endpoint("other").substr(std::string("http://").size());
   for (const std::string status : {"301", "302", "307", "308"}) {
@@ -131,7 +131,7 @@ TEST_F(S3Refusal, ToGoWhereAServerSendsIt) {
   }
 }
 
-TEST_F(S3Refusal, OfARegionNamesTheRightOne) {
+TEST_F(S3Refusal, WrongRegionNamesRightOne) {
   start_server({"--region", "eu-west-1"});
   make_disk(6 * MiB);
   const result ended = upload(to_bucket());
@@ -141,8 +141,8 @@ TEST_F(S3Refusal, OfARegionNamesTheRightOne) {
   expect_whole_object();
 }
 
-/// A key that may only write cannot look; that is said, and no more.
-TEST_F(S3Refusal, ToLookIsAWarning) {
+/// A key that may only write cannot look for the object. The log warns of that once.
+TEST_F(S3Refusal, DeniedHeadObjectIsOneWarning) {
   start_faulty_server(R"([{"on": ["GetObject", "HeadObject"], "do": "error", "status": 403,
                            "code": "AccessDenied"}])");
   make_disk(12 * MiB);
@@ -152,7 +152,7 @@ TEST_F(S3Refusal, ToLookIsAWarning) {
   expect_whole_object();
 }
 
-TEST_F(S3Refusal, OfAServerThatIsNotThereIsAWarningUntilTheStreamFails) {
+TEST_F(S3Refusal, UnreachableServerFailsStreamAndIsNamed) {
   make_disk(6 * MiB);
   const result ended = upload({"--sink", "s3://bucket/key", "-o", "endpoint=http://127.0.0.1:1",
                                "-o", "part-size=5M", "-o", "retry-timeout=1s"});
@@ -160,7 +160,7 @@ TEST_F(S3Refusal, OfAServerThatIsNotThereIsAWarningUntilTheStreamFails) {
   EXPECT_TRUE(mentions(ended.err, "127.0.0.1 port 1"));
 }
 
-TEST_F(S3Refusal, NeverShowsASecret) {
+TEST_F(S3Refusal, LogHidesSecrets) {
   start_faulty_server(R"([{"do": "error", "status": 503, "code": "SlowDown", "chance": 0.5}])",
                       {"--key", "AK2:SECRETSECRET:TOKENTOKEN"});
   make_disk(6 * MiB);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The sink s3, when a server or the way to it fails for a while: the stream goes on.
+// The sink s3 when the server or the network fails for a while: the stream continues.
 #include "support/s3_test.hpp"
 
 #include <ostream>
@@ -22,7 +22,7 @@ void PrintTo(const trouble& it, std::ostream* out) {
 
 class S3Retry : public s3_test, public ::testing::WithParamInterface<trouble> {};
 
-TEST_P(S3Retry, EndsWithTheWholeObject) {
+TEST_P(S3Retry, StoresWholeObject) {
   const auto& it = GetParam();
   start_faulty_server(it.rules, it.server);
   make_disk(27 * MiB);
@@ -71,7 +71,7 @@ const trouble troubles[] = {
     {"StallBeforeTheReply",
      part + R"("do": "stall", "bytes": 5242880, "times": 1}])",
      {"stall-timeout=1s"}},
-    // This part takes 10 s. What waits in sockets at its end must take less than the timeout.
+    // This part takes 10 s. The server must read the rest in the socket buffers within the timeout.
     {"SlowReader",
      part + R"("do": "slow", "rate": 500000, "times": 1}])",
      {"stall-timeout=8s"},
@@ -89,7 +89,7 @@ INSTANTIATE_TEST_SUITE_P(After, S3Retry, ::testing::ValuesIn(troubles),
 
 class S3Outage : public s3_test {
  protected:
-  /// A client that writes 12 MiB, half of it before there is a file `go`.
+  /// A client that writes 6 MiB, waits for the file `go`, and writes another 6 MiB.
   [[nodiscard]] std::string halting_client() const {
     make_raw(path("in.raw"), 12 * MiB);
     return client_command(
@@ -98,7 +98,7 @@ class S3Outage : public s3_test {
   }
 };
 
-TEST_F(S3Outage, OfAServerThatComesBackIsNoEndOfAStream) {
+TEST_F(S3Outage, StreamContinuesWhenServerComesBack) {
   start_server();
   process stream = start_upload(to_bucket(), halting_client());
   wait_for("half");
@@ -113,7 +113,7 @@ TEST_F(S3Outage, OfAServerThatComesBackIsNoEndOfAStream) {
   expect_whole_object();
 }
 
-TEST_F(S3Outage, IsSaidWhenItBeginsAndWhenItIsOver) {
+TEST_F(S3Outage, IsLoggedAsOneWarning) {
   start_faulty_server(R"([{"on": "UploadPart", "do": "error", "status": 503, "code": "SlowDown",
                            "message": "Please reduce your request rate", "times": 1}])");
   make_disk(6 * MiB);
@@ -124,7 +124,7 @@ TEST_F(S3Outage, IsSaidWhenItBeginsAndWhenItIsOver) {
   expect_whole_object();
 }
 
-TEST_F(S3Outage, ThatLastsFailsTheStreamInOneLine) {
+TEST_F(S3Outage, FailsStreamAfterRetryTimeout) {
   start_faulty_server(
       R"([{"on": "UploadPart", "do": "error", "status": 503, "code": "SlowDown"}])");
   make_disk(12 * MiB);
@@ -135,8 +135,8 @@ TEST_F(S3Outage, ThatLastsFailsTheStreamInOneLine) {
   expect_nothing_left();
 }
 
-/// The session of an instance's role lasts an hour, a backup longer.
-TEST_F(S3Outage, OfKeysThatExpireEndsWhenTheFileHasOthers) {
+/// The keys of an instance's role expire after an hour, and a backup may take longer.
+TEST_F(S3Outage, ExpiredKeysAreReadAgainFromFile) {
   start_faulty_server(R"([{"access_key": "AK1", "while": "expired", "do": "error", "status": 400,
                            "code": "ExpiredToken"}])",
                       {"--key", "AK1:SK1:T1", "--key", "AK2:SK2:T2"});
@@ -160,7 +160,7 @@ TEST_F(S3Outage, OfKeysThatExpireEndsWhenTheFileHasOthers) {
   EXPECT_GT(logged({R"("access_key": "AK2")", "CompleteMultipartUpload", R"("status": 200)"}), 0U);
 }
 
-TEST_F(S3Outage, OfKeysThatNobodyRenewsFailsTheStream) {
+TEST_F(S3Outage, ExpiredKeysThatAreNotRenewedFailStream) {
   start_faulty_server(R"([{"while": "expired", "do": "error", "status": 400, "unless": "again",
                            "on": "UploadPart", "code": "ExpiredToken"}])");
   process stream = start_upload(to_bucket(), halting_client());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Many streams at a time to an S3 server that has too much to do.
+// Many concurrent streams to an S3 server that is overloaded.
 #include "support/s3_test.hpp"
 
 #include <regex>
@@ -14,7 +14,8 @@ class S3Storm : public s3_test {
  protected:
   [[nodiscard]] static std::string name_of(int number) { return "vm" + std::to_string(number); }
 
-  /// One export for each, all into `bucket`, each stream to an object of its own.
+  /// Writes a configuration with one export for each client. Each stream has its own object in
+  /// `bucket`.
   void write_configuration(const std::string& settings) const {
     std::string text = "[server]\ngrace = \"60s\"\n";  // of an abort
     for (int i = 0; i < exports; ++i)
@@ -27,9 +28,9 @@ class S3Storm : public s3_test {
   }
 };
 
-/// 200 streams, 8 at a time, and every third request is refused: each ends with a whole object and
-/// is said to be committed, or with none and is said to be aborted.
-TEST_F(S3Storm, LeavesAWholeObjectOrAnErrorOfEachStream) {
+/// 200 streams, 8 at a time, and the server refuses every third request. Each stream commits a
+/// whole object or is aborted without one, and the log agrees.
+TEST_F(S3Storm, EachStreamCommitsWholeObjectOrAborts) {
   start_faulty_server(R"([{"on": "AbortMultipartUpload", "do": "error", "status": 503,
                            "code": "SlowDown", "chance": 0.2},
                           {"do": "error", "status": 503, "code": "SlowDown", "chance": 0.35},
@@ -64,7 +65,7 @@ TEST_F(S3Storm, LeavesAWholeObjectOrAnErrorOfEachStream) {
   EXPECT_EQ(committed.size() + aborted, exports * streams_of_each) << ended.err;
   EXPECT_EQ(objects(), committed);
   EXPECT_EQ(open_uploads(), 0U);
-  // Both have happened, or this shows nothing.
+  // Both outcomes must occur, or this test shows nothing.
   EXPECT_GT(committed.size(), 0U);
   EXPECT_GT(aborted, 0);
   EXPECT_EQ(ended.status, 1);

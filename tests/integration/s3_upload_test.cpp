@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The sink s3, when nothing goes wrong: which requests it makes, and what the object is then.
+// The sink s3 without errors: its requests, and the object that they make.
 #include "support/certificates.hpp"
 #include "support/s3_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-/// What a stream of 12 MiB is in parts of 5 MiB.
+/// The parts of a stream of 12 MiB with a part size of 5 MiB.
 const std::vector<std::uint64_t> three_parts{5 * MiB, 5 * MiB, 2 * MiB};
 
 class S3Upload : public s3_test {
@@ -18,7 +18,7 @@ class S3Upload : public s3_test {
                    R"("length": )" + std::to_string(length) + ","});
   }
 
-  /// What the server keeps beside an object: its headers, in JSON.
+  /// The headers of an object, which the server keeps as JSON.
   [[nodiscard]] std::string headers_of(const std::string& key = "key") const {
     return read_file(path("s3/about/bucket/" + key));
   }
@@ -31,7 +31,7 @@ class S3Upload : public s3_test {
   }
 };
 
-TEST_F(S3Upload, OfLessThanAPartIsOneRequest) {
+TEST_F(S3Upload, StreamSmallerThanPartIsOnePutObject) {
   start_server();
   make_disk(4 * MiB);
   EXPECT_TRUE(ended_with(0, upload(to_bucket())));
@@ -40,7 +40,7 @@ TEST_F(S3Upload, OfLessThanAPartIsOneRequest) {
   EXPECT_EQ(logged({"Upload"}), 0U);
 }
 
-TEST_F(S3Upload, OfExactlyAPartIsOneRequest) {
+TEST_F(S3Upload, StreamOfExactlyOnePartIsOnePutObject) {
   start_server();
   make_disk(5 * MiB);
   EXPECT_TRUE(ended_with(0, upload(to_bucket())));
@@ -48,7 +48,7 @@ TEST_F(S3Upload, OfExactlyAPartIsOneRequest) {
   EXPECT_EQ(replies("PutObject", 200), 1U);
 }
 
-TEST_F(S3Upload, OfMoreIsPartsOfTheSameLengthAndTheRest) {
+TEST_F(S3Upload, LargerStreamIsEqualPartsAndShorterLastPart) {
   start_server();
   make_disk(12 * MiB);
   for (const arguments& size : {arguments{}, {"--size", "12M"}}) {
@@ -62,7 +62,7 @@ TEST_F(S3Upload, OfMoreIsPartsOfTheSameLengthAndTheRest) {
   EXPECT_EQ(replies("CompleteMultipartUpload", 200), 2U);
 }
 
-TEST_F(S3Upload, OfAWholeNumberOfPartsHasNoEmptyPart) {
+TEST_F(S3Upload, WholeNumberOfPartsHasNoEmptyPart) {
   start_server();
   make_disk(10 * MiB);
   EXPECT_TRUE(ended_with(0, upload(to_bucket())));
@@ -70,7 +70,7 @@ TEST_F(S3Upload, OfAWholeNumberOfPartsHasNoEmptyPart) {
   EXPECT_EQ(logged({"UploadPart", "reply"}), 2U);
 }
 
-TEST_F(S3Upload, OfZeroesIsAnObjectOfZeroes) {
+TEST_F(S3Upload, ZeroesMakeObjectOfZeroes) {
   start_server();
   make_sparse(path("in.raw"), 0);
   std::filesystem::resize_file(path("in.raw"), 21 * MiB);
@@ -79,14 +79,14 @@ TEST_F(S3Upload, OfZeroesIsAnObjectOfZeroes) {
   expect_whole_object();
 }
 
-TEST_F(S3Upload, OfADiskThatIsWrittenWithFourConnectionsIsTheDisk) {
+TEST_F(S3Upload, FourConnectionsMakeOneObject) {
   start_server();
   make_disk(32 * MiB);
   EXPECT_TRUE(ended_with(0, upload(to_bucket(), R"(nbdcopy -C 4 in.raw "$uri")")));
   expect_whole_object();
 }
 
-TEST_F(S3Upload, KeepsToItsConnectionsAtOnce) {
+TEST_F(S3Upload, LimitsConcurrentConnections) {
   start_faulty_server(R"([{"on": "UploadPart", "do": "slow", "rate": 20000000}])");
   make_disk(48 * MiB);
   EXPECT_TRUE(ended_with(0, upload(to_bucket({"connections=3"}))));
@@ -95,7 +95,7 @@ TEST_F(S3Upload, KeepsToItsConnectionsAtOnce) {
   EXPECT_EQ(logged({"UploadPart", R"("together": 4})"}), 0U);
 }
 
-TEST_F(S3Upload, TakesAKeyOfAnySpelling) {
+TEST_F(S3Upload, AcceptsKeysWithSpecialCharacters) {
   start_server();
   make_disk(6 * MiB);
   const std::vector<std::pair<std::string, std::string>> keys{
@@ -113,7 +113,7 @@ TEST_F(S3Upload, TakesAKeyOfAnySpelling) {
   EXPECT_EQ(objects(), expected);
 }
 
-TEST_F(S3Upload, NamesTheObjectAfterItsExportAndStream) {
+TEST_F(S3Upload, KeyMayContainExportAndStream) {
   start_server();
   make_raw(path("in.raw"), 2 * MiB);
   arguments args = to_bucket({}, "{export}/{stream}");
@@ -129,7 +129,7 @@ TEST_F(S3Upload, NamesTheObjectAfterItsExportAndStream) {
   expect_whole_object("vm1%2F2");
 }
 
-TEST_F(S3Upload, ReplacesAnObjectOnlyWhereItIsTold) {
+TEST_F(S3Upload, OverwriteReplacesObject) {
   start_server();
   make_disk(6 * MiB);
   put_object("key", "old");
@@ -137,7 +137,7 @@ TEST_F(S3Upload, ReplacesAnObjectOnlyWhereItIsTold) {
   expect_whole_object();
 }
 
-TEST_F(S3Upload, SaysWhatTheObjectIs) {
+TEST_F(S3Upload, SendsStorageClassEncryptionAndHeaders) {
   start_server();
   make_disk(6 * MiB);
   EXPECT_TRUE(ended_with(
@@ -149,7 +149,7 @@ TEST_F(S3Upload, SaysWhatTheObjectIs) {
     EXPECT_TRUE(mentions(headers_of(), part));
 }
 
-TEST_F(S3Upload, SendsASessionToken) {
+TEST_F(S3Upload, SendsSessionToken) {
   start_server({"--key", "AK2:SK2:TOKEN/+="});
   make_disk(6 * MiB);
   EXPECT_TRUE(ended_with(0, upload(to_bucket(), convert,
@@ -158,7 +158,7 @@ TEST_F(S3Upload, SendsASessionToken) {
   expect_whole_object();
 }
 
-TEST_F(S3Upload, SendsTheChecksumThatItIsToldTo) {
+TEST_F(S3Upload, SendsConfiguredChecksum) {
   start_server({"--checksums"});
   for (const auto* size : {"3M", "12M"}) {
     make_disk(size == std::string("3M") ? 3 * MiB : 12 * MiB);
@@ -170,7 +170,7 @@ TEST_F(S3Upload, SendsTheChecksumThatItIsToldTo) {
   EXPECT_EQ(logged({R"("status": 400)"}), 0U);
 }
 
-TEST_F(S3Upload, LearnsThatABucketWithObjectLockWantsAChecksum) {
+TEST_F(S3Upload, AddsChecksumForBucketWithObjectLock) {
   start_server({"--checksums"});
   for (const std::uint64_t size : {3 * MiB, 12 * MiB}) {
     make_disk(size);
@@ -179,7 +179,7 @@ TEST_F(S3Upload, LearnsThatABucketWithObjectLockWantsAChecksum) {
   }
 }
 
-TEST_F(S3Upload, GoesToABucketThatIsTheHost) {
+TEST_F(S3Upload, SupportsVirtualHostAddressing) {
   start_server();
   make_disk(6 * MiB);
   const std::string port = endpoint().substr(endpoint().rfind(':'));
@@ -189,7 +189,7 @@ TEST_F(S3Upload, GoesToABucketThatIsTheHost) {
   expect_whole_object();
 }
 
-TEST_F(S3Upload, TakesItsEndpointFromTheEnvironment) {
+TEST_F(S3Upload, ReadsEndpointFromEnvironment) {
   start_server();
   make_disk(4 * MiB);
   for (const std::string name : {"AWS_ENDPOINT_URL_S3=", "AWS_ENDPOINT_URL="}) {
@@ -199,7 +199,7 @@ TEST_F(S3Upload, TakesItsEndpointFromTheEnvironment) {
   }
 }
 
-TEST_F(S3Upload, TrustsTheAuthorityThatItIsTold) {
+TEST_F(S3Upload, TrustsConfiguredCertificateAuthority) {
   start_tls_server();
   make_disk(6 * MiB);
   for (const arguments& settings :
@@ -212,7 +212,7 @@ TEST_F(S3Upload, TrustsTheAuthorityThatItIsTold) {
       0, upload(to_bucket({"overwrite=true"}), convert, {"AWS_CA_BUNDLE=pki/ca-cert.pem"})));
 }
 
-TEST_F(S3Upload, TrustsNobodyElse) {
+TEST_F(S3Upload, RefusesUnknownCertificateAuthority) {
   start_tls_server();
   make_disk(6 * MiB);
   const result ended = upload(to_bucket({"retry-timeout=1s"}));
@@ -222,7 +222,7 @@ TEST_F(S3Upload, TrustsNobodyElse) {
   expect_nothing_left();
 }
 
-TEST_F(S3Upload, TakesItsKeysFromAProfile) {
+TEST_F(S3Upload, ReadsKeysFromProfile) {
   start_server({"--key", "AK2:SK2"});
   make_disk(6 * MiB);
   std::filesystem::create_directory(path(".aws"));
@@ -235,7 +235,7 @@ TEST_F(S3Upload, TakesItsKeysFromAProfile) {
   EXPECT_EQ(logged({R"("access_key": "AK")"}), 0U);
 }
 
-TEST_F(S3Upload, TakesItsKeysFromAProcess) {
+TEST_F(S3Upload, ReadsKeysFromCredentialProcess) {
   start_server({"--key", "AK2:SK2:TOKEN"});
   make_disk(6 * MiB);
   std::filesystem::create_directory(path(".aws"));
@@ -251,7 +251,7 @@ TEST_F(S3Upload, TakesItsKeysFromAProcess) {
   expect_whole_object();
 }
 
-TEST_F(S3Upload, PassesTheCheckOfSinks) {
+TEST_F(S3Upload, PassesCheckSink) {
   start_server({"--versioning"});
   const result ended =
       nbdstream({"--check-sink", "s3://bucket/check-{stream}-{time}", "-o", "part-size=5M", "-o",
