@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// nbdstream serve s3://..., when the server, the way to it or the object is not as it should be:
-// a client gets the right bytes, or an error.
+// nbdstream serve s3://... when the server, the network or the object fails: a client gets the
+// right bytes, or an error.
 #include "support/s3_serve_test.hpp"
 
 #include <ostream>
@@ -9,7 +9,7 @@
 namespace nbdstream::test {
 namespace {
 
-/// What goes wrong with the requests for ranges, but the first one, of the start.
+/// A rule for each GetObject but the first, which nbdstream sends when it starts.
 std::string after_the_start(const std::string& what) {
   return R"([{"on": "GetObject", "skip": 1, )" + what + "}]";
 }
@@ -24,9 +24,9 @@ void PrintTo(const trouble& it, std::ostream* out) {
   *out << it.name;
 }
 
-class S3ServeTrouble : public s3_serve_test, public ::testing::WithParamInterface<trouble> {};
+class S3ServeRetry : public s3_serve_test, public ::testing::WithParamInterface<trouble> {};
 
-TEST_P(S3ServeTrouble, ThatPassesIsNotSeenByTheClient) {
+TEST_P(S3ServeRetry, ClientReadsWholeObject) {
   start_faulty_server(GetParam().rules);
   make_raw(path("in.raw"), 12 * MiB);
   put_object("key", read_file(path("in.raw")));
@@ -52,19 +52,19 @@ const trouble passing[] = {
      after_the_start(R"("do": "cut", "bytes": 300000, "length": false, "times": 3)")},
     {"FewerBytes", after_the_start(R"("do": "short", "bytes": 1, "times": 3)")},
 };
-INSTANTIATE_TEST_SUITE_P(Of, S3ServeTrouble, ::testing::ValuesIn(passing),
+INSTANTIATE_TEST_SUITE_P(After, S3ServeRetry, ::testing::ValuesIn(passing),
                          [](const auto& it) { return it.param.name; });
 
-/// A read of what is not kept yet fails, and one of what is does not.
+/// A read of data that is not in the cache fails, and a read of cached data works.
 const std::string one_read_fails = R"(
 h.pread(512, 0)
 fails_with(errno.EIO, h.pread, 512, 5 << 20)
 h.pread(512, 4096)
 )";
 
-class S3ServeRefusal : public s3_serve_test, public ::testing::WithParamInterface<trouble> {};
+class S3ServeError : public s3_serve_test, public ::testing::WithParamInterface<trouble> {};
 
-TEST_P(S3ServeRefusal, IsAnErrorOfTheReadInOneLine) {
+TEST_P(S3ServeError, FailsReadWithEioAndOneLogLine) {
   const auto& it = GetParam();
   start_faulty_server(it.rules);
   put_object("key", std::string(8 * MiB, 'x'));
@@ -95,12 +95,12 @@ const trouble lasting[] = {
      after_the_start(R"("do": "error", "status": 403, "code": "InvalidObjectState")"),
      {"archive"}},
 };
-INSTANTIATE_TEST_SUITE_P(Of, S3ServeRefusal, ::testing::ValuesIn(lasting),
+INSTANTIATE_TEST_SUITE_P(After, S3ServeError, ::testing::ValuesIn(lasting),
                          [](const auto& it) { return it.param.name; });
 
 class S3ServeFaults : public s3_serve_test {};
 
-TEST_F(S3ServeFaults, AccessThatIsDeniedIsAnErrorThatSaysSo) {
+TEST_F(S3ServeFaults, DeniedAccessFailsReadWithEpermAndIsLogged) {
   start_faulty_server(after_the_start(R"("do": "error", "status": 403, "code": "AccessDenied")"));
   put_object("key", std::string(8 * MiB, 'x'));
   const result ended =
@@ -109,8 +109,8 @@ TEST_F(S3ServeFaults, AccessThatIsDeniedIsAnErrorThatSaysSo) {
   EXPECT_TRUE(mentions(ended.err, "access is denied"));
 }
 
-/// Whether or not the server obeys If-Match.
-TEST_F(S3ServeFaults, AnObjectThatIsReplacedIsNeverMixedWithTheOther) {
+/// With a server that honours If-Match, and with one that ignores it.
+TEST_F(S3ServeFaults, ReplacedObjectIsNeverMixedWithOldOne) {
   for (const arguments& server : {arguments{}, {"--no-conditions"}}) {
     start_server(server);
     put_object("key", std::string(8 * MiB, 'x'));
@@ -148,7 +148,7 @@ void PrintTo(const denial& it, std::ostream* out) {
 
 class S3ServeRefusalAtStart : public s3_serve_test, public ::testing::WithParamInterface<denial> {};
 
-TEST_P(S3ServeRefusalAtStart, EndsItBeforeThereIsAClient) {
+TEST_P(S3ServeRefusalAtStart, StopsBeforeCommandRuns) {
   const auto& it = GetParam();
   start_server();
   put_object("there", "old");
@@ -167,10 +167,10 @@ const denial denials[] = {
     {"NoKey", {"key"}, {}, {}, ""},
     {"KeyOfManyObjects", {"{time}", "as it is"}, {}, {}, "{time}"},
 };
-INSTANTIATE_TEST_SUITE_P(Of, S3ServeRefusalAtStart, ::testing::ValuesIn(denials),
+INSTANTIATE_TEST_SUITE_P(Reasons, S3ServeRefusalAtStart, ::testing::ValuesIn(denials),
                          [](const auto& it) { return it.param.name; });
 
-TEST_F(S3ServeFaults, AServerThatIsNotThereEndsItBeforeThereIsAClient) {
+TEST_F(S3ServeFaults, UnreachableServerStopsBeforeCommandRuns) {
   const result ended = serve({"s3://bucket/key", "-o", "endpoint=http://127.0.0.1:9"}, "touch ran");
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "s3://bucket/key: looking at the object: the server has not"));
@@ -178,7 +178,7 @@ TEST_F(S3ServeFaults, AServerThatIsNotThereEndsItBeforeThereIsAClient) {
   EXPECT_FALSE(std::filesystem::exists(path("ran")));
 }
 
-TEST_F(S3ServeFaults, AServerThatWasDownForTheStartIsWaitedFor) {
+TEST_F(S3ServeFaults, TemporaryErrorAtStartIsRetried) {
   start_faulty_server(R"([{"on": "HeadObject", "do": "error", "status": 503, "times": 2}])");
   put_object("key", "0123456789");
   EXPECT_TRUE(ended_with(0, serve(from_bucket(), "true")));

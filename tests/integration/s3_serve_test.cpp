@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// nbdstream serve s3://...: what clients read of an object, and how little of it is fetched.
+// nbdstream serve s3://...: the data that clients read, and how few bytes are fetched for it.
 #include "support/s3_serve_test.hpp"
 #include "support/certificates.hpp"
 
@@ -9,11 +9,11 @@ namespace {
 
 class S3Serve : public s3_serve_test {};
 
-/// Two clients, of which one reads with four connections, see the disk.
+/// Two clients read the disk, the second one with four connections.
 const std::string compare_and_copy =
     R"(qemu-img compare -f raw -F raw in.raw "$uri" && nbdcopy -C 4 "$uri" out.raw)";
 
-TEST_F(S3Serve, OfARawObjectIsTheDisk) {
+TEST_F(S3Serve, RawObjectIsServedAsDisk) {
   start_server();
   make_disk(20 * MiB);
   ASSERT_TRUE(ended_with(0, upload(to_bucket())));
@@ -21,7 +21,7 @@ TEST_F(S3Serve, OfARawObjectIsTheDisk) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(S3Serve, OfACompressedObjectIsTheDiskWithItsHoles) {
+TEST_F(S3Serve, CompressedObjectIsServedWithHoles) {
   start_server();
   make_sparse(path("in.raw"), 4 * MiB);
   std::filesystem::resize_file(path("in.raw"), 64 * MiB);
@@ -35,7 +35,7 @@ TEST_F(S3Serve, OfACompressedObjectIsTheDiskWithItsHoles) {
   EXPECT_LT(fetched(), 16 * MiB) << "the holes are not fetched";
 }
 
-TEST_F(S3Serve, OfADiffIsTheDiskThatItMakes) {
+TEST_F(S3Serve, DiffIsServedAsDisk) {
   start_server();
   make_disk(8 * MiB);
   for (const arguments& how : {arguments{}, {"--compress", "zstd"}}) {
@@ -47,20 +47,20 @@ TEST_F(S3Serve, OfADiffIsTheDiskThatItMakes) {
   }
 }
 
-TEST_F(S3Serve, OfAnObjectWithoutBytesIsADiskOfNone) {
+TEST_F(S3Serve, EmptyObjectIsDiskOfSize0) {
   start_server();
   put_object("key", "");
   EXPECT_TRUE(ended_with(0, serve(from_bucket(), R"(test 0 = $(nbdinfo --size "$uri"))")));
 }
 
-TEST_F(S3Serve, OfAnObjectOfAFewBytesIsAllOfThem) {
+TEST_F(S3Serve, SmallObjectIsServedWhole) {
   start_server();
   put_object("key", "0123456789");
   EXPECT_TRUE(ended_with(
       0, serve(from_bucket(), client_command("assert h.pread(10, 0) == b'0123456789'"))));
 }
 
-TEST_F(S3Serve, FetchesOneBlockForManySmallReadsOfIt) {
+TEST_F(S3Serve, FetchesOneBlockForManySmallReads) {
   start_server();
   make_disk(64 * MiB);
   ASSERT_TRUE(ended_with(0, upload(to_bucket())));
@@ -74,7 +74,7 @@ for begin in range(17 << 20, 18 << 20, 4096):
   EXPECT_EQ(fetched(), 2 * MiB);
 }
 
-TEST_F(S3Serve, FetchesOnlyTheFramesThatAreRead) {
+TEST_F(S3Serve, FetchesOnlyFramesThatAreRead) {
   start_server();
   make_raw(path("in.raw"), 64 * MiB);
   make_qcow2(path("in.qcow2"), path("in.raw"));
@@ -86,13 +86,13 @@ for begin in (5 << 20, 30 << 20, 31 << 20):
 )";
   EXPECT_TRUE(ended_with(0, serve(from_bucket(), client_command(script))));
   EXPECT_GT(std::filesystem::file_size(object()), 60 * MiB) << "it is not compressible";
-  // Two of 4 MiB, another one and its block to see what the object is, the table's block, and some
-  // bytes by which the table is checked.
+  // Two frames of 4 MiB, another frame and its block that tell what the object is, the block of the
+  // seek table, and some bytes that check the table.
   EXPECT_LE(fetched(), 14 * MiB + (64 << 10));
 }
 
-TEST_F(S3Serve, KeepsToItsConnectionsAtOnce) {
-  // The first is of the start, before there is a client.
+TEST_F(S3Serve, LimitsConcurrentConnections) {
+  // The first GetObject is sent at the start, before there is a client.
   start_faulty_server(R"([{"on": "GetObject", "do": "hold", "until": "go", "skip": 1}])");
   make_raw(path("in.raw"), 16 * MiB);
   put_object("key", read_file(path("in.raw")));
@@ -104,7 +104,7 @@ TEST_F(S3Serve, KeepsToItsConnectionsAtOnce) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(S3Serve, TrustsTheAuthorityThatItIsToldAndNobodyElse) {
+TEST_F(S3Serve, TrustsOnlyConfiguredCertificateAuthority) {
   ASSERT_TRUE(ended_with(0, start_shell(make_certificates("pki")).wait()));
   start_server({"--certificate", "pki/server-cert.pem", "--private-key", "pki/server-key.pem"});
   put_object("key", std::string(1 * MiB, 'x'));
@@ -116,7 +116,7 @@ TEST_F(S3Serve, TrustsTheAuthorityThatItIsToldAndNobodyElse) {
   EXPECT_FALSE(std::filesystem::exists(path("ran")));
 }
 
-TEST_F(S3Serve, ThatIsStoppedDoesNotWaitForAServerThatHangs) {
+TEST_F(S3Serve, SigtermDoesNotWaitForHangingServer) {
   start_faulty_server(R"([{"on": "GetObject", "do": "stall", "skip": 1}])");
   put_object("key", std::string(8 * MiB, 'x'));
   process server = start_serve({"-U", "sock", "-P", "pid", "--grace", "1m", "s3://bucket/key", "-o",
@@ -126,7 +126,7 @@ TEST_F(S3Serve, ThatIsStoppedDoesNotWaitForAServerThatHangs) {
   EXPECT_TRUE(will_log({"GetObject", R"("event": "reply", "status": 0)"}));
   server.signal(SIGTERM);
   EXPECT_TRUE(ended_with(0, server.wait()));
-  reader.wait();  // what it was told, or that nobody is there, is not the point here
+  reader.wait();  // its outcome does not matter here
 }
 
 }  // namespace

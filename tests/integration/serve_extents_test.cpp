@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What clients of `nbdstream serve` make of holes.
+// The holes of `nbdstream serve`, as clients see them.
 #include "support/serve_test.hpp"
 
 namespace nbdstream::test {
@@ -8,7 +8,7 @@ namespace {
 
 using ServeExtents = serve_test;
 
-TEST_F(ServeExtents, OfADiffLoseNoByteWhoeverCopies) {
+TEST_F(ServeExtents, NbdcopyAndQemuImgCopyWholeDiff) {
   std::mt19937 random(3);
   const auto byte_sized = random_diff(random, "", 1 * MiB, {}, "a", 20);
   const auto one = diff_stream({{}, "a", 1 * MiB}).data(65'836, pattern(1'000, 7));
@@ -21,7 +21,7 @@ TEST_F(ServeExtents, OfADiffLoseNoByteWhoeverCopies) {
   }
 }
 
-TEST_F(ServeExtents, EndWithADiskThatIsNoMultipleOfASector) {
+TEST_F(ServeExtents, EndAtSizeThatIsNotMultipleOfSector) {
   constexpr std::uint64_t odd = 1 * MiB + 100;
   const auto diff = diff_stream({{}, "a", odd}).data(0, pattern(1'000, 7));
   write_file(path("diff"), diff.whole());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// nbdstream serve SCHEME://...: a module reads, by the contract of source.h. That of these tests
-// was built with the header that was published.
+// nbdstream serve SCHEME://...: a module with the table of source.h reads the disk. The module
+// `source` of these tests was built with the published header.
 #include "support/integration_test.hpp"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace {
 
 class ServeModule : public integration_test {
  protected:
-  /// The modules of tests are found by their names.
+  /// Starts `nbdstream serve`, which finds the modules of the tests by their names.
   [[nodiscard]] process start_serve(const arguments& args) const {
     process::options how;
     how.environment = {"NBDSTREAM_SINK_PATH=" + test_modules};
@@ -21,7 +21,7 @@ class ServeModule : public integration_test {
   }
   result serve(const arguments& args) const { return start_serve(args).wait(); }
 
-  /// The one line that refuses these arguments.
+  /// The one line of log that refuses these arguments.
   std::string refusal(arguments args) const {
     args.insert(args.end(), {"--run", "touch ran"});
     const result ended = serve(args);
@@ -32,7 +32,7 @@ class ServeModule : public integration_test {
   }
 };
 
-TEST_F(ServeModule, OfTheSchemeReadsTheDisk) {
+TEST_F(ServeModule, SchemeSelectsModuleThatReadsDisk) {
   make_raw(path("in.raw"), 3 * MiB);
   for (const char* block : {"block=0", "block=4k", "block=1M"}) {
     const result ended = serve({"source://in.raw", "-o", block, "--run",
@@ -42,7 +42,7 @@ TEST_F(ServeModule, OfTheSchemeReadsTheDisk) {
   }
 }
 
-TEST_F(ServeModule, MayFailAReadAndSayWhy) {
+TEST_F(ServeModule, MayFailReadAndExplainWhy) {
   make_raw(path("in.raw"), 3 * MiB);
   for (const char* block : {"block=0", "block=4k"}) {
     const std::string script = R"(
@@ -57,7 +57,7 @@ h.pread(512, (2 << 20) + 8192)
   }
 }
 
-TEST_F(ServeModule, IsInterruptedWhereTheServerEnds) {
+TEST_F(ServeModule, IsInterruptedBySigterm) {
   make_raw(path("in.raw"), 3 * MiB);
   process server = start_serve(
       {"source://in.raw", "-o", "hang=true", "-U", "sock", "-P", "pid", "--grace", "1m"});
@@ -69,26 +69,26 @@ TEST_F(ServeModule, IsInterruptedWhereTheServerEnds) {
   EXPECT_NE(reader.wait().status, 0);
 }
 
-TEST_F(ServeModule, MayRefuseToOpenAndSayWhy) {
+TEST_F(ServeModule, MayRefuseToOpenAndExplainWhy) {
   write_file(path("one"), "x");
   EXPECT_TRUE(
       mentions(refusal({"source://one"}), "error: this module reads no file of one byte\n"));
   EXPECT_TRUE(mentions(refusal({"source://none"}), "source://none: No such file or directory"));
 }
 
-TEST_F(ServeModule, ThatIsMissingIsNamedWithItsPackage) {
+TEST_F(ServeModule, MissingModuleIsNamedWithItsPackage) {
   EXPECT_TRUE(mentions(refusal({"s4://bucket/key"}), "package nbdstream-sink-s4"));
 }
 
-TEST_F(ServeModule, ThatOnlyWritesIsRefused) {
+TEST_F(ServeModule, WriteOnlyModuleIsRefused) {
   EXPECT_TRUE(mentions(refusal({"fifo://x"}), "fifo.so can only be written to"));
 }
 
-TEST_F(ServeModule, WithATableThatIsTooShortIsRefused) {
+TEST_F(ServeModule, TooShortTableIsRefused) {
   EXPECT_TRUE(mentions(refusal({"shortsource://x"}), "too short"));
 }
 
-TEST_F(ServeModule, ThatReturnsAPositiveNumberHasFailed) {
+TEST_F(ServeModule, PositiveResultIsFailure) {
   EXPECT_TRUE(mentions(refusal({"oddsource://open"}),
                        R"(oddsource://open: the module "oddsource" broke the contract: open )"
                        "returned 13, which is neither 0 nor -errno"));
@@ -101,15 +101,15 @@ fails_with(errno.EIO, h.pread, 512, 65536)
   EXPECT_TRUE(mentions(ended.err, "read returned 5, which is neither 0 nor -errno"));
 }
 
-TEST_F(ServeModule, WithASizeThatNoFileHasIsRefused) {
+TEST_F(ServeModule, ImpossibleSizeIsRefused) {
   EXPECT_TRUE(mentions(refusal({"oddsource://size"}), "tells a size of 9223372036854775808 bytes"));
 }
 
-TEST_F(ServeModule, OfNothingIsNotRead) {
+TEST_F(ServeModule, EmptySourceIsNotRead) {
   EXPECT_TRUE(ended_with(0, serve({"oddsource://empty", "--run", "true"})));
 }
 
-TEST_F(ServeModule, IsToldOnlyWhatItKnows) {
+TEST_F(ServeModule, UnknownSettingIsRefused) {
   make_raw(path("in.raw"), 1 * MiB);
   EXPECT_TRUE(mentions(refusal({"source://in.raw", "-o", "part-size=5M"}),
                        R"(the source source has no setting "part-size"; it has url, block)"));

@@ -12,13 +12,13 @@ namespace {
 
 using Serve = serve_test;
 
-TEST_F(Serve, IsTheDiskThatWasStreamed) {
+TEST_F(Serve, ReturnsStreamedDisk) {
   make_backup();
   expect_served({"in.raw"});
   expect_served({"in.zst"});
 }
 
-TEST_F(Serve, TellsHolesOfARawAndOfACompressedDisk) {
+TEST_F(Serve, ReportsHolesOfRawAndCompressedDisk) {
   write_file(path("sparse.raw"), "");
   std::filesystem::resize_file(path("sparse.raw"), 512 * MiB);
   for (const std::uint64_t at : {0, 100, 500}) {
@@ -41,7 +41,7 @@ TEST_F(Serve, TellsHolesOfARawAndOfACompressedDisk) {
   }
 }
 
-TEST_F(Serve, AnswersReadsAtRandomOfSeveralThreads) {
+TEST_F(Serve, AnswersRandomReadsOfSeveralThreads) {
   make_backup(64 * MiB);
   const std::string script = R"(
 import random, threading
@@ -63,7 +63,7 @@ assert not wrong, wrong
   EXPECT_TRUE(ended_with(0, read_from({"in.raw"}, script)));
 }
 
-TEST_F(Serve, PutsAChainOfDiffsTogether) {
+TEST_F(Serve, CombinesChainOfDiffs) {
   write_file(path("disk"), tuesday_.disk());
   expect_served({"full", "monday", "tuesday"}, "disk");
   for (const char* diff : {"full", "monday", "tuesday"}) {
@@ -71,13 +71,13 @@ TEST_F(Serve, PutsAChainOfDiffsTogether) {
         0, nbdstream({"--compress", "zstd", "--sink", std::string("file:") + diff + ".zst", "--run",
                       std::string("qemu-img convert -n -f raw ") + diff + R"( -O raw "$uri")"})));
   }
-  // qemu-img sends whole sectors, so these have zeroes at their ends, as no diff has.
+  // qemu-img sends whole sectors, so these files end in zeroes, which no diff does.
   EXPECT_TRUE(mentions(refusal({"full.zst", "monday.zst"}), "full.zst"));
   EXPECT_TRUE(mentions(refusal({"full", "tuesday"}), R"(the diff begins from "monday")"));
   EXPECT_TRUE(mentions(refusal({"monday"}), "a full one must come first"));
 }
 
-TEST_F(Serve, PutsCompressedDiffsTogether) {
+TEST_F(Serve, CombinesCompressedDiffs) {
   write_file(path("disk"), std::string(size, '\0'));
   const std::string first = "nbdsh -u \"$uri\" -c 'h.pwrite(b\"a\" * 50000, 1000)'";
   const std::string second = "nbdsh -u \"$uri\" -c 'h.pwrite(b\"b\" * 50000, 30000)'";
@@ -95,7 +95,7 @@ TEST_F(Serve, PutsCompressedDiffsTogether) {
   expect_served({"one", "two"}, "disk");
 }
 
-TEST_F(Serve, RefusesToBeWritten) {
+TEST_F(Serve, RefusesWrites) {
   make_backup(8 * MiB);
   EXPECT_TRUE(ended_with(0, read_from({"in.zst"}, R"(
 import errno
@@ -108,7 +108,7 @@ assert h.pread(10, 0) == open('in.raw', 'rb').read(10)
   EXPECT_TRUE(holds(path("copy"), "") || !std::filesystem::exists(path("copy")));
 }
 
-TEST_F(Serve, FailsReadsOfACorruptFrameAndNoOthers) {
+TEST_F(Serve, CorruptFrameFailsOnlyReadsOfIt) {
   make_backup(64 * MiB);
   damage("in.zst", std::filesystem::file_size(path("in.zst")) / 2);
   const result ended = read_from({"in.zst"}, R"(
@@ -130,7 +130,7 @@ open('bad', 'w').write(str(bad[0]))
   EXPECT_TRUE(mentions(ended.err, "which are bytes " + read_file(path("bad")) + " to "));
 }
 
-TEST_F(Serve, RefusesWhatHasNoSeekTable) {
+TEST_F(Serve, RefusesFileWithoutSeekTable) {
   make_backup(8 * MiB);
   EXPECT_TRUE(ended_with(0, start({"zstd", "-q", "in.raw", "-o", "plain.zst"}).wait()));
   EXPECT_TRUE(mentions(refusal({"plain.zst"}), "plain.zst: it has no seek table at its end"));
@@ -141,7 +141,7 @@ TEST_F(Serve, RefusesWhatHasNoSeekTable) {
   EXPECT_TRUE(mentions(refusal({"in.zst"}), "seek table"));
 }
 
-TEST_F(Serve, RefusesWhatCannotBeServed) {
+TEST_F(Serve, RefusesUnusableSources) {
   make_backup(8 * MiB);
   EXPECT_TRUE(mentions(refusal({}), "serve needs something to serve"));
   EXPECT_TRUE(mentions(refusal({"missing"}), "missing: cannot be opened: No such file"));
@@ -154,12 +154,12 @@ TEST_F(Serve, RefusesWhatCannotBeServed) {
   EXPECT_TRUE(mentions(refusal({"nothing://x/y"}), "there is no module \"nothing\""));
 }
 
-TEST_F(Serve, RefusesADiffThatIsCutShort) {
+TEST_F(Serve, RefusesTruncatedDiff) {
   write_file(path("cut"), full_.unfinished());
   EXPECT_TRUE(mentions(refusal({"cut"}), "cut: "));
 }
 
-TEST_F(Serve, FailsReadsBehindTheEndOfAFileThatHasBecomeShorter) {
+TEST_F(Serve, ReadsFailAfterFileWasTruncated) {
   make_backup(8 * MiB);
   const result ended = read_from({"in.raw"}, R"(
 import errno, os
@@ -171,7 +171,7 @@ fails_with(errno.EIO, h.pread, 4096, 0)
   EXPECT_TRUE(mentions(ended.err, "in.raw: has 1048576 bytes now, and had 8388608"));
 }
 
-TEST_F(Serve, EndsItsCommandAtASignal) {
+TEST_F(Serve, SigtermEndsCommand) {
   make_backup(8 * MiB);
   process server = start_nbdstream({"serve", "in.raw", "--run", "touch began; sleep 1000"});
   wait_for("began");
@@ -179,12 +179,12 @@ TEST_F(Serve, EndsItsCommandAtASignal) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(Serve, ServesAFileAsItIsWhereThatIsAskedFor) {
+TEST_F(Serve, AsRawServesFileUnchanged) {
   make_backup(8 * MiB);
   expect_served({"--as", "raw", "in.zst"}, "in.zst");
 }
 
-TEST_F(Serve, ServesACompressedDiskThatBeginsLikeADiff) {
+TEST_F(Serve, AsZstdServesDiskThatBeginsLikeDiff) {
   write_file(path("guest.raw"), "rbd diff v1\n" + pattern(1 * MiB - 12, 5));
   compress("-f raw guest.raw", "guest.zst");
   expect_served({"--as", "zstd", "guest.zst"}, "guest.raw");
@@ -194,7 +194,7 @@ TEST_F(Serve, ServesACompressedDiskThatBeginsLikeADiff) {
   EXPECT_TRUE(mentions(refusal({"guest.raw"}), "is served with --as raw"));
 }
 
-TEST_F(Serve, SaysThatItTakesOneFileForADiff) {
+TEST_F(Serve, LogsThatFileIsTakenForDiff) {
   write_file(path("disk"), full_.disk());
   expect_served({"--as", "diff", "full"}, "disk");
   EXPECT_TRUE(mentions(serve({"full"}, "true").err, "full: is taken for an rbd diff"));
@@ -202,7 +202,7 @@ TEST_F(Serve, SaysThatItTakesOneFileForADiff) {
   EXPECT_TRUE(mentions(refusal({"--as", "diff", "disk"}), "disk"));
 }
 
-TEST_F(Serve, ServesTheRestWhereTheFirstFrameIsCorrupt) {
+TEST_F(Serve, CorruptFirstFrameLeavesRestReadable) {
   make_backup();
   damage("in.zst", 1000);
   const result ended = read_from({"in.zst"}, R"(
@@ -215,7 +215,7 @@ assert h.pread(8 << 20, 4 << 20) == disk[4 << 20:12 << 20]
   EXPECT_TRUE(mentions(ended.err, "it is served as a disk"));
 }
 
-TEST_F(Serve, IsNotEndedBySigusr1) {
+TEST_F(Serve, SurvivesSigusr1) {
   make_backup(8 * MiB);
   process server = start_nbdstream({"serve", "in.raw", "-U", "sock", "-P", "pid"});
   wait_for("pid");
@@ -225,7 +225,7 @@ TEST_F(Serve, IsNotEndedBySigusr1) {
   EXPECT_TRUE(ended_with(0, server.wait()));
 }
 
-TEST_F(Serve, OffersSeveralConnectionsWhereThereCanBeSeveral) {
+TEST_F(Serve, OffersMultiConnExceptWithSingle) {
   make_backup(8 * MiB);
   EXPECT_TRUE(ended_with(0, serve({"in.raw"}, R"(nbdinfo --can multi-conn "$uri")")));
   EXPECT_TRUE(ended_with(0, start({"nbdsh", "-c", R"(
@@ -236,14 +236,14 @@ assert h.pread(512, 0) == open('in.raw', 'rb').read(512)
                                 .wait()));
 }
 
-TEST_F(Serve, EndsWithTheStatusOfItsCommand) {
+TEST_F(Serve, ReturnsExitStatusOfCommand) {
   make_backup(8 * MiB);
   EXPECT_TRUE(ended_with(0, serve({"in.raw"}, "true")));
   EXPECT_TRUE(ended_with(3, serve({"in.raw"}, "exit 3")));
   EXPECT_TRUE(ended_with(128 + SIGKILL, serve({"in.raw"}, "kill -9 $$")));
 }
 
-TEST_F(Serve, ServesAllClientsUntilASignalEndsIt) {
+TEST_F(Serve, ServesClientsUntilSigterm) {
   make_backup();
   process server = start_nbdstream({"serve", "in.zst", "-U", "sock", "-P", "pid"});
   wait_for("pid");
@@ -258,15 +258,15 @@ TEST_F(Serve, ServesAllClientsUntilASignalEndsIt) {
   EXPECT_TRUE(ended_with(0, server.wait()));
 }
 
-TEST_F(Serve, TellsItsNameAndDescription) {
+TEST_F(Serve, ReportsNameAndDescription) {
   make_backup(8 * MiB);
   EXPECT_TRUE(
       ended_with(0, serve({"in.zst", "--export-name", "vm1", "--description", "of May"},
                           "nbdinfo \"$uri\" > info && grep vm1 info && grep 'of May' info")));
 }
 
-/// QEMU's storage daemon makes a file of the export, and debugfs(8) takes one file out of that.
-TEST_F(Serve, LetsAFileBeTakenOutOfADisk) {
+/// QEMU's storage daemon presents the export as a file, and debugfs(8) extracts a file from it.
+TEST_F(Serve, FileCanBeExtractedFromDisk) {
   if (::geteuid() != 0 || ::access("/dev/fuse", R_OK | W_OK) != 0)
     GTEST_SKIP() << "only root can mount here, and needs /dev/fuse";
   write_file(path("fs.raw"), "");
@@ -289,7 +289,7 @@ TEST_F(Serve, LetsAFileBeTakenOutOfADisk) {
   EXPECT_TRUE(same_content(path("saved"), path("lost")));
 }
 
-TEST_F(Serve, IsTheBackingFileOfAnOverlayThatIsWritten) {
+TEST_F(Serve, WorksAsBackingFileOfOverlay) {
   make_backup();
   EXPECT_TRUE(ended_with(
       0, serve({"in.zst"}, R"(qemu-img create -q -f qcow2 -b "$uri" -F raw overlay.qcow2 && )"
