@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a service manager and the journal are told. Here both are the test itself.
+// The messages to a service manager and to the journal. The test plays both.
 #include "support/datagrams.hpp"
 #include "support/integration_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-class service : public integration_test {
+class SystemdService : public integration_test {
  protected:
-  /// nbdstream on the Unix socket `sock`, whose manager is this test, once it is ready.
+  /// Starts nbdstream on the Unix socket `sock`, with this test as its service manager, and waits
+  /// until it is ready.
   process start_service(const arguments& args, const arguments& environment = {}) {
     arguments all{"-U", "sock"};
     all.insert(all.end(), args.begin(), args.end());
@@ -23,16 +24,16 @@ class service : public integration_test {
   }
 
   datagrams manager{path("notify")};
-  std::string at_first;  ///< what was told until it was ready
+  std::string at_first;  ///< the messages up to READY=1
 };
 
-TEST_F(service, tells_how_it_goes_from_its_beginning_to_its_end) {
+TEST_F(SystemdService, ReportsReadyWatchdogStatusAndStopping) {
   process server = start_service({"--sink", "fifo:output"}, {"WATCHDOG_USEC=200000"});
   EXPECT_TRUE(mentions(at_first, "STATUS="));
   EXPECT_TRUE(mentions(at_first, "waiting for a client"));
   EXPECT_TRUE(mentions(manager.until("WATCHDOG=1"), "WATCHDOG=1"));
   EXPECT_TRUE(mentions(manager.until("WATCHDOG=1"), "WATCHDOG=1")) << "again";
-  // The commit waits for a reader that takes its time.
+  // The commit waits for a slow reader.
   process reader = start_shell(
       "until [ -p output ]; do sleep 0.01; done; exec 3< output; until [ -e go ]; do sleep 0.01; "
       "done; exec cat <&3 > out.raw");
@@ -48,7 +49,7 @@ TEST_F(service, tells_how_it_goes_from_its_beginning_to_its_end) {
   EXPECT_TRUE(holds(path("out.raw"), "hello"));
 }
 
-TEST_F(service, its_children_cannot_speak_for_it) {
+TEST_F(SystemdService, ChildrenGetNoNotifySocket) {
   process::options how;
   how.environment = {"NOTIFY_SOCKET=" + path("notify").string(), "WATCHDOG_USEC=9000000"};
   const result ended =
@@ -64,7 +65,7 @@ TEST_F(service, its_children_cannot_speak_for_it) {
   }
 }
 
-TEST_F(service, reads_its_keys_anew_at_sighup) {
+TEST_F(SystemdService, SighupReloadsKeys) {
   const std::string old_key = "somebody:" + std::string(64, 'a') + "\n";
   const std::string new_key = "somebody:" + std::string(64, 'b') + "\n";
   write_file(path("old"), old_key);
@@ -92,7 +93,7 @@ TEST_F(service, reads_its_keys_anew_at_sighup) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(service, sighup_ends_no_service_that_has_nothing_to_read) {
+TEST_F(SystemdService, SighupWithoutKeysDoesNotEndServer) {
   process server = start_service({"--sink", "fifo:output"});
   server.signal(SIGHUP);
   EXPECT_TRUE(mentions(manager.until("READY=1"), "RELOADING=1"));
@@ -101,7 +102,7 @@ TEST_F(service, sighup_ends_no_service_that_has_nothing_to_read) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(service, logs_to_stderr_where_there_is_no_journal) {
+TEST_F(SystemdService, LogsToStderrWithoutJournal) {
   if (std::filesystem::exists("/run/systemd/journal/socket")) GTEST_SKIP() << "there is one";
   const result ended = nbdstream({"--sink", "fifo:output", "--run", "true", "--log", "journal"});
   EXPECT_TRUE(ended_with(1, ended));
@@ -109,8 +110,8 @@ TEST_F(service, logs_to_stderr_where_there_is_no_journal) {
   EXPECT_TRUE(mentions(ended.err, "nothing was written"));
 }
 
-/// In a mount namespace of its own, where the journal is this test.
-TEST_F(service, logs_to_the_journal_with_fields) {
+/// In a mount namespace of its own, in which this test is the journal.
+TEST_F(SystemdService, LogsToJournalWithFields) {
   std::filesystem::create_directory(path("journal"));
   const datagrams journal(path("journal/socket"));
   write_file(path("client.sh"), client_command("h.pwrite(b'hello', 0)\nh.shutdown()"));

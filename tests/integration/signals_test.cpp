@@ -6,7 +6,7 @@
 namespace nbdstream::test {
 namespace {
 
-class signals : public integration_test {
+class Signals : public integration_test {
  protected:
   /// nbdstream in the middle of a stream that does not fit into the pipe.
   struct streaming {
@@ -22,7 +22,7 @@ class signals : public integration_test {
     return {std::move(server), std::move(reader)};
   }
 
-  /// nbdstream when only the reader still has to take the last byte: no write joins any more.
+  /// nbdstream in a commit that waits for its reader. It refuses new writes.
   streaming start_committing() {
     process server = start_listening({"--sink", "fifo:output"});
     peer reader = open_fifo(path("output"));
@@ -33,15 +33,15 @@ class signals : public integration_test {
   }
 };
 
-class stop_signals : public signals, public ::testing::WithParamInterface<int> {};
+class StopSignal : public Signals, public ::testing::WithParamInterface<int> {};
 
-TEST_P(stop_signals, end_an_idle_service_with_status_0) {
+TEST_P(StopSignal, EndsIdleServiceWithStatus0) {
   process server = start_listening({"--sink", "fifo:output", "--streams", "0"});
   server.signal(GetParam());
   EXPECT_TRUE(ended_with(0, server.wait()));
 }
 
-TEST_P(stop_signals, abort_an_open_stream_with_128_and_the_number) {
+TEST_P(StopSignal, AbortsOpenStreamWithStatus128PlusNumber) {
   streaming stream = start_streaming();
   stream.server.signal(GetParam());
   EXPECT_TRUE(ended_with(128 + GetParam(), stream.server.wait()));
@@ -49,16 +49,19 @@ TEST_P(stop_signals, abort_an_open_stream_with_128_and_the_number) {
   EXPECT_LT(stream.reader.received().size(), 16 * MiB);
 }
 
-TEST_P(stop_signals, end_a_command_that_has_not_written) {
+TEST_P(StopSignal, EndsCommandThatHasNotWritten) {
   process server = start_nbdstream(running("touch begun; exec sleep 1000"));
   wait_for("begun");
   server.signal(GetParam());
   EXPECT_TRUE(ended_with(128 + GetParam(), server.wait()));
 }
 
-INSTANTIATE_TEST_SUITE_P(signals, stop_signals, ::testing::Values(SIGTERM, SIGINT));
+INSTANTIATE_TEST_SUITE_P(Signals, StopSignal, ::testing::Values(SIGTERM, SIGINT),
+                         [](const auto& each) {
+                           return each.param == SIGTERM ? "Sigterm" : "Sigint";
+                         });
 
-TEST_F(signals, reach_the_whole_process_group_of_the_command) {
+TEST_F(Signals, SigtermReachesProcessGroupOfCommand) {
   process server = start_nbdstream(
       running("(trap 'touch told; exit' TERM; touch begun; while :; do sleep 0.01; done) & wait"));
   wait_for("begun");
@@ -67,7 +70,7 @@ TEST_F(signals, reach_the_whole_process_group_of_the_command) {
   wait_for("told");
 }
 
-TEST_F(signals, kill_a_command_that_ignores_them_after_the_grace) {
+TEST_F(Signals, CommandThatIgnoresSigtermIsKilledAfterGrace) {
   process server = start_nbdstream(
       running("trap '' TERM; touch begun; while :; do sleep 0.01; done", {"--grace", "100ms"}));
   wait_for("begun");
@@ -75,7 +78,7 @@ TEST_F(signals, kill_a_command_that_ignores_them_after_the_grace) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(signals, let_a_commit_finish_and_refuse_new_clients_meanwhile) {
+TEST_F(Signals, SigtermLetsCommitFinishAndRefusesNewClients) {
   streaming stream = start_committing();
   stream.server.signal(SIGTERM);
   EXPECT_TRUE(eventually([&] {
@@ -87,10 +90,10 @@ TEST_F(signals, let_a_commit_finish_and_refuse_new_clients_meanwhile) {
   EXPECT_TRUE(ended_with(0, stream.server.wait()));
 }
 
-TEST_F(signals, abort_a_commit_the_second_time) {
+TEST_F(Signals, SecondSigtermAbortsCommit) {
   streaming stream = start_committing();
   stream.server.signal(SIGTERM);
-  // Two signals that are pending at once are one: the first must have been seen.
+  // Two pending signals count as one, so the server must have handled the first.
   EXPECT_TRUE(eventually([&] {
     return start({"nbdinfo", "--size", unix_uri}).wait().status != 0;
   }));
@@ -98,8 +101,8 @@ TEST_F(signals, abort_a_commit_the_second_time) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, stream.server.wait()));
 }
 
-/// While it takes itself apart.
-TEST_F(signals, change_nothing_once_the_stream_is_committed) {
+/// The signal comes while nbdstream shuts down.
+TEST_F(Signals, SigtermAfterCommitKeepsStatus0) {
   for (int i = 0; i < 10; ++i) {
     process server =
         start_nbdstream({"--sink", "null", "--run", client_command("h.pwrite(b'x', 0)")});
@@ -109,7 +112,7 @@ TEST_F(signals, change_nothing_once_the_stream_is_committed) {
   }
 }
 
-TEST_F(signals, are_not_needed_when_the_parent_ends) {
+TEST_F(Signals, ExitWithParentNeedsNoSignal) {
   EXPECT_TRUE(ended_with(0, start_shell("nbdstream --exit-with-parent --sink fifo:output"
                                         " -U sock -P pid 2>log &"
                                         "until [ -e pid ]; do sleep 0.01; done")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// SIGTERM ends it soon, whatever its peers do or leave undone; and what it tells them meanwhile.
+// SIGTERM ends nbdstream soon, whatever its peers do. And the errors that clients get meanwhile.
 #include "support/integration_test.hpp"
 #include "support/scripted_client.hpp"
 
@@ -13,10 +13,10 @@ constexpr auto soon = std::chrono::seconds(4);
 constexpr std::uint32_t option_go = 7, option_list = 3;
 constexpr std::uint32_t reply_shutdown = 0x80000007;
 
-class sigterm : public integration_test {
+class Sigterm : public integration_test {
  protected:
-  /// A peer that has sent all of `script`, and a server that has seen it: a probe that connects
-  /// later is served after it.
+  /// A peer that has sent all of `script`. The server has read it, since it serves the later
+  /// nbdinfo.
   peer start_peer(const scripted_client& script) const {
     peer it = connect_unix(path("sock"));
     it.send(script.script());
@@ -33,7 +33,7 @@ class sigterm : public integration_test {
     EXPECT_TRUE(ended_with(status, server.wait(soon)));
   }
 
-  /// nbdstream when only the reader still has to take the last byte, told to end meanwhile.
+  /// nbdstream in a commit that waits for its reader.
   struct committing {
     process server;
     peer reader;
@@ -54,15 +54,15 @@ class sigterm : public integration_test {
   }
 };
 
-TEST_F(sigterm, does_not_wait_for_the_rest_of_a_request) {
+TEST_F(Sigterm, DoesNotWaitForRestOfRequest) {
   process server = start_server();
   peer slow = start_peer(scripted_client().flags().go().raw(
       request_message(0, scripted_client::write_command, 1, 0, 512).substr(0, 20)));
   expect_end(server, 128 + SIGTERM);
 }
 
-/// The reader is there, so that nothing but the payload is missing.
-TEST_F(sigterm, does_not_wait_for_the_rest_of_a_payload) {
+/// A reader is connected, so that only the payload is missing.
+TEST_F(Sigterm, DoesNotWaitForRestOfPayload) {
   process server = start_server();
   peer reader = open_fifo(path("output"));
   const std::string part(600'000, 'x');
@@ -78,7 +78,7 @@ TEST_F(sigterm, does_not_wait_for_the_rest_of_a_payload) {
   EXPECT_LE(reader.received().size(), part.size());
 }
 
-TEST_F(sigterm, does_not_wait_for_the_rest_of_a_payload_that_is_ahead) {
+TEST_F(Sigterm, DoesNotWaitForRestOfOutOfOrderPayload) {
   process server = start_server();
   peer reader = open_fifo(path("output"));
   peer slow = start_peer(scripted_client().flags().go().write(0, "x").raw(
@@ -88,14 +88,14 @@ TEST_F(sigterm, does_not_wait_for_the_rest_of_a_payload_that_is_ahead) {
   EXPECT_EQ(reader.drain(), ending::end_of_file);
 }
 
-TEST_F(sigterm, does_not_wait_for_the_reader_of_the_pipe) {
+TEST_F(Sigterm, DoesNotWaitForMissingReader) {
   process server = start_server();
   peer writer = start_peer(scripted_client().flags().go().write(0, "hello"));
   expect_end(server, 128 + SIGTERM);
 }
 
-/// No pipe takes as much as is written here.
-TEST_F(sigterm, does_not_wait_for_a_reader_that_has_stopped_reading) {
+/// The client writes more than a pipe can hold.
+TEST_F(Sigterm, DoesNotWaitForReaderThatStoppedReading) {
   process server = start_server();
   peer reader = open_fifo(path("output"));
   process writer = start_client("send(bytes(16 << 20))");
@@ -104,8 +104,8 @@ TEST_F(sigterm, does_not_wait_for_a_reader_that_has_stopped_reading) {
   EXPECT_NE(writer.wait().status, 0);
 }
 
-/// A socket holds a small part of 32 MiB.
-TEST_F(sigterm, does_not_wait_for_a_peer_that_does_not_read_its_replies) {
+/// A socket buffer holds only a small part of 32 MiB.
+TEST_F(Sigterm, DoesNotWaitForPeerThatReadsNoLargeReplies) {
   process server = start_server();
   scripted_client script;
   script.flags().go();
@@ -115,7 +115,7 @@ TEST_F(sigterm, does_not_wait_for_a_peer_that_does_not_read_its_replies) {
   expect_end(server, 128 + SIGTERM);
 }
 
-TEST_F(sigterm, does_not_wait_for_one_that_does_not_read_small_replies_either) {
+TEST_F(Sigterm, DoesNotWaitForPeerThatReadsNoSmallReplies) {
   process server = start_server();
   scripted_client script;
   script.flags().go();
@@ -125,7 +125,7 @@ TEST_F(sigterm, does_not_wait_for_one_that_does_not_read_small_replies_either) {
   expect_end(server, 128 + SIGTERM);
 }
 
-TEST_F(sigterm, is_told_to_a_client_in_the_handshake) {
+TEST_F(Sigterm, HandshakeGetsShutdownError) {
   committing c = start_committing();
   scripted_client script;
   peer late = start_peer(script.flags());
@@ -141,7 +141,7 @@ TEST_F(sigterm, is_told_to_a_client_in_the_handshake) {
   finish(c);
 }
 
-TEST_F(sigterm, is_told_to_a_client_that_writes_later) {
+TEST_F(Sigterm, LaterWriteGetsShutdownError) {
   committing c = start_committing();
   process late = start_client(
       "touch('connected')\n"

@@ -9,9 +9,9 @@
 namespace nbdstream::test {
 namespace {
 
-class systemd_unit : public integration_test {
+class SystemdUnit : public integration_test {
  protected:
-  systemd_unit() {
+  SystemdUnit() {
     service_ =
         with_the_program_of_this_build(read_file(NBDSTREAM_BUILD "/packaging/nbdstream@.service"));
     write_file(path("nbdstream@.service"), service_);
@@ -39,14 +39,14 @@ class systemd_unit : public integration_test {
   std::string service_;
 };
 
-TEST_F(systemd_unit, is_rated_below_2) {
+TEST_F(SystemdUnit, ExposureLevelIsBelow2) {
   const result rated =
       analyze({"security", "--offline=true", "--threshold=19", "--no-pager", "nbdstream@.service"});
   EXPECT_TRUE(ended_with(0, rated)) << rated.out;
   EXPECT_TRUE(mentions(rated.out, "Overall exposure level"));
 }
 
-TEST_F(systemd_unit, is_understood_without_a_complaint) {
+TEST_F(SystemdUnit, PassesSystemdAnalyzeVerify) {
   for (const std::string name : {"nbdstream@.service", "nbdstream@.socket"}) {
     const result seen = analyze({"verify", "--man=no", "./" + name});
     EXPECT_TRUE(ended_with(0, seen));
@@ -54,7 +54,7 @@ TEST_F(systemd_unit, is_understood_without_a_complaint) {
   }
 }
 
-TEST_F(systemd_unit, serves_the_socket_with_its_configuration) {
+TEST_F(SystemdUnit, ServesSocketWithItsConfiguration) {
   write_file(path("test.toml"),
              "[[export]]\n[export.sink]\nmodule = \"fifo\"\npath = \"output\"\n");
   arguments argv{"systemd-socket-activate", "-l", path("sock").string(), "-E", "TMPDIR"};
