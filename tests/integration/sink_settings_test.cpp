@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the host makes of the options that sinks declare: paths that one export may have, modes,
-// secrets.
+// How nbdstream treats the options that sinks declare: exclusive paths, modes and secrets.
 #include "support/integration_test.hpp"
 
 #include <sys/stat.h>
@@ -19,7 +18,7 @@ class SinkSettings : public integration_test {
                    first + "\n[[export]]\nname = \"b\"\n[export.sink]\n" + second + "\n");
   }
 
-  /// The line that refuses it before anything is made.
+  /// The one line that refuses these arguments before anything is created.
   [[nodiscard]] std::string refusal(const arguments& args) const {
     const result ended = nbdstream(args);
     EXPECT_TRUE(ended_with(2, ended));
@@ -41,7 +40,7 @@ class SinkSettings : public integration_test {
     std::filesystem::remove(path("ready"));
   }
 
-  /// The sink of the template, with other flags for its path.
+  /// Builds the sink of the template with other flags for its option `path`.
   void build_template(const std::string& flags) const {
     const std::string source = source_directory + "/sinks/template/template.c";
     EXPECT_TRUE(
@@ -52,7 +51,7 @@ class SinkSettings : public integration_test {
   }
 };
 
-TEST_F(SinkSettings, OfTwoExportsMayNotNameOneFile) {
+TEST_F(SinkSettings, TwoExportsMayNotShareFile) {
   for (const std::string module : {"fifo", "file"}) {
     const std::string one = "module = \"" + module + "\"\npath = \"output\"";
     const std::string same = "module = \"" + module + "\"\npath = \"./output\"";
@@ -63,13 +62,13 @@ TEST_F(SinkSettings, OfTwoExportsMayNotNameOneFile) {
       path("output").string()));
 }
 
-TEST_F(SinkSettings, OfTwoExportsMayNameOneDeviceOrOneSocketThatIsListenedOn) {
+TEST_F(SinkSettings, TwoExportsMayShareDeviceOrListeningSocket) {
   const listener server = listener::unix_socket(path("there"));
   expect_served("path = \"/dev/zero\"", "path = \"/dev/zero\"");
   expect_served("path = \"there\"", "path = \"there\"");
 }
 
-TEST_F(SinkSettings, OfTwoExportsMayNameOneCommand) {
+TEST_F(SinkSettings, TwoExportsMayShareCommand) {
   write_file(path("store"), "");
   for (const std::string command : {"cat > /dev/null", "store"}) {
     const std::string exec = "module = \"exec\"\ncommand = \"" + command + "\"";
@@ -77,12 +76,12 @@ TEST_F(SinkSettings, OfTwoExportsMayNameOneCommand) {
   }
 }
 
-TEST_F(SinkSettings, OfTwoExportsMayNameOneSocketThatIsNotListenedOnYet) {
+TEST_F(SinkSettings, TwoExportsMayShareSocketWithoutListener) {
   const std::string later = "module = \"socket\"\naddress = \"later\"";
   expect_served(later, later);
 }
 
-TEST_F(SinkSettings, ThatAreSecretAreNotShownInARefusal) {
+TEST_F(SinkSettings, SecretIsHiddenInErrors) {
   build_template("NBDSTREAM_OPTION_EXCLUSIVE_PATH | NBDSTREAM_OPTION_SECRET");
   const std::string hidden = "module = \"./mine.so\"\npath = \"hidden\"";
   const std::string said = refusal(hidden, hidden);
@@ -90,7 +89,7 @@ TEST_F(SinkSettings, ThatAreSecretAreNotShownInARefusal) {
   EXPECT_FALSE(mentions(said, "hidden"));
 }
 
-TEST_F(SinkSettings, ThatAreMisspeltAreNotShownByDumpConfig) {
+TEST_F(SinkSettings, MisspeltSecretIsHiddenByDumpConfig) {
   build_template("NBDSTREAM_OPTION_SECRET");
   const result ended =
       nbdstream({"--dump-config", "--sink", "./mine.so:x", "-o", "paht=hidden", "-U", "sock"});
@@ -98,7 +97,7 @@ TEST_F(SinkSettings, ThatAreMisspeltAreNotShownByDumpConfig) {
   EXPECT_FALSE(mentions(ended.out + ended.err, "hidden"));
 }
 
-TEST_F(SinkSettings, ThatAreModesAreTakenFromAStringInAFileOnly) {
+TEST_F(SinkSettings, ModeInConfigFileMustBeString) {
   const std::string module = "module = \"file\"\npath = \"disk.raw\"\nmode = ";
   const std::string other = "path = \"output\"";
   const std::string octal = refusal(module + "0o640", other);
@@ -109,13 +108,13 @@ TEST_F(SinkSettings, ThatAreModesAreTakenFromAStringInAFileOnly) {
   expect_served(module + "\"0640\"", other);
 }
 
-TEST_F(SinkSettings, ThatAreModesAreShownByDumpSink) {
+TEST_F(SinkSettings, DumpSinkShowsModeType) {
   const result ended = nbdstream({"--dump-sink", "file"});
   EXPECT_TRUE(mentions(ended.out, "option=mode type=mode "));
   EXPECT_TRUE(mentions(ended.out, "exclusive_path=yes"));
 }
 
-TEST_F(SinkSettings, OfTheTemplateGiveItsFileTheModeThatIsAsked) {
+TEST_F(SinkSettings, TemplateAppliesMode) {
   build_template("NBDSTREAM_OPTION_EXCLUSIVE_PATH");
   EXPECT_TRUE(ended_with(0, nbdstream({"--sink", "./mine.so:out.raw", "-o", "mode=0600", "--run",
                                        client_command("h.pwrite(b'x', 0)")})));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A server that is killed: over TCP its reader must not take the end for that of a whole stream.
+// A killed server: over TCP, the receiver must not mistake the end of the connection for the end of
+// a whole stream.
 #include "support/integration_test.hpp"
 
 #include <iomanip>
@@ -10,7 +11,7 @@
 namespace nbdstream::test {
 namespace {
 
-class SocketKilled : public integration_test {
+class KilledSender : public integration_test {
  protected:
   std::uintmax_t received() const {
     std::error_code ignored;
@@ -18,7 +19,7 @@ class SocketKilled : public integration_test {
     return ignored ? 0 : size;
   }
 
-  /// Whether somebody listens there, found out without connecting.
+  /// Whether a process listens on `port`. Does not connect.
   static bool listens(std::uint16_t port) {
     std::ostringstream wanted;
     wanted << ":" << std::hex << std::uppercase << std::setw(4) << std::setfill('0') << port
@@ -26,7 +27,7 @@ class SocketKilled : public integration_test {
     return read_file("/proc/net/tcp").find(wanted.str()) != std::string::npos;
   }
 
-  /// What the manual says receives, and the server is killed once `count` bytes have arrived.
+  /// Receives with the command of the manual, and kills the server once `count` bytes have arrived.
   result receive_and_kill_at(std::uintmax_t count) const {
     std::filesystem::remove(path("out.raw"));
     const auto port = free_port();
@@ -44,7 +45,7 @@ class SocketKilled : public integration_test {
   }
 };
 
-TEST_F(SocketKilled, ServerNeverLetsTheReceiverExitWith0AndAPart) {
+TEST_F(KilledSender, ReceiverNeverExitsWith0AfterPartOfStream) {
   constexpr std::uint64_t size = 8 * MiB;
   constexpr int runs = 12;
   make_raw(path("in.raw"), size);
@@ -61,7 +62,7 @@ TEST_F(SocketKilled, ServerNeverLetsTheReceiverExitWith0AndAPart) {
   }
 }
 
-TEST_F(SocketKilled, ServerIsNotSurvivedByAConnectionThatTheExecSinkHolds) {
+TEST_F(KilledSender, GuardianOfExecSinkHoldsNoConnection) {
   listener server = listener::tcp();
   write_file(path("both.toml"),
              "[server]\nlisten = \"unix:sock\"\n[[export]]\nname = \"net\"\n"
@@ -75,7 +76,7 @@ TEST_F(SocketKilled, ServerIsNotSurvivedByAConnectionThatTheExecSinkHolds) {
   process net = start_client("write_and_stay(b'\\x01' * 512)", "nbd+unix:///net?socket=sock");
   peer receiver = server.accept();
   receiver.take(512);
-  // Its keeper outlives the server.
+  // The guardian of that command outlives the server.
   process command = start_client("h.pwrite(b'x' * 512, 0); touch('both'); stay()",
                                  "nbd+unix:///command?socket=sock");
   wait_for("both");
@@ -83,7 +84,7 @@ TEST_F(SocketKilled, ServerIsNotSurvivedByAConnectionThatTheExecSinkHolds) {
   EXPECT_EQ(receiver.drain(), ending::reset);
 }
 
-TEST_F(SocketKilled, ServerResetsAConnectionThatIsItsStandardOutput) {
+TEST_F(KilledSender, TcpConnectionOnStdoutIsReset) {
   listener server = listener::tcp();
   peer ours = connect_tcp(server.port());
   peer receiver = server.accept();

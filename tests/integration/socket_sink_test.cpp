@@ -6,20 +6,20 @@
 namespace nbdstream::test {
 namespace {
 
-class socket_sink : public integration_test {
+class SocketSink : public integration_test {
  protected:
   static std::string to(const listener& server) {
     return "socket:tcp://127.0.0.1:" + std::to_string(server.port());
   }
 
-  /// Begins to send more than the sockets on the way can hold.
+  /// Begins to send more than the socket buffers can hold.
   process start_sending(const listener& server) const {
     make_raw(path("in.raw"), 32 * MiB);
     return start_nbdstream(
         {"--sink", to(server), "--run", R"(nbdcopy --synchronous in.raw "$uri")"});
   }
 
-  /// Streams in.qcow2 to a listener on `sock.out`, which the sink is told as `target`.
+  /// Streams in.qcow2 to a listener on `sock.out`. `target` is its address for the sink.
   void expect_in_raw_at(const std::string& target) {
     make_disk();
     listener server = listener::unix_socket(path("sock.out"));
@@ -31,7 +31,7 @@ class socket_sink : public integration_test {
   }
 };
 
-TEST_F(socket_sink, ends_a_whole_stream_over_tcp_with_end_of_file) {
+TEST_F(SocketSink, WholeTcpStreamEndsWithEndOfFile) {
   make_disk();
   listener server = listener::tcp();
   process sender = start_nbdstream({"--sink", to(server), "--run", convert});
@@ -41,7 +41,7 @@ TEST_F(socket_sink, ends_a_whole_stream_over_tcp_with_end_of_file) {
   EXPECT_TRUE(receiver.received() == read_file(path("in.raw")));
 }
 
-TEST_F(socket_sink, ends_a_broken_stream_over_tcp_with_a_reset) {
+TEST_F(SocketSink, BrokenTcpStreamEndsWithReset) {
   listener server = listener::tcp();
   process sender = start_nbdstream(
       {"--sink", to(server), "--run", client_command("h.pwrite(b'half', 0)") + "; exit 7"});
@@ -50,7 +50,7 @@ TEST_F(socket_sink, ends_a_broken_stream_over_tcp_with_a_reset) {
   EXPECT_TRUE(ended_with(7, sender.wait()));
 }
 
-TEST_F(socket_sink, resets_the_connection_when_a_signal_ends_the_stream) {
+TEST_F(SocketSink, SigtermResetsTcpConnection) {
   listener server = listener::tcp();
   process sender = start_sending(server);
   peer receiver = server.accept();
@@ -60,13 +60,13 @@ TEST_F(socket_sink, resets_the_connection_when_a_signal_ends_the_stream) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, sender.wait()));
 }
 
-TEST_F(socket_sink, sends_to_a_unix_socket_by_path_and_by_uri) {
+TEST_F(SocketSink, SendsToUnixSocketByPathAndUri) {
   expect_in_raw_at(path("sock.out"));
   std::filesystem::remove(path("sock.out"));
   expect_in_raw_at("unix://" + path("sock.out").string());
 }
 
-TEST_F(socket_sink, fails_the_stream_when_the_peer_leaves) {
+TEST_F(SocketSink, FailsWhenPeerLeaves) {
   listener server = listener::tcp();
   process sender = start_sending(server);
   peer receiver = server.accept();
@@ -75,7 +75,7 @@ TEST_F(socket_sink, fails_the_stream_when_the_peer_leaves) {
   EXPECT_TRUE(ended_with(1, sender.wait()));
 }
 
-TEST_F(socket_sink, refuses_a_bad_address_before_it_listens) {
+TEST_F(SocketSink, RefusesBadAddressBeforeListening) {
   const result ended = nbdstream({"--sink", "socket:tcp://127.0.0.1", "-U", "sock"});
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "tcp://127.0.0.1"));

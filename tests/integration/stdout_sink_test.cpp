@@ -6,7 +6,7 @@
 namespace nbdstream::test {
 namespace {
 
-class stdout_sink : public integration_test {
+class StdoutSink : public integration_test {
  protected:
   /// Runs a bash script in which nbdstream is part of a pipeline.
   result bash(const std::string& script) {
@@ -26,26 +26,26 @@ class stdout_sink : public integration_test {
   }
 };
 
-TEST_F(stdout_sink, feeds_a_pipeline) {
+TEST_F(StdoutSink, FeedsPipeline) {
   make_disk();
   EXPECT_TRUE(ended_with(0, bash("nbdstream --sink stdout --run 'sh client.sh' | cat > out.raw")));
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(stdout_sink, writes_a_regular_file) {
+TEST_F(StdoutSink, WritesRegularFile) {
   make_disk();
   EXPECT_TRUE(ended_with(0, bash("nbdstream --sink stdout --run 'sh client.sh' > out.raw")));
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(stdout_sink, appends_to_a_regular_file) {
+TEST_F(StdoutSink, AppendsToRegularFile) {
   make_disk();
   write_file(path("out.raw"), "before");
   EXPECT_TRUE(ended_with(0, bash("nbdstream --sink stdout --run 'sh client.sh' >> out.raw")));
   EXPECT_TRUE(holds(path("out.raw"), "before" + read_file(path("in.raw"))));
 }
 
-TEST_F(stdout_sink, writes_to_a_socket) {
+TEST_F(StdoutSink, WritesToUnixSocket) {
   make_disk();
   listener server = listener::unix_socket(path("out.sock"));
   process ended = start({"/usr/bin/python3", "-c", R"(
@@ -62,7 +62,7 @@ os.execvp("nbdstream", ["nbdstream", "--sink", "stdout", "--run",
   EXPECT_TRUE(reader.received() == read_file(path("in.raw")));
 }
 
-TEST_F(stdout_sink, writes_to_a_terminal) {
+TEST_F(StdoutSink, WritesToTerminal) {
   terminal screen = make_terminal();
   process server = start_into(screen.slave, client_command("h.pwrite(b'hello, screen', 0)"));
   EXPECT_EQ(screen.master.take(13), "hello, screen");
@@ -70,7 +70,7 @@ TEST_F(stdout_sink, writes_to_a_terminal) {
   EXPECT_FALSE(nonblocking(screen.slave));
 }
 
-TEST_F(stdout_sink, fails_when_the_reader_leaves_in_the_middle) {
+TEST_F(StdoutSink, FailsWhenReaderLeavesEarly) {
   make_disk();
   const result ended = bash(
       "nbdstream --sink stdout --run 'sh client.sh' | head -c 1M > out.raw;"
@@ -79,7 +79,7 @@ TEST_F(stdout_sink, fails_when_the_reader_leaves_in_the_middle) {
   EXPECT_TRUE(holds(path("out.raw"), read_file(path("in.raw")).substr(0, MiB)));
 }
 
-TEST_F(stdout_sink, leaves_a_shared_stdout_blocking) {
+TEST_F(StdoutSink, LeavesSharedStdoutBlocking) {
   make_disk();
   pipe_pair pipe = make_pipe();
   process server = start_into(pipe.write, convert);
@@ -91,7 +91,7 @@ TEST_F(stdout_sink, leaves_a_shared_stdout_blocking) {
   EXPECT_TRUE(pipe.read.received() == read_file(path("in.raw")));
 }
 
-TEST_F(stdout_sink, keeps_the_commands_own_output_out_of_the_stream) {
+TEST_F(StdoutSink, KeepsOutputOfCommandOutOfStream) {
   make_disk();
   const result ended = bash(
       "nbdstream --sink stdout"
@@ -102,7 +102,7 @@ TEST_F(stdout_sink, keeps_the_commands_own_output_out_of_the_stream) {
   EXPECT_TRUE(mentions(ended.err, "said\n"));
 }
 
-TEST_F(stdout_sink, refuses_a_closed_stdout) {
+TEST_F(StdoutSink, RefusesClosedStdout) {
   process::options how;
   how.close_out = true;
   const result ended = nbdstream({"--sink", "stdout", "--run", convert}, how);
@@ -110,13 +110,13 @@ TEST_F(stdout_sink, refuses_a_closed_stdout) {
   EXPECT_TRUE(mentions(ended.err, "sink stdout: standard output is closed"));
 }
 
-TEST_F(stdout_sink, refuses_single) {
+TEST_F(StdoutSink, RefusesSingle) {
   const result ended = nbdstream({"--sink", "stdout", "--single"});
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "--single"));
 }
 
-TEST_F(stdout_sink, refuses_a_second_stream) {
+TEST_F(StdoutSink, RefusesSeveralStreams) {
   const result ended = nbdstream({"--sink", "stdout", "-U", "sock", "--streams", "2"});
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "streams"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// --streams: one stream after another through the same sink, none of them merged.
+// --streams: one stream after another through the same sink. No two streams are merged.
 #include "support/integration_test.hpp"
 
 #include <sys/stat.h>
@@ -8,7 +8,7 @@
 namespace nbdstream::test {
 namespace {
 
-class streams : public integration_test {
+class SuccessiveStreams : public integration_test {
  protected:
   /// A client that writes whole streams with write_stream(i), each of another length and content.
   process start_writing(const std::string& script) {
@@ -22,7 +22,7 @@ def write_stream(i):
   }
   result write_streams(const std::string& script) { return start_writing(script).wait(); }
 
-  /// Readers one after another, each into a file of its own.
+  /// Readers, one after another, each of which writes a file of its own.
   process start_readers(int count) {
     return start_shell("i=0; while [ $i -lt " + std::to_string(count) +
                        " ]; do cat output > out.$i || exit; i=$((i+1)); done");
@@ -34,7 +34,7 @@ def write_stream(i):
   }
 };
 
-TEST_F(streams, never_merge_in_a_fifo_that_we_made) {
+TEST_F(SuccessiveStreams, NeverMergeInCreatedFifo) {
   process server = start_listening({"--sink", "fifo:output", "--streams", "200"});
   process readers = start_readers(200);
   EXPECT_TRUE(ended_with(0, write_streams("for i in range(200): write_stream(i)")));
@@ -43,14 +43,15 @@ TEST_F(streams, never_merge_in_a_fifo_that_we_made) {
   for (int i = 0; i < 200; ++i) ASSERT_TRUE(is_stream(i));
 }
 
-TEST_F(streams, never_merge_when_a_reader_keeps_the_fifo_open_for_a_while) {
+TEST_F(SuccessiveStreams, NeverMergeWhileReaderKeepsExistingFifoOpen) {
   checked(::mkfifo(path("output").c_str(), 0600), "mkfifo");
   process server = start_listening({"--sink", "fifo:output", "--streams", "2"});
   peer slow = open_fifo(path("output"));
   process writer = start_writing("write_stream(0); open('first', 'w'); write_stream(1)");
   EXPECT_EQ(slow.drain(), ending::end_of_file);
   wait_for("first");
-  // The second stream is on its way, and the reader of the first one is still there.
+  // The client has begun the second stream, and the reader of the first one still has the FIFO
+  // open.
   EXPECT_TRUE(ended_with(0, start({"nbdinfo", "--size", unix_uri}).wait()));
   EXPECT_EQ(slow.drain(), ending::end_of_file);
   EXPECT_EQ(slow.received(), std::string(1, '\x01'));
@@ -62,7 +63,7 @@ TEST_F(streams, never_merge_when_a_reader_keeps_the_fifo_open_for_a_while) {
   EXPECT_TRUE(is_stream(1));
 }
 
-TEST_F(streams, go_on_after_an_aborted_one_and_the_exit_status_tells) {
+TEST_F(SuccessiveStreams, ContinueAfterAbortAndExitStatusIs1) {
   process server = start_listening({"--sink", "fifo:output", "--streams", "3"});
   process readers = start_readers(3);
   EXPECT_TRUE(ended_with(0, write_streams("write_stream(0)")));
@@ -74,7 +75,7 @@ TEST_F(streams, go_on_after_an_aborted_one_and_the_exit_status_tells) {
   EXPECT_TRUE(is_stream(2));
 }
 
-TEST_F(streams, without_end_go_on_until_a_signal) {
+TEST_F(SuccessiveStreams, ContinueUntilSignalWithoutLimit) {
   process server = start_listening({"--sink", "fifo:output", "--streams", "0"});
   process readers = start_readers(3);
   EXPECT_TRUE(ended_with(0, write_streams("for i in range(3): write_stream(i)")));
