@@ -9,7 +9,7 @@
 namespace nbdstream::test {
 namespace {
 
-class tls : public integration_test {
+class Tls : public integration_test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(ended_with(0, start_shell(make_certificates("certs")).wait()));
@@ -28,7 +28,7 @@ class tls : public integration_test {
   }
   static arguments tcp() { return {"-p", std::to_string(free_port())}; }
 
-  /// A libnbd script: `uri` gets in.raw.
+  /// A libnbd script that writes in.raw to `uri`.
   static inline const std::string send_in_raw = R"(
 h.set_uri_allow_local_file(True)
 h.connect_uri(uri)
@@ -36,7 +36,7 @@ data = open('in.raw', 'rb').read()
 for i in range(0, len(data), 65536):
     h.pwrite(data[i:i+65536], i)
 )";
-  /// The same as bob on the Unix socket, and what it does then.
+  /// Runs that script as bob on the Unix socket, followed by `then`.
   result nbdsh(const std::string& then) const {
     return start({"nbdsh", "-c",
                   "import os; uri = 'nbds+unix://bob@/?socket=sock&tls-psk-file=keys.psk'" +
@@ -55,14 +55,15 @@ for i in range(0, len(data), 65536):
     }
   }
 
-  /// The command fails, and so does nbdstream; returns what both said.
+  /// Expects that the command and nbdstream fail. Returns what they log.
   std::string refusal_of(const std::string& command, const arguments& args) {
     const result ended = nbdstream(running(command, both(args, tcp())));
     EXPECT_NE(ended.status, 0);
     return ended.err;
   }
 
-  /// qemu-img writes in.raw, with an object of this kind, to where $unixsocket or $port say.
+  /// The command with which qemu-img writes in.raw, with these credentials, to $unixsocket or
+  /// $port.
   static std::string qemu_img(const std::string& credentials) {
     return "if [ -n \"$port\" ]; then to=server.type=inet,server.host=127.0.0.1,server.port=$port;"
            " else to=server.type=unix,server.path=$unixsocket,tls-hostname=localhost; fi;"
@@ -71,7 +72,7 @@ for i in range(0, len(data), 65536):
   }
 };
 
-TEST_F(tls, nbdinfo_sees_it) {
+TEST_F(Tls, NbdinfoReportsTls) {
   process server = start_listening(both({"--sink", "fifo:output"}, certificates));
   const result ended =
       start({"nbdinfo", "nbds+unix:///?socket=sock&tls-certificates=certs"}).wait();
@@ -81,55 +82,55 @@ TEST_F(tls, nbdinfo_sees_it) {
   EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
 }
 
-TEST_F(tls, nbdcopy_works_with_certificates) {
+TEST_F(Tls, NbdcopyWorksWithCertificates) {
   expect_in_raw_from(R"(nbdcopy in.raw "$uri")", certificates);
 }
 
-TEST_F(tls, nbdcopy_works_with_keys) {
+TEST_F(Tls, NbdcopyWorksWithPsk) {
   expect_in_raw_from(R"(nbdcopy in.raw "$uri")", keys);
 }
 
-TEST_F(tls, nbdcopy_works_where_its_certificate_is_verified) {
+TEST_F(Tls, NbdcopyWorksWithVerifiedClientCertificate) {
   expect_in_raw_from(R"(nbdcopy in.raw "$uri")", both(certificates, {"--tls-verify-peer"}));
 }
 
-TEST_F(tls, qemu_img_works_with_certificates) {
+TEST_F(Tls, QemuImgWorksWithCertificates) {
   expect_in_raw_from(qemu_img("tls-creds-x509,dir=certs"), certificates);
 }
 
-TEST_F(tls, qemu_img_works_with_keys) {
+TEST_F(Tls, QemuImgWorksWithPsk) {
   expect_in_raw_from(qemu_img("tls-creds-psk,dir=.,username=alice"), keys);
 }
 
-TEST_F(tls, qemu_img_works_with_keys_in_tls_12) {
+TEST_F(Tls, QemuImgWorksWithPskInTls12) {
   for (const auto* const exchange : {"+ECDHE-PSK", "+DHE-PSK", "+PSK"}) {
     const auto priority = std::string("NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:") + exchange;
     expect_in_raw_from(qemu_img("tls-creds-psk,dir=.,username=alice,priority=" + priority), keys);
   }
 }
 
-TEST_F(tls, qemu_img_works_with_certificates_in_tls_12) {
+TEST_F(Tls, QemuImgWorksWithCertificatesInTls12) {
   expect_in_raw_from(qemu_img("tls-creds-x509,dir=certs,priority=NORMAL:-VERS-ALL:+VERS-TLS1.2"),
                      certificates);
 }
 
-TEST_F(tls, old_versions_are_refused) {
+TEST_F(Tls, Versions10And11AreRefused) {
   const auto command = qemu_img(
       "tls-creds-x509,dir=certs,priority=NORMAL:-VERS-ALL:+VERS-TLS1.1:+VERS-TLS1.0:%COMPAT");
   EXPECT_TRUE(mentions(refusal_of(command, certificates), "the TLS handshake failed: "));
 }
 
-TEST_F(tls, several_connections_make_one_stream) {
+TEST_F(Tls, SeveralConnectionsMakeOneStream) {
   expect_in_raw_from(R"(nbdcopy --connections=4 in.raw "$uri")",
                      both(certificates, {"--size", "4M"}));
 }
 
-TEST_F(tls, a_client_that_never_says_goodbye_counts_with_run) {
+TEST_F(Tls, RunCommitsWithoutDisconnect) {
   write_file(path("client.py"), "import os; uri = os.environ['uri']\n" + send_in_raw);
   expect_in_raw_from("exec nbdsh -c - < client.py", certificates);
 }
 
-TEST_F(tls, a_client_that_says_goodbye_is_enough_with_size) {
+TEST_F(Tls, SizeCommitsAfterDisconnect) {
   process reader = start_reader();
   process server = start_listening(both({"--sink", "fifo:output", "--size", "4M"}, keys));
   EXPECT_TRUE(ended_with(0, nbdsh("h.shutdown()")));
@@ -138,7 +139,7 @@ TEST_F(tls, a_client_that_says_goodbye_is_enough_with_size) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(tls, a_client_that_is_killed_is_not_enough) {
+TEST_F(Tls, KilledClientAbortsStream) {
   process reader = start_reader();
   process server = start_listening(both({"--sink", "fifo:output", "--size", "4M"}, keys));
   static_cast<void>(nbdsh("os.kill(os.getpid(), 9)"));
@@ -146,7 +147,7 @@ TEST_F(tls, a_client_that_is_killed_is_not_enough) {
   EXPECT_TRUE(ended_with(0, reader.wait()));
 }
 
-TEST_F(tls, that_is_required_keeps_clients_in_the_clear_out) {
+TEST_F(Tls, RequireRefusesPlainClientsAndHidesExports) {
   const auto said = refusal_of(R"(nbdinfo --json --list "nbd://127.0.0.1:$port")",
                                both(certificates, {"-e", "secretname"}));
   EXPECT_EQ(said.find("secretname"), std::string::npos) << said;
@@ -155,17 +156,17 @@ TEST_F(tls, that_is_required_keeps_clients_in_the_clear_out) {
       "requires TLS"));
 }
 
-TEST_F(tls, that_is_on_lets_both_in) {
+TEST_F(Tls, OnAcceptsPlainAndTlsClients) {
   const arguments on = {"--tls", "on", "--tls-certificates", "certs"};
   expect_in_raw_from(R"(nbdcopy in.raw "$uri")", on);
   expect_in_raw_from(qemu_img("tls-creds-x509,dir=certs"), on);
 }
 
-TEST_F(tls, that_is_off_is_refused_to_who_wants_it) {
+TEST_F(Tls, OffRefusesTlsClients) {
   static_cast<void>(refusal_of(R"(nbdinfo "nbds://127.0.0.1:$port")", {"--tls", "off"}));
 }
 
-TEST_F(tls, clients_without_the_right_certificate_or_key_are_refused) {
+TEST_F(Tls, WrongCertificateOrKeyIsRefused) {
   const auto strict = both(certificates, {"--tls-verify-peer"});
   const std::string stranger =
       "cp certs/ca-cert.pem others/; exec nbdcopy in.raw"
@@ -177,7 +178,7 @@ TEST_F(tls, clients_without_the_right_certificate_or_key_are_refused) {
                        "the TLS handshake failed: "));
 }
 
-TEST_F(tls, command_of_run_learns_how_to_use_it) {
+TEST_F(Tls, RunCommandGetsTlsAndUriVariables) {
   const std::string show = R"(printf '%s\n' "$tls" "$uri" > variables; exit 3)";
   const auto variables = [&](const arguments& args) {
     EXPECT_TRUE(ended_with(3, nbdstream(running(show, both(args, {"-e", "disk one"})))));
@@ -194,7 +195,7 @@ TEST_F(tls, command_of_run_learns_how_to_use_it) {
   EXPECT_TRUE(mentions(variables({"--tls-psk", "keys.psk"}), "1\nnbd+unix:///disk%20one?socket=/"));
 }
 
-TEST_F(tls, what_cannot_be_read_is_one_line_before_anything_is_made) {
+TEST_F(Tls, UnreadableFileIsOneLineBeforeAnythingIsCreated) {
   std::filesystem::remove(path("certs/server-key.pem"));
   for (const auto& [args, file] :
        {std::pair(certificates, "certs/server-key.pem"),
@@ -209,7 +210,7 @@ TEST_F(tls, what_cannot_be_read_is_one_line_before_anything_is_made) {
   }
 }
 
-TEST_F(tls, works_on_stdin_and_stdout) {
+TEST_F(Tls, WorksOnStdinAndStdout) {
   process reader = start_reader();
   const std::string script = R"(
 import nbd

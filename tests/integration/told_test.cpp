@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// --end told: whoever runs the job says how it has ended, and gets the truth about the stream.
+// --end told: the script that runs a job tells nbdstream how the job has ended, and learns the
+// outcome of the stream.
 #include "support/told_test.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-class told : public told_test {
+class EndTold : public told_test {
  protected:
-  /// A server that is waited for in vain, since nobody tells it anything.
+  /// Ends a server that got no decision.
   void expect_end_by_sigterm(process& server) const {
     server.signal(SIGTERM);
     EXPECT_TRUE(ended_with(128 + SIGTERM, server.wait()));
@@ -16,7 +17,7 @@ class told : public told_test {
   }
 };
 
-TEST_F(told, commit_after_nbdcopy_is_the_disk) {
+TEST_F(EndTold, CommitAfterNbdcopyStoresDisk) {
   process server = start_told();
   write_in_raw();
   const result commit = ctl({"commit"});
@@ -26,7 +27,7 @@ TEST_F(told, commit_after_nbdcopy_is_the_disk) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(told, commit_after_qemu_img_is_the_disk) {
+TEST_F(EndTold, CommitAfterQemuImgStoresDisk) {
   make_disk();
   process server = start_told({"--sink", "file:out.raw", "--size", "8M"});
   EXPECT_TRUE(ended_with(
@@ -36,8 +37,8 @@ TEST_F(told, commit_after_qemu_img_is_the_disk) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-/// libnbd without shutdown(), which nobody else believes.
-TEST_F(told, commit_after_a_client_that_never_says_goodbye_is_the_disk) {
+/// A client of libnbd without shutdown(). Without a decision its stream would be aborted.
+TEST_F(EndTold, CommitNeedsNoDisconnect) {
   process server = start_told();
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'abc', 0)")));
   EXPECT_TRUE(ended_with(0, ctl({"commit"})));
@@ -45,7 +46,7 @@ TEST_F(told, commit_after_a_client_that_never_says_goodbye_is_the_disk) {
   EXPECT_TRUE(holds(path("out.raw"), "abc"));
 }
 
-TEST_F(told, abort_leaves_nothing_and_its_reason_is_in_the_log) {
+TEST_F(EndTold, AbortLeavesNothingAndLogsItsReason) {
   process server = start_told();
   write_in_raw();
   EXPECT_TRUE(ended_with(0, ctl({"abort", "--reason", "the job was cancelled"})));
@@ -55,7 +56,7 @@ TEST_F(told, abort_leaves_nothing_and_its_reason_is_in_the_log) {
   expect_nothing_looks_complete();
 }
 
-TEST_F(told, abort_takes_a_reason_of_any_length_and_of_any_bytes) {
+TEST_F(EndTold, AbortAcceptsReasonOfAnyLengthAndBytes) {
   process server = start_told({"--sink", "file:out.raw", "--streams", "0"});
   write_in_raw();
   EXPECT_TRUE(log_says(server, "waiting to be told to commit or to abort"));
@@ -69,7 +70,7 @@ TEST_F(told, abort_takes_a_reason_of_any_length_and_of_any_bytes) {
   EXPECT_TRUE(ended_with(1, server.wait()));  // a stream was aborted
 }
 
-TEST_F(told, ctl_gives_up_waiting_for_a_stopped_server_after_its_timeout) {
+TEST_F(EndTold, CtlTimesOutWhileServerIsStopped) {
   process server = start_told();
   write_in_raw();
   server.signal(SIGSTOP);
@@ -81,14 +82,14 @@ TEST_F(told, ctl_gives_up_waiting_for_a_stopped_server_after_its_timeout) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(told, sigterm_aborts_where_nobody_has_told_anything) {
+TEST_F(EndTold, SigtermAbortsUndecidedStream) {
   process server = start_told();
   write_in_raw();
   EXPECT_TRUE(status_says("\"state\":\"waiting_for_decision\""));
   expect_end_by_sigterm(server);
 }
 
-TEST_F(told, commit_waits_for_a_client_that_is_still_connected) {
+TEST_F(EndTold, CommitWaitsForConnectedClient) {
   process server = start_told();
   process writer = start_client(R"(
 h.pwrite(b'abc', 0)
@@ -110,7 +111,7 @@ h.pwrite(b'def', 3)
   EXPECT_TRUE(holds(path("out.raw"), "abcdef"));
 }
 
-TEST_F(told, commit_is_refused_where_a_client_stays_and_the_stream_goes_on) {
+TEST_F(EndTold, CommitIsRefusedWhileClientStaysConnected) {
   process server = start_told({"--sink", "file:out.raw", "--run-grace", "200ms"});
   process writer = start_client("h.pwrite(b'abc', 0); touch('written'); stay()");
   wait_for("written");
@@ -124,7 +125,7 @@ TEST_F(told, commit_is_refused_where_a_client_stays_and_the_stream_goes_on) {
   EXPECT_TRUE(holds(path("out.raw"), "abc"));
 }
 
-TEST_F(told, commit_names_what_is_missing_and_works_once_that_was_written) {
+TEST_F(EndTold, CommitReportsMissingBytesAndWorksOnceWritten) {
   process server = start_told({"--sink", "file:out.raw", "--size", "1M", "--gaps", "refuse"});
   EXPECT_TRUE(ended_with(0, client("send(b'a' * 512 * 1024); h.shutdown()")));
   const result refused = ctl({"commit"});
@@ -136,7 +137,7 @@ TEST_F(told, commit_names_what_is_missing_and_works_once_that_was_written) {
   EXPECT_TRUE(holds(path("out.raw"), std::string(512 * KiB, 'a') + std::string(512 * KiB, 'b')));
 }
 
-TEST_F(told, commit_is_refused_where_nothing_was_written) {
+TEST_F(EndTold, CommitIsRefusedBeforeAnyWrite) {
   process server = start_told();
   const result refused = ctl({"commit"});
   EXPECT_TRUE(ended_with(1, refused));
@@ -144,7 +145,7 @@ TEST_F(told, commit_is_refused_where_nothing_was_written) {
   expect_end_by_sigterm(server);
 }
 
-TEST_F(told, each_stream_of_a_service_is_told_once) {
+TEST_F(EndTold, EachStreamTakesOneCommit) {
   process server = start_told({"--sink", "exec:cat > out.$NBDSTREAM_STREAM", "--streams", "0"});
   for (const std::string data : {"one", "two"}) {
     EXPECT_TRUE(ended_with(0, client("h.pwrite(b'" + data + "', 0); h.shutdown()")));
@@ -156,7 +157,7 @@ TEST_F(told, each_stream_of_a_service_is_told_once) {
   EXPECT_TRUE(ended_with(0, server.wait()));
 }
 
-TEST_F(told, wait_ends_as_the_stream_does) {
+TEST_F(EndTold, CtlWaitReturnsOutcomeOfStream) {
   for (const char* end : {"abort", "commit"}) {
     process server = start_told();
     process wait = start_ctl({"wait"});
@@ -168,7 +169,7 @@ TEST_F(told, wait_ends_as_the_stream_does) {
   }
 }
 
-TEST_F(told, command_that_copies_and_tells_is_all_that_a_script_needs) {
+TEST_F(EndTold, RunCommandMayCommitByItself) {
   make_raw(path("in.raw"), 4 * MiB);
   const std::string command = R"(nbdcopy in.raw "$uri" && cd / && nbdstream ctl commit)";
   EXPECT_TRUE(ended_with(0, nbdstream({"--control", "control", "--end", "told", "--sink",
@@ -176,7 +177,7 @@ TEST_F(told, command_that_copies_and_tells_is_all_that_a_script_needs) {
   EXPECT_TRUE(same_content(path("out.raw"), path("in.raw")));
 }
 
-TEST_F(told, command_that_succeeds_and_tells_nothing_has_not_committed) {
+TEST_F(EndTold, RunCommandWithoutCommitAbortsStream) {
   make_raw(path("in.raw"), 1 * MiB);
   const result ended = nbdstream({"--control", "control", "--end", "told", "--sink", "file:out.raw",
                                   "--run", R"(nbdcopy in.raw "$uri")"});
@@ -185,7 +186,7 @@ TEST_F(told, command_that_succeeds_and_tells_nothing_has_not_committed) {
   expect_nothing_looks_complete();
 }
 
-TEST_F(told, commit_of_a_sink_that_fails_says_so_to_everybody) {
+TEST_F(EndTold, SinkFailureIsReportedToCommitAndWait) {
   process server = start_told({"--sink", "exec:cat > out.part; exit 3"});
   process wait = start_ctl({"wait"});
   write_in_raw();
@@ -196,8 +197,8 @@ TEST_F(told, commit_of_a_sink_that_fails_says_so_to_everybody) {
   EXPECT_TRUE(ended_with(1, wait.wait()));
 }
 
-/// The write to the sink begins with the commit, since all is held until then, and never returns.
-TEST_F(told, commit_of_a_sink_that_is_stuck_is_answered_at_the_end_of_the_process) {
+/// With --order spool the first write to the sink happens at the commit. It never returns.
+TEST_F(EndTold, StuckSinkIsReportedToCommitAtProcessEnd) {
   process server = start_told({"--sink", test_modules + "/stubborn.so", "--option", "log=log",
                                "--order", "spool", "--grace", "200ms"});
   EXPECT_TRUE(ended_with(0, client("h.pwrite(b'abc', 0); h.shutdown()")));
