@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Where the choices come from that make a script: random numbers, or the bytes of a fuzzer.
+// The source of the choices that make a script: random numbers, or the bytes of a fuzzer.
 #ifndef NBDSTREAM_TESTS_PROPERTY_CHOICES_HPP
 #define NBDSTREAM_TESTS_PROPERTY_CHOICES_HPP
 
@@ -16,7 +16,7 @@ class choices {
   virtual ~choices() = default;
   /// A number below `bound`, which is 1 to 65536.
   [[nodiscard]] virtual std::uint32_t below(std::uint32_t bound) = 0;
-  /// Whether there are no more; then below() gives 0.
+  /// Whether the choices are used up. Then below() returns 0.
   [[nodiscard]] virtual bool exhausted() const { return false; }
 
   [[nodiscard]] bool one_in(std::uint32_t n) { return below(n) == n - 1; }
@@ -31,7 +31,7 @@ class random_choices final : public choices {
   std::mt19937 random_;
 };
 
-/// One byte a choice, two for a large one.
+/// Takes one byte for a choice, two for a large one.
 class byte_choices final : public choices {
  public:
   explicit byte_choices(std::span<const std::uint8_t> bytes) : rest_(bytes) {}

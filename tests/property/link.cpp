@@ -75,7 +75,7 @@ std::uint64_t link::send(const op& o, std::size_t index, const script& s) {
   return cookie;
 }
 
-/// What is spliced comes in two pieces.
+/// Splits a message that may be spliced in two.
 void link::say(const std::string& message) {
   auto& tape = connection_.tape;
   if (tape.has_socket) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One client of a rig that sends one request after another, and knows which were answered.
+// A client of a rig. It sends one request after another, and knows which were answered.
 #ifndef NBDSTREAM_TESTS_PROPERTY_LINK_HPP
 #define NBDSTREAM_TESTS_PROPERTY_LINK_HPP
 
@@ -16,9 +16,9 @@
 
 namespace nbdstream::test {
 
-/// Each byte of `text` `unit` times.
+/// Repeats each byte of `text` `unit` times.
 [[nodiscard]] std::string stretched(std::string_view text, std::uint32_t unit);
-/// The text that was stretched to this one; nothing if none was.
+/// The text of which stretched() makes `text`, or nothing if there is none.
 [[nodiscard]] std::optional<std::string> shrunk(std::string_view text, std::uint32_t unit);
 
 class link {
@@ -33,20 +33,20 @@ class link {
   /// Each byte of the script stands for `unit` bytes.
   explicit link(rig& r, std::uint32_t unit = 1);
 
-  /// Sends it, and does not wait. Returns its cookie.
+  /// Sends a request without waiting for the reply. Returns its cookie.
   std::uint64_t send(const op& o, std::size_t index, const script& s);
 
-  /// The bytes before the script's part of the disk: data, which a stream takes at once; zeroes
-  /// where it takes nothing before its end.
+  /// The bytes before the script's part of the disk: data, which a stream sends at once; zeroes
+  /// with spool, which sends nothing before the end.
   [[nodiscard]] static std::string content_before(const script& s);
-  /// Names them. Returns the cookie.
+  /// Writes or zeroes those bytes. Returns the cookie.
   std::uint64_t name_before(const script& s);
 
-  /// Takes the answers that have come; "" or what is wrong with them.
+  /// Reads the replies that have come. Returns "", or what is wrong with them.
   [[nodiscard]] std::string take_answers();
 
   [[nodiscard]] const request& at(std::uint64_t cookie) const { return requests_.at(cookie); }
-  /// Without the probe.
+  /// The cookies of requests without a reply, except that of the probe.
   [[nodiscard]] const std::set<std::uint64_t>& unanswered() const noexcept { return unanswered_; }
   [[nodiscard]] bool blocked() const { return probe != 0 && !at(probe).answered; }
   [[nodiscard]] bool done() const noexcept { return connection_.done; }

@@ -54,7 +54,7 @@ void plain_disk::apply(const op& o, std::size_t index, std::uint64_t cursor) {
   }
   if (begin < end && data) writes_.push_back({begin, end});
   any_named_ |= begin < end && o.what != op::kind::trim;
-  // Strict sends at once; also a request for nothing but what lies beyond the size moves it there.
+  // Strict sends at once. Even a request that lies beyond the size moves the end of the stream.
   const bool sent = script_.mode == order::strict && begin < o.end();
   if (sent || (begin < end && o.what != op::kind::trim)) end_ = std::max(end_, end);
 }
@@ -113,7 +113,8 @@ std::string plain_disk::check(std::string_view sent, std::uint64_t barrier) {
   return check_held(sent.size(), barrier);
 }
 
-/// Whether what waits has something to wait for, and what was sent had not.
+/// Whether the bytes that wait have a reason to wait, and the bytes that were sent had none.
+/// Returns "", or what is wrong.
 std::string plain_disk::check_held(std::uint64_t cursor, std::uint64_t barrier) const {
   const bool strict = script_.mode == order::strict;
   if (script_.mode == order::spool) return cursor == 0 ? "" : "spool has sent something early";

@@ -50,7 +50,7 @@ class maker {
  private:
   void add(op::kind what, std::uint32_t offset, std::uint32_t length) {
     op o{what, static_cast<std::uint8_t>(from_.below(clients_)), offset, length};
-    // Now and then one that reaches too far, or names nothing of the stream.
+    // Sometimes a request reaches beyond the end of the stream, or covers none of its bytes.
     if (o.end() > script_.reach() && !from_.one_in(40)) {
       o.offset = static_cast<std::uint32_t>(std::min<std::uint64_t>(offset, script_.reach()));
       o.length = static_cast<std::uint32_t>(script_.reach() - o.offset);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What several clients do to one export, as a list that can be made up, shortened and printed.
+// The requests of several clients to one export, as a list that can be generated, shortened and
+// printed.
 #ifndef NBDSTREAM_TESTS_PROPERTY_SCRIPT_HPP
 #define NBDSTREAM_TESTS_PROPERTY_SCRIPT_HPP
 
@@ -20,12 +21,12 @@ struct op {
   std::uint32_t offset = 0;
   std::uint32_t length = 0;
   bool fua = false;
-  bool dirty = false;      ///< a write: what lies beyond the size is not zero
+  bool dirty = false;      ///< a write: its bytes beyond the size are not zero
   std::uint8_t delay = 0;  ///< a write, sequencer only: its payload comes so many requests later
 
   bool operator==(const op&) const = default;
   [[nodiscard]] std::uint64_t end() const noexcept { return std::uint64_t{offset} + length; }
-  /// Whether it says what bytes are; the others only ask.
+  /// Whether it changes bytes. The others only ask.
   [[nodiscard]] bool changes() const noexcept { return what <= kind::trim; }
 };
 
@@ -34,15 +35,16 @@ struct script {
   std::optional<std::uint64_t> size{};
   std::uint64_t window = 1000;         ///< bytes; a held write costs 128 more than its payload
   std::optional<std::uint64_t> spill;  ///< --spill-limit
-  bool patient = false;  ///< --stall is endless, and who is stuck is helped; else it is 0
+  bool patient = false;  ///< --stall is endless, and blocked clients get help; else it is 0
   bool refuse_gaps = false;
   bool pad = true;
-  /// Sessions only: so much of the disk is named first; all offsets and sizes count from there.
+  /// Sessions only: so many bytes of the disk are covered first. All offsets and sizes count from
+  /// there.
   std::uint64_t before = 0;
   std::vector<op> ops{};
 
   bool operator==(const script&) const = default;
-  /// Requests that change bytes may reach up to here; those beyond are not the stream's.
+  /// Requests that change bytes may reach up to here. Bytes beyond it do not belong to the stream.
   [[nodiscard]] std::uint64_t reach() const noexcept {
     return size ? (*size + 511) / 512 * 512 : max_stream;
   }
@@ -50,11 +52,12 @@ struct script {
   static constexpr std::size_t most_clients = 4;
 };
 
-/// Makes one up: up to `most_ops` requests.
+/// Generates a script of up to `most_ops` requests.
 [[nodiscard]] script make_script(choices& from, stream::order mode, std::size_t most_ops);
 
-/// A client that clears the disk, or some of it, or nothing, and copies another to it block by
-/// block, up to the end or up to where it is interrupted; across the end of the first MiB.
+/// Generates a client that clears all, some or none of the disk, and then copies another disk to it
+/// block by block, to the end or until it is interrupted. The copy crosses the end of the first
+/// MiB.
 [[nodiscard]] script make_copy(choices& from, stream::order mode);
 
 /// The payload's byte at `offset` of the stream, for the `index`th request: never 0.
@@ -62,7 +65,7 @@ struct script {
   return static_cast<char>(1 + (index * 89 + offset * 7) % 255);
 }
 
-/// As C++, for a regression test.
+/// The script as C++, for a regression test.
 [[nodiscard]] std::string to_text(const script& s);
 
 }  // namespace nbdstream::test

@@ -78,7 +78,7 @@ class sequencer_run {
     expect(wrong.empty(), "request {}: {}", index, wrong);
   }
 
-  /// A window that is full where gaps are refused, or a full spill file.
+  /// Whether the window may be full while gaps are refused, or the spill file may be full.
   [[nodiscard]] bool may_fail() const {
     const auto cursor = host_.sent().size();
     if (script_.mode == order::window) {

@@ -19,8 +19,8 @@ using stream::order;
 
 constexpr int shut_down = 108;  // NBD_ESHUTDOWN
 
-/// What each byte of a script stands for, where payloads are to be spliced: many payloads of a
-/// script have the 128 bytes that this makes 32 KiB.
+/// How many bytes each byte of a script stands for where payloads are to be spliced: many payloads
+/// of a script have 128 bytes, which become 32 KiB.
 constexpr std::uint32_t large_unit = 256;
 static_assert(std::uint64_t{large_unit} * 128 == payload::least_splice);
 
@@ -53,8 +53,7 @@ class session_run {
   }
 
  private:
-  // What can be seen.
-  /// Counted as the script does.
+  /// The bytes that were sent, counted in units of the script.
   [[nodiscard]] std::string_view sent() const { return sent_; }
   [[nodiscard]] std::string_view everything_sent() const {
     return rig_.tape.streams.empty() ? std::string_view() : rig_.tape.streams.back().data;
@@ -77,7 +76,7 @@ class session_run {
     return *clients_[index];
   }
 
-  /// Whether the protocol, and what the model can know, let `o` be asked now.
+  /// Whether the protocol and the model allow `o` now.
   [[nodiscard]] bool fits_now(const op& o) {
     auto& who = client(o.client);
     if (who.said_goodbye || who.blocked()) return false;
@@ -109,7 +108,7 @@ class session_run {
   }
   void expect_right(const std::string& wrong) { expect(wrong.empty(), "{}", wrong); }
 
-  /// Whether it is not decided by the look of it alone.
+  /// Whether the request cannot be refused by its header alone.
   [[nodiscard]] bool reaches_stream(const op& o) const {
     return o.changes() && o.length > 0 && !(script_.size && o.end() > script_.reach());
   }
@@ -178,7 +177,7 @@ class session_run {
     }
   }
 
-  /// A window that is full where gaps are refused, or a full spill file.
+  /// Whether the window may be full while gaps are refused, or the spill file may be full.
   [[nodiscard]] bool may_fail_by_itself(int error) const {
     if (script_.mode == order::window) {
       return error == EIO && script_.refuse_gaps && !script_.patient &&
@@ -205,7 +204,7 @@ class session_run {
     expect(passed == 0 || rig_.log.says("later gaps will not wait"), "a gap given up in silence");
   }
 
-  /// Who is blocked for good without --stall is let go by a client that fills the gaps.
+  /// Without --stall, clients may be blocked for good. Another client then fills the gaps.
   void help_the_stuck() {
     while (wrong_.empty() && any([](const link& c) { return c.blocked(); })) {
       const auto gap = disk_.first_gap(sent().size());

@@ -14,7 +14,7 @@ namespace nbdstream::test {
 [[nodiscard]] std::string run_sessions(const script& s);
 
 /// The same with payloads that are large enough to be spliced: each byte of the script stands for
-/// many. Sizes must be multiples of 512, and nothing named before.
+/// many. Sizes must be multiples of 512, and `before` must be 0.
 [[nodiscard]] std::string run_large_sessions(const script& s, data_path path);
 
 }  // namespace nbdstream::test

@@ -9,13 +9,13 @@
 
 namespace nbdstream::test {
 
-/// Runs a script; "" or what went wrong.
+/// Runs a script. Returns "", or what went wrong.
 using runner = std::function<std::string(const script&)>;
 
-/// A small script that still fails as `s` does, for some reason. Ends at a deadline.
+/// A smaller script that still fails, for whatever reason. Ends at a deadline.
 [[nodiscard]] script shrink(script s, const runner& run);
 
-/// What to show of a script that fails: itself, made small, and why.
+/// The report on a script that fails: the shrunk script, and why it fails.
 [[nodiscard]] std::string report(const script& s, const runner& run);
 
 }  // namespace nbdstream::test

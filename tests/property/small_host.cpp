@@ -97,7 +97,7 @@ void small_host::tend() {
   } while (ask_again() || give_up_gap());
 }
 
-/// Those who wait for room; whether one has found it.
+/// Places a request that waits for room. Returns whether there was one with enough room.
 bool small_host::ask_again() {
   for (auto w = waiting_.begin(); w != waiting_.end(); ++w) {
     const auto placed = place(w->what);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a transfer does with a sequencer, without coroutines: requests wait in lists.
+// A host of the sequencer without coroutines: its requests wait in lists.
 #ifndef NBDSTREAM_TESTS_PROPERTY_SMALL_HOST_HPP
 #define NBDSTREAM_TESTS_PROPERTY_SMALL_HOST_HPP
 
@@ -16,13 +16,13 @@ class small_host {
  public:
   explicit small_host(const script& s);
 
-  /// Asks for a place. Returns the error, 0 where it was taken, or waits for room.
+  /// Places a request, or lets it wait for room. Returns 0, or the error.
   int ask(const op& o, std::size_t index);
-  /// One request later: payloads that were late may be there.
+  /// One request later: late payloads may have arrived.
   void time_passes();
-  /// Sends what can be sent, and gives up the gaps that a full window may not wait for.
+  /// Sends what can be sent, and skips the gaps that a full window may not wait for.
   void tend();
-  /// All that is late comes; then everything is sent.
+  /// All late payloads arrive, and then everything is sent.
   void finish();
 
   [[nodiscard]] std::string read(std::uint64_t offset, std::uint64_t length) const;
@@ -32,10 +32,10 @@ class small_host {
   [[nodiscard]] bool failed() const noexcept { return failed_; }
   [[nodiscard]] bool anybody_waits() const noexcept { return !waiting_.empty(); }
   [[nodiscard]] bool anybody_late() const noexcept { return !late_.empty(); }
-  /// Where the first of the requests stands that are under way.
+  /// The offset of the first request in flight.
   [[nodiscard]] std::uint64_t barrier() const;
   [[nodiscard]] bool overlaps_unanswered(const op& o) const;
-  /// "" or what is wrong with what is held.
+  /// "", or what is wrong with the held bytes.
   [[nodiscard]] std::string check() const;
 
  private:
@@ -44,7 +44,7 @@ class small_host {
     std::size_t index;
     stream::placement place;
     stream::sequencer::pending pending;
-    int left;  ///< requests until its payload is there
+    int left;  ///< requests until its payload arrives
   };
   struct waiter {
     op what;
