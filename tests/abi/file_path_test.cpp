@@ -38,7 +38,7 @@ TEST_F(FilePath, ExistingFileIsRefusedAtCreate) {
   EXPECT_EQ(contents_of(path), "precious");
 }
 
-TEST_F(FilePath, PathThatIsNotRegularFileIsRefusedWithRightSink) {
+TEST_F(FilePath, OtherFileTypeIsRefusedAndItsSinkIsNamed) {
   ASSERT_EQ(::mkfifo((here / "pipe").c_str(), 0600), 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A module that reads, and breaks the contract where the host asks it to: oddsource://open,
- * oddsource://read, oddsource://size. oddsource://empty keeps it, and cannot be read. */
+ * A module that reads, and breaks the contract in the call that its URL names: oddsource://open,
+ * oddsource://read, oddsource://size. oddsource://empty keeps the contract; its size is 0. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A module that does not keep its own functions to itself. */
+ * A module that exports a second symbol. */
 #include "nothing.h"
 
 static const struct nbdstream_sink_table table = {TABLE_OF_NOTHING, .open = open_nothing};

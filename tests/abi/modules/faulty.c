@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A sink that throws everything away, and breaks the contract in the one respect that the
- * environment variable FAULT names. Without it, it keeps all of it. */
+ * A sink that discards all data, and has the one fault that the environment variable FAULT names.
+ * Without FAULT, it keeps the contract of sink.h. */
 #define _GNU_SOURCE
 
 #include <errno.h>
@@ -59,7 +59,7 @@ static int sync_something(void) {
   return result;
 }
 
-/* Uses so many milliseconds of the processor. */
+/* Uses the CPU for so many milliseconds. */
 static void burn(long milliseconds) {
   struct timespec time;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -68,7 +68,7 @@ static void burn(long milliseconds) {
   while (time.tv_sec * 1000000000LL + time.tv_nsec < end);
 }
 
-/* As a machine that was busy with something else, once. */
+/* Like a machine that was busy with other work, once. */
 static void sleep_the_first_time(void) {
   const int file = open("slept", O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) return;
@@ -121,7 +121,7 @@ static int open_stream(void *sink, const struct nbdstream_stream *stream) {
   return 0;
 }
 
-/* Says "not now" once for each write, and has another thread wake the host; no fault. */
+/* Returns -EAGAIN once for each write, and another thread wakes the host. This is no fault. */
 static int waits_to_be_woken(struct faulty *self) {
   self->woken = !self->woken;
   if (self->woken) start_thread(wake_there, (void *)self->host, 1);

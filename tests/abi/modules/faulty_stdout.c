@@ -52,7 +52,7 @@ static int open_stream(void *sink, const struct nbdstream_stream *stream) {
   return 0;
 }
 
-/* The fault is to write what was given with the call before. */
+/* The fault: it writes the data of the previous call. */
 static int64_t write_what_was_kept(const void *data, size_t length) {
   if (kept != NULL && write_out(kept, kept_length) < 0) return -EIO;
   kept = data;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What the test modules have in common: they write down what happens to them. */
+ * What the test modules share: each writes its calls to a journal. */
 #ifndef NBDSTREAM_TESTS_JOURNAL_H
 #define NBDSTREAM_TESTS_JOURNAL_H
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Opens the file that an option names for appending; -1 where it names none. */
+/* Opens the file that an option names for appending; -1 if it names none. */
 static inline int open_named_by(const struct nbdstream_host *host, const char *option) {
   const struct nbdstream_setting *setting = host->setting(host, option);
   if (setting == NULL) return -1;

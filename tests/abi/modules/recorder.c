@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A sink that never blocks, records what it gets, and fails where it is told to. */
+ * A sink that never blocks, records data and calls, and fails where its settings say. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
@@ -38,7 +38,7 @@ static void destroy(void *sink) {
   free(self);
 }
 
-/* Whether it is this call's turn to say "not now". */
+/* Whether this call must return -EAGAIN. */
 static int not_now(struct recorder *self) {
   return self->again_every > 0 && ++self->calls % self->again_every == 0;
 }
