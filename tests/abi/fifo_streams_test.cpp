@@ -110,7 +110,7 @@ TEST_F(FifoStreams, CreatedFifoIsReplacedByEqualOneAfterEachStream) {
     EXPECT_EQ(status_of(path).st_mode, before.st_mode);
     EXPECT_EQ(status_of(path).st_uid, before.st_uid);
     EXPECT_EQ(here.names().size(), 1U);
-    EXPECT_EQ(fifo.open(), -EAGAIN) << "the old reader is none of the new FIFO";
+    EXPECT_EQ(fifo.open(), -EAGAIN) << "the old reader does not read the new FIFO";
     EXPECT_EQ(fifo.abort(), 0);
   }
 }
@@ -189,7 +189,7 @@ TEST_F(FifoStreams, NextStreamWaitsForReaderWithoutInotify) {
   ASSERT_EQ(fifo.open(), -EAGAIN);
   EXPECT_EQ(fifo.wait().fd, -1) << "inotify would be";
   reader.reset();
-  ASSERT_EQ(fifo.open(), -EAGAIN) << "nobody is there";
+  ASSERT_EQ(fifo.open(), -EAGAIN) << "no reader has the FIFO open";
   const descriptor next = reader_of(path);
   EXPECT_EQ(fifo.stream(""), 0);
 }

@@ -54,7 +54,7 @@ TEST_P(UnixSocketSink, StreamArrivesAndEndsWithEndOfFile) {
   EXPECT_EQ(::fcntl(client.fd(), F_GETFD), FD_CLOEXEC);
   const descriptor peer = server.accept();
   ASSERT_EQ(client.send("hello"), 0);
-  EXPECT_EQ(client.commit(5), -EAGAIN) << "nobody has read it";
+  EXPECT_EQ(client.commit(5), -EAGAIN) << "the peer has not read it";
   EXPECT_EQ(read_from(peer.get(), 5), "hello");
   EXPECT_EQ(client.commit_patiently(5), 0);
   EXPECT_EQ(next_from(peer.get()), 0);

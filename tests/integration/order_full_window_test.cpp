@@ -84,7 +84,7 @@ h.shutdown()
   const result ended =
       start_nbdstream(joined(into_nothing, {{"--order", "window", "--window", "1M"},
                                             {"--stall", "1s", "--size", "100G", "--run", sparse}}))
-          .wait(3 * soon);  // a thousand stalls would take as many seconds
+          .wait(3 * soon);  // a thousand stalls would take a thousand seconds
   EXPECT_TRUE(ended_with(0, ended));
   const closing_line end = closing_line_of(ended.err);
   EXPECT_EQ(end.bytes, std::uint64_t{100} << 30);

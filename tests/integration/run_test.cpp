@@ -141,7 +141,7 @@ TEST_F(RunOption, CommandHasNoIgnoredOrBlockedSignals) {
     const result ended = nbdstream(running("grep " + set + " /proc/self/status > set; true"));
     EXPECT_TRUE(ended_with(1, ended));  // nothing was written
     const auto signals = std::stoull(read_file(path("set")).substr(set.size() + 2), nullptr, 16);
-    EXPECT_EQ(signals & 0x7fffffff, 0U) << set;  // those above 31 are not nbdstream's
+    EXPECT_EQ(signals & 0x7fffffff, 0U) << set;  // signals above 31 do not come from nbdstream
   }
 }
 

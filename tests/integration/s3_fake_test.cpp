@@ -94,7 +94,8 @@ TEST_F(FakeS3Server, ListsOpenUploadsAndS3cmdAbortsThem) {
 /// An example of "Examples: Signature Calculations" in the manual of AWS.
 struct example {
   std::string target;
-  std::string names;  ///< of the headers that are signed, before and after those that all have
+  /// Of the signed headers: those before the headers that all requests have, and those after.
+  std::string names;
   std::string more_names;
   std::string payload;  ///< its SHA-256
   std::string signature;
