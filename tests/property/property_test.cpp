@@ -42,7 +42,7 @@ void play(int count, const runner& run, Make make) {
   if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(name_culprit);
   std::printf("first seed %u\n", seed);
   std::fflush(stdout);
-  for (int i = 0; i < count; ++i, ++seed) {
+  for (int i = 0; i < count / share; ++i, ++seed) {
     random_choices from(seed);
     const script s = make(from);
     if (!run(s).empty()) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "s3/filling.hpp"
 
+#include "s3/schedule.hpp"
+
 #include <gtest/gtest.h>
 
 #include <string>
@@ -8,8 +10,6 @@
 
 namespace nbdstream::s3 {
 namespace {
-
-constexpr std::size_t MiB = 1 << 20;
 
 class Filling : public testing::Test {
  protected:
