@@ -27,25 +27,26 @@ namespace {
 
 constexpr const char* usage = R"(Usage: nbdstream ctl [OPTION]... COMMAND [EXPORT]
 
-Looks at a running nbdstream, or tells it something. EXPORT can be left out where there is only one.
+Shows the state of a running nbdstream, and commits or aborts its streams. EXPORT can be left out if
+there is only one.
 
 Commands:
-  status           what it is doing
-  commit [EXPORT]  --end told: the job that wrote the stream has succeeded; waits until the sink has
-                   committed it
-  abort [EXPORT]   the job has failed; waits until the stream has been aborted
-  wait [EXPORT]    waits for the end of the stream that is open or, where none is, of the next one
-  stop             ends nbdstream, as SIGTERM does
+  status           show what each export does
+  commit [EXPORT]  the job that wrote the stream has succeeded (with --end told): commit the stream,
+                   and wait until the sink has committed it
+  abort [EXPORT]   the job has failed: abort the stream, and wait until it has been aborted
+  wait [EXPORT]    wait for the end of the open stream, or of the next one if none is open
+  stop             end nbdstream, as SIGTERM does
 
 Options:
-      --control PATH  the control socket; default: the variable NBDSTREAM_CONTROL
-      --json          status: all that is known, for programs
-      --reason TEXT   abort: why, for the log
+      --control PATH  the control socket; default: the value of the variable NBDSTREAM_CONTROL
+      --json          status: print all details, for programs
+      --reason TEXT   abort: why the job failed, for the log
       --timeout TIME  how long to wait for an answer; default: status and stop 30s, others no limit
-  -h, --help          print this
+  -h, --help          print this text
 
-Exit status: 0 the stream was committed, or ended as it was told; 1 it was aborted, the command was
-refused, or nbdstream does not answer; 2 bad usage.
+Exit status: 0 the stream has ended as requested, or the command is done; 1 the stream was aborted
+instead, the command was refused, or nbdstream does not answer; 2 bad usage.
 )";
 
 /// How long an answer may take that nothing has to be waited for, unless --timeout says otherwise.

@@ -29,8 +29,8 @@ constexpr int trouble = 2;
 
 constexpr std::string_view usage =
     "usage: nbdstream verify RECEIPT [FILE]\n"
-    "Whether FILE, or what comes on the standard input, is the stream that a receipt describes.\n"
-    "Exit status: 0 it is, 1 it is not, 2 it could not be checked. See nbdstream-verify(1).\n";
+    "Compares FILE, or standard input, with the stream that RECEIPT describes.\n"
+    "Exit status: 0 the same, 1 different, 2 could not be checked. See nbdstream-verify(1).\n";
 
 /// Of a stream of 64 TiB it has about 36 MB.
 constexpr std::size_t largest_receipt = 256 << 20;  // bytes

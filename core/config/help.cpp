@@ -17,21 +17,21 @@ constexpr std::size_t width = 92;
 constexpr std::size_t indent = 30;
 
 constexpr std::string_view introduction =
-    R"(nbdstream - any program that writes to an NBD server becomes a sequential stream
+    R"(nbdstream - turn what is written to an NBD server into a sequential stream
 
 Usage:
   nbdstream [OPTION]... [--sink NAME[:ARGUMENT]] [pipe=PATH] [size=SIZE]
   nbdstream --config FILE [OPTION]...
   nbdstream serve|apply|cat|info|verify|ctl ...
 
-An NBD client writes, and the sink (a named pipe, say) receives the bytes in the order of their
-offsets, each once. A stream ends in exactly one of commit and abort; exit status 0 means that it
-was committed. nbdkit's words work in any position: pipe=PATH and write=PATH are
---sink fifo:PATH, and size=SIZE is --size SIZE.
+An NBD client writes to nbdstream, which sends the bytes to a sink (such as a named pipe) in the
+order of their offsets, each byte once. A stream ends in exactly one of commit and abort; exit
+status 0 means that every stream was committed. The parameters of nbdkit's streaming plugin are
+accepted in any position: pipe=PATH and write=PATH mean --sink fifo:PATH, size=SIZE means
+--size SIZE.
 
-Subcommands, each of which has its own --help: serve makes an NBD export of a backup;
-apply, cat and info are for rbd diffs; verify compares a stream with its receipt; ctl talks to a
-server that runs.
+Subcommands, each with its own --help: serve makes an NBD export of a backup; apply, cat and info
+read rbd diffs; verify compares a stream with its receipt; ctl controls a running nbdstream.
 )";
 
 constexpr std::string_view values = R"(
@@ -43,31 +43,31 @@ Exit status:
           (--streams 0) was stopped by a signal
   2       bad usage or configuration, or an address that cannot be listened on, found before
           anything is created
-  N       the command of --run exited N; 128+N: signal N ended it
-  128+N   signal N ended nbdstream while a stream was open or outstanding (--streams above 0), or
-          --run was running; a line names what is outstanding
-  1       anything else: a stream was aborted, also an earlier one of several; nothing was written;
-          no client wrote within --client-timeout
+  N       the command of --run exited with status N; 128+N: signal N ended it
+  128+N   signal N ended nbdstream while a stream was open, while the command of --run was running,
+          or before all streams were served (--streams above 0); the log tells which are outstanding
+  1       any other failure: a stream was aborted, be it the last or an earlier one; nothing was
+          written; no client wrote within --client-timeout
 
 Examples:
   Write a disk image into a named pipe:
     nbdstream --sink fifo:output --run 'qemu-img convert -n in.qcow2 -O raw "$uri"'
 
-  Compress it on the way:
+  Compress a disk image:
     set -o pipefail
     nbdstream --sink stdout --run 'qemu-img convert -n in.qcow2 -O raw "$uri"' | zstd > in.raw.zst
 
-  Wait for a client that writes all of 40 GiB in any order, and send them over the network:
+  Wait for a client that writes a disk of 40 GiB in any order, and send the disk over the network:
     nbdstream --sink socket:tcp://backup.example:9000 --size 40G -U /run/nbd.sock
 
-  Take the live backup of a running machine, whose writes land anywhere:
+  Take a live backup of a running virtual machine, whose writes come in any order:
     set -o pipefail
     nbdstream --sink stdout --size 40G -U /run/nbd.sock | zstd > vm1.raw.zst
 
-  Serve one stream after the other, for ever, on TCP port 10809:
+  Serve one stream after the other without an end, on TCP port 10809:
     nbdstream --sink fifo:/run/backup/vm1 --size 40G --streams 0 -p 10809
 
-  See what a command line means, as a file for --config:
+  Print what a command line means as a file for --config:
     nbdstream --sink fifo:output --size 40G --dump-config
 )";
 
@@ -77,8 +77,8 @@ constexpr std::array<std::pair<help_group, std::string_view>, 8> headings{
      {help_group::stream, "The export and its streams"},
      {help_group::listen, "How clients connect"},
      {help_group::tls, "Encryption"},
-     {help_group::run, "How it runs"},
-     {help_group::report, "What it reports, on stderr unless told otherwise"},
+     {help_group::run, "The command and time limits"},
+     {help_group::report, "Progress, metrics and log"},
      {help_group::other, "Other"}}};
 
 /// "-o, --option KEY=VALUE"

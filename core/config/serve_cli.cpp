@@ -58,20 +58,20 @@ source_form form_of(const command_line& line) {
 /// What is said of some of them, since no stream is made here.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> other_words{
     {{"option",
-      "A setting for what reads SOURCE, as endpoint=URL for s3://; see nbdstream-serve(1). "
-      "Repeatable."},
+      "A setting for the module that reads SOURCE, such as endpoint=URL for s3://; see "
+      "nbdstream-serve(1). Can be repeated."},
      {"run",
-      "Run COMMAND in a shell, and end with it and with its exit status. It may use $uri and $nbd "
+      "Run COMMAND in a shell, and exit with its exit status when it ends. It may use $uri and "
+      "$nbd "
       "(the same), $unixsocket, $port, $exportname, $tls."},
      {"run-shell",
-      "The shell of --run. Where it is a bash it runs with pipefail, so that COMMAND fails where "
-      "any "
-      "part of a pipe in it does. Default: /bin/sh."},
+      "The shell of --run. If it is bash, it runs with pipefail: COMMAND fails if any part of a "
+      "pipe in it fails. Default: /bin/sh."},
      {"grace",
-      "Between asking the command of --run, or a read that hangs, to end and forcing it. Default: "
-      "5s."},
+      "How long the command of --run and a read that hangs get to stop before they are forced to. "
+      "Default: 5s."},
      {"payload-timeout",
-      "A client that takes nothing of an answer for this long is disconnected. Default: 60s."}}};
+      "A client that reads nothing of an answer for this long is disconnected. Default: 60s."}}};
 
 /// Of the program's option, what stands here of it.
 command_option for_serve(command_option option) {
@@ -87,9 +87,9 @@ const std::vector<command_option>& serve_options() {
   static const auto all = [] {
     std::vector<command_option> options{
         {"as", 0, "raw|zstd|diff", "", help_group::source, option_target::line, "", set_form,
-         "What SOURCE is: a disk as it is, a compressed disk, or rbd diffs, compressed or not. "
-         "Default: what its first bytes look like. Give it wherever you know it: those of a disk "
-         "are what its guest has written there."}};
+         "What SOURCE contains: a raw disk, a compressed disk, or rbd diffs, compressed or not. "
+         "Default: what its first bytes look like. Give this option whenever you know the answer: "
+         "the guest of a disk can write anything to the first bytes of the disk."}};
     for (const auto& option : command_options()) {
       if (std::ranges::find(taken_over, option.name) != taken_over.end()) {
         options.push_back(for_serve(option));
@@ -110,16 +110,16 @@ std::string with_own_help(std::string why) {
 constexpr std::string_view introduction =
     R"(Usage: nbdstream serve [OPTION]... SOURCE...
 
-Serves a backup to NBD clients, read-only: to restore a disk, to boot from it, or to take a file out of
-it. Only what a client reads is fetched and decompressed. SOURCE is a file, or an object as in
-s3://BUCKET/KEY: a raw disk; a disk that --compress has compressed; or a chain of rbd diffs, compressed
-or not, a full one first.
+Serves a backup to NBD clients, read-only: to restore a disk, to boot from it, or to take a file out
+of it. nbdstream fetches and decompresses only what a client reads. SOURCE is a file, a block device,
+or an object such as s3://BUCKET/KEY. It contains a raw disk; a disk that --compress has compressed;
+or rbd diffs, compressed or not, which form a chain that begins with a full diff.
 )";
 
 constexpr std::string_view statuses = R"(
-Exit status: 0 a signal has ended it; 1 an error; 2 wrong usage, an address that is in use, or a SOURCE
-that cannot be served; with --run, that of the command, or 128+N where signal N has ended one of both.
-See nbdstream-serve(1).
+Exit status: 0 a signal ended it; 1 an error; 2 bad usage, an address that is in use, or a SOURCE
+that cannot be served; with --run, the status of the command, or 128+N if signal N ended the command
+or the server. See nbdstream-serve(1).
 )";
 
 }  // namespace

@@ -28,18 +28,19 @@ constexpr std::string_view apply_help =
     R"(Usage: nbdstream apply [OPTION...] TARGET [DIFF...]
        zstd -dc full.zst monday.zst | nbdstream apply disk.raw
 
-Writes what rbd diffs (v1) say to TARGET: a raw file, a block device, or a URI of an NBD server. A
-file that does not exist is made, and has its name when all of it is there. DIFF is a file, or -,
-standard input, where none is named; it may hold several diffs, one behind the other.
+Writes the disk that rbd diffs (v1) describe to TARGET: a raw file, a block device, or the URI of an
+NBD server. A file that does not exist is made; it appears at TARGET when it is complete. DIFF is a
+file, or - for standard input, which is the default. A file may hold several diffs, one after the
+other.
 
-      --from NAME   TARGET holds the snapshot NAME; an incremental diff begins from there. Default:
-                    what the last apply has left at the file.
-      --in-place    Write to a TARGET that exists while the diff comes through a pipe, so before its
-                    end was seen.
+      --from NAME   TARGET holds the snapshot NAME, from which the first diff begins. Default: the
+                    snapshot that the last apply to this file has recorded.
+      --in-place    Write to a TARGET that exists even if the diff comes through a pipe, so before
+                    its end was read.
       --resize      Let a raw file grow to the size of the disk.
-      --verify      Read back what was written, and compare.
-      --progress    Tell on stderr how far it is, also where that is no terminal.
-      --help        Print this, and exit.
+      --verify      Read back what was written, and compare it.
+      --progress    Show the progress on stderr, even if that is not a terminal.
+      --help        Print this text, and exit.
 
 See nbdstream-apply(1).
 )";
@@ -47,10 +48,11 @@ See nbdstream-apply(1).
 constexpr std::string_view cat_help =
     R"(Usage: nbdstream cat [DIFF...]
 
-Writes the disk that rbd diffs (v1) make, the first of which is a full one, to standard output, once
-all of them were seen to be whole. DIFF is a file, or -, standard input, where none is named.
+Writes the disk that rbd diffs (v1) describe to standard output, after all diffs were read and found
+complete. The first diff must be a full one. DIFF is a file, or - for standard input, which is the
+default.
 
-      --help        Print this, and exit.
+      --help        Print this text, and exit.
 
 See nbdstream-apply(1).
 )";
@@ -58,11 +60,11 @@ See nbdstream-apply(1).
 constexpr std::string_view info_help =
     R"(Usage: nbdstream info [--json] [DIFF...]
 
-Says what is in rbd diffs (v1), and whether they are whole. DIFF is a file, or -, standard input,
-where none is named.
+Shows what rbd diffs (v1) contain, and whether they are complete. DIFF is a file, or - for standard
+input, which is the default.
 
-      --json        Print an array of JSON, with an object for each diff.
-      --help        Print this, and exit.
+      --json        Print a JSON array with one object for each diff.
+      --help        Print this text, and exit.
 
 See nbdstream-apply(1).
 )";

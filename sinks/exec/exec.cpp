@@ -49,9 +49,9 @@ class exec_sink {
       .name = "exec", .description = "Run a command that reads the stream from its standard input"};
   static constexpr std::array<nbdstream_option, 2> options{
       {{"command", NBDSTREAM_OPTION_STRING, NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL,
-        nullptr, "what /bin/sh runs for each stream"},
+        nullptr, "the command that /bin/sh runs for each stream"},
        {"grace", NBDSTREAM_OPTION_DURATION, 0, "4s",
-        "at an abort: how long after SIGTERM the command gets SIGKILL"}}};
+        "how long the command gets to stop after SIGTERM, at an abort, before it gets SIGKILL"}}};
 
   explicit exec_sink(sink_host host)
       : host_(host),

@@ -49,9 +49,9 @@ class fifo_sink {
         NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL | NBDSTREAM_OPTION_EXCLUSIVE_PATH,
         nullptr, "the named pipe, Unix socket or character device"},
        {"reader-timeout", NBDSTREAM_OPTION_DURATION, 0, nullptr,
-        "how long the first write waits for a reader; without it, for ever"},
+        "how long the first write waits for a reader; by default without a limit"},
        {"close-timeout", NBDSTREAM_OPTION_DURATION, 0, "10s",
-        "how long the end of a stream waits for the reader to close the FIFO"}}};
+        "how long the end of a stream waits until the reader has closed the FIFO"}}};
 
   explicit fifo_sink(sink_host host)
       : host_(host),

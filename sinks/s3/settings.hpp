@@ -46,42 +46,43 @@ struct settings {
 
 inline constexpr std::array<nbdstream_option, 18> known_options{
     {{"url", NBDSTREAM_OPTION_STRING, NBDSTREAM_OPTION_REQUIRED | NBDSTREAM_OPTION_POSITIONAL,
-      nullptr, "s3://BUCKET/KEY; in the key {export}, {stream} and {time} stand for what they say"},
+      nullptr, "s3://BUCKET/KEY; the key may contain {export}, {stream} and {time}"},
      {"endpoint", NBDSTREAM_OPTION_STRING, 0, nullptr,
-      "the server, as in https://s3.example:9000; without it AWS_ENDPOINT_URL_S3, "
-      "AWS_ENDPOINT_URL, or AWS itself"},
+      "the URL of the server, as in https://s3.example:9000; by default AWS_ENDPOINT_URL_S3, "
+      "AWS_ENDPOINT_URL, or AWS"},
      {"region", NBDSTREAM_OPTION_STRING, 0, nullptr,
-      "without it AWS_REGION, AWS_DEFAULT_REGION, that of the profile, or us-east-1"},
+      "by default AWS_REGION, AWS_DEFAULT_REGION, the region of the profile, or us-east-1"},
      {"addressing", NBDSTREAM_OPTION_STRING, 0, "auto",
-      "where the bucket's name stands: path, or virtual, in the host's name; auto is virtual with "
-      "AWS, unless it has a dot"},
+      "where requests have the bucket's name: path, or virtual (in the host's name); auto: virtual "
+      "for AWS if the name has no dot, else path"},
      {"profile", NBDSTREAM_OPTION_STRING, 0, nullptr,
-      "a section of the files ~/.aws/credentials and ~/.aws/config; without it AWS_PROFILE"},
+      "a section of the files ~/.aws/credentials and ~/.aws/config; by default AWS_PROFILE"},
      {"ca-file", NBDSTREAM_OPTION_STRING, 0, nullptr,
-      "certificates to trust in place of the system's; without it AWS_CA_BUNDLE"},
+      "a file of certificates to trust instead of the system's; by default AWS_CA_BUNDLE"},
      {"overwrite", NBDSTREAM_OPTION_BOOLEAN, 0, "false",
-      "replace an object that is there, once the new one is complete"},
+      "replace an existing object when the new one is complete"},
      {"part-size", NBDSTREAM_OPTION_SIZE, 0, nullptr,
-      "the size of every part, from 5M to 5G; without it they grow from 16M, or fit the size"},
+      "the size of each part, from 5M to 5G; by default 16M or what --size needs; without --size, "
+      "parts grow from 16M on"},
      {"connections", NBDSTREAM_OPTION_INTEGER, 0, "4",
-      "how many parts are sent at a time, from 1 to 64"},
+      "how many parts are uploaded at the same time, from 1 to 64"},
      {"memory", NBDSTREAM_OPTION_SIZE, 0, "512M",
-      "what parts on their way may take: large ones are sent by fewer connections"},
+      "how much memory parts may take; if parts are large, fewer connections are used"},
      {"retry-timeout", NBDSTREAM_OPTION_DURATION, 0, "15m",
-      "how long one request is repeated while the server fails"},
+      "how long a failed request is repeated"},
      {"stall-timeout", NBDSTREAM_OPTION_DURATION, 0, "60s",
-      "how long nothing may move before a request counts as failed"},
+      "how long a transfer may pause before the request has failed"},
      {"checksum", NBDSTREAM_OPTION_STRING, 0, "auto",
-      "what is sent along with the bytes: none, sha256, or md5; auto is sha256 with AWS, else "
-      "none, "
-      "and md5 where the bucket wants it"},
+      "the checksum that is sent with the bytes: none, sha256 or md5; auto: sha256 for AWS, md5 if "
+      "the bucket requires it, else none"},
      {"sign-payload", NBDSTREAM_OPTION_BOOLEAN, 0, "true",
-      "false: leave the bytes out of the signature, which saves their SHA-256; only with https"},
-     {"storage-class", NBDSTREAM_OPTION_STRING, 0, nullptr, "as in STANDARD_IA"},
+      "false: do not sign the bytes, which saves computing their SHA-256; only with https"},
+     {"storage-class", NBDSTREAM_OPTION_STRING, 0, nullptr,
+      "the storage class of the object, as in STANDARD_IA"},
      {"sse", NBDSTREAM_OPTION_STRING, 0, nullptr, "encryption by the server: AES256 or aws:kms"},
      {"sse-kms-key", NBDSTREAM_OPTION_STRING, 0, nullptr, "the name of the key for sse=aws:kms"},
      {"headers", NBDSTREAM_OPTION_STRING, 0, nullptr,
-      "of the object, as in 'x-amz-tagging: a=b; content-type: application/zstd'"}}};
+      "headers of the object, as in 'x-amz-tagging: a=b; content-type: application/zstd'"}}};
 
 /// Those of them that say something of how an object is read, with other words for two.
 constexpr std::array<nbdstream_option, 9> source_options() {
@@ -96,7 +97,7 @@ constexpr std::array<nbdstream_option, 9> source_options() {
   for (auto& option : out) {
     const std::string_view name(option.name);
     if (name == "url") option.help = "s3://BUCKET/KEY";
-    if (name == "connections") option.help = "how many requests run at a time, from 1 to 64";
+    if (name == "connections") option.help = "how many requests run at the same time, from 1 to 64";
     if (name == "retry-timeout") option.default_value = "1m";
   }
   return out;
