@@ -24,16 +24,16 @@ inline constexpr sentence explain_within_a_call = "Only from within a call, on t
 inline constexpr sentence setting_in_create = "Only during create;";
 inline constexpr sentence result_in_commit = "Only from within commit, on that call's thread;";
 inline constexpr sentence result_form =
-    "`key` is of a-z, 0-9 and '_', at most 64 bytes, `value` UTF-8, at most 4096;";
+    "`key` has a-z, 0-9 and '_', at most 64 bytes; `value` is UTF-8, at most 4096 bytes.";
 inline constexpr sentence progress =
-    "of the stream that is open, the first `length` bytes are safe with the other side:";
+    "tells that the first `length` bytes of the open stream are safe on the other side:";
 inline constexpr sentence progress_in_stream =
     "Any thread, from open until commit or abort has returned.";
 inline constexpr sentence wake_until_destroy = "Any thread, any time until destroy,";
 
 inline constexpr sentence wait_names_something = "One of fd and timeout_ns must be given";
 inline constexpr sentence wait_events = "POLLIN, POLLOUT as in poll(2);";
-inline constexpr sentence wait_for_is_there = "NULL only where no call ever says -EAGAIN.";
+inline constexpr sentence wait_for_is_there = "NULL only if no call ever returns -EAGAIN.";
 
 inline constexpr sentence create =
     "Checks the settings and prepares what must exist before a client comes";
@@ -52,18 +52,17 @@ inline constexpr sentence flush =
     "The client asked that what was sent so far be made durable. State: open.";
 inline constexpr sentence lends =
     "Lends the host a descriptor to which it writes the stream itself";
-inline constexpr sentence lends_or_not = "or -1 to have write called.";
+inline constexpr sentence lends_or_not = "or returns -1 to have write called.";
 inline constexpr sentence not_ours_to_change =
-    "so that its flags, O_NONBLOCK above all, are not ours to change.";
+    "so the host must not change its flags, such as O_NONBLOCK.";
 inline constexpr sentence commit_is_final =
     "Makes it final, and only then returns 0, after which the sink is no longer open.";
-inline constexpr sentence abort_never_fails = "Never fails; may say -EAGAIN within a bounded time.";
+inline constexpr sentence abort_never_fails = "Never fails; may return -EAGAIN for a bounded time.";
 inline constexpr sentence not_open_afterwards = "afterwards not open.";
 inline constexpr sentence check =
-    "whether the stream that is open can still be completed, as far as is known: 0, or -errno "
-    "where "
-    "it cannot";
-inline constexpr sentence check_is_an_answer = "must not block, and never says -EAGAIN.";
+    "tells whether the open stream can still be completed, as far as the module knows: 0, or "
+    "-errno if it cannot";
+inline constexpr sentence check_is_an_answer = "must not block, and never returns -EAGAIN.";
 inline constexpr sentence interrupt =
     "Asks a blocking call that is running on the sink's own thread "
     "to return soon";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// nbdstream/sink.hpp - writes the table of sink.h for a plain C++20 class.
+// nbdstream/sink.hpp - makes the table of sink.h from a C++20 class.
 //
 //   struct my_sink {
 //     static constexpr nbdstream::sink_description about{.name = "mine", .description = "..."};
@@ -20,8 +20,8 @@
 //   NBDSTREAM_EXPORT_SINK(my_sink)
 //
 // Each member does what the function of the same name in sink.h does, with its results: 0 or more,
-// -errno, -EAGAIN. A member may throw instead: a sink_error becomes its -errno and its text is
-// explained to the user, a std::system_error likewise, bad_alloc -ENOMEM, anything else -EIO.
+// -errno, -EAGAIN. A member may throw instead. A sink_error or a std::system_error becomes its
+// -errno, and its text is shown to the user; bad_alloc becomes -ENOMEM, any other exception -EIO.
 // An optional member that is absent, or not public, becomes NULL in the table. A sink is neither
 // copied nor moved.
 #ifndef NBDSTREAM_SINK_HPP
@@ -49,7 +49,7 @@
 
 namespace nbdstream {
 
-/// What a module says of itself: the first members of nbdstream_sink_table.
+/// The description of a module: the first members of nbdstream_sink_table.
 struct sink_description {
   const char* name;
   const char* description;
@@ -69,7 +69,7 @@ class sink_error : public std::runtime_error {
   int error_number_;
 };
 
-/// The host as a module sees it; a copyable reference, valid until the sink is destroyed.
+/// The host of a module: a reference that can be copied, valid until the sink is destroyed.
 class sink_host {
  public:
   explicit sink_host(const nbdstream_host* host) noexcept : host_(host) {}
@@ -81,21 +81,22 @@ class sink_host {
   /// Only from within a call that is about to return -errno.
   void explain(const char* sentence) const noexcept { host_->explain(host_, sentence); }
 
-  /// The following do nothing where the host is older than 1.1.
+  /// result, progress and wake do nothing if the host is older than 1.1.
   /// Only from within commit.
   void result(const char* key, const std::string& value) const noexcept {
     if (has(&nbdstream_host::result)) host_->result(host_, key, value.c_str());
   }
-  /// So many bytes are safe with the other side. Any thread, while a stream is open.
+  /// `length` bytes are safe on the other side. Any thread, while a stream is open.
   void progress(std::uint64_t length) const noexcept {
     if (has(&nbdstream_host::progress)) host_->progress(host_, length);
   }
-  /// Has the host call check(), or repeat what said -EAGAIN. Any thread.
+  /// Makes the host repeat a call that returned -EAGAIN, or call check(). Any thread.
   void wake() const noexcept {
     if (has(&nbdstream_host::wake)) host_->wake(host_);
   }
 
-  /// The following: only in the sink's constructor; the text outlives the sink.
+  /// The value of an option; nothing if it has neither a value nor a default. Only in the sink's
+  /// constructor. The text is valid until the sink is destroyed.
   [[nodiscard]] std::optional<std::string_view> text(const char* option) const {
     const nbdstream_setting* setting = host_->setting(host_, option);
     return setting ? std::optional<std::string_view>(setting->text) : std::nullopt;
@@ -106,7 +107,7 @@ class sink_host {
   }
 
  private:
-  /// Whether the host is so new that it has the function.
+  /// Whether the host has the function: an older host may not.
   template <class Function>
   [[nodiscard]] bool has(Function* nbdstream_host::*function) const noexcept {
     const auto* const end = reinterpret_cast<const char*>(&(host_->*function) + 1);
@@ -119,7 +120,7 @@ class sink_host {
 
 namespace detail {
 
-/// The errno of an error code; EIO where it is no errno (of iostreams, of a resolver).
+/// The errno of an error code; EIO if the code is not an errno (of iostreams, of a resolver).
 inline int errno_of(const std::error_code& code) noexcept {
   const std::error_condition condition = code.default_error_condition();
   const auto& kind = condition.category();
@@ -127,14 +128,14 @@ inline int errno_of(const std::error_code& code) noexcept {
   return is_errno ? condition.value() : EIO;
 }
 
-/// What a call returns for an exception, which is explained unless the call will be repeated.
+/// The result of a call for an exception. It is explained to the user unless the call is repeated.
 inline int failed(const sink_host& host, int error_number, const char* sentence) noexcept {
   if (error_number <= 0) error_number = EIO;
   if (error_number != EAGAIN) host.explain(sentence);
   return -error_number;
 }
 
-/// Runs a member; no exception leaves it.
+/// Runs a member, and turns exceptions into results.
 template <class Result = int, class Call>
 Result guarded(const sink_host& host, Call&& call) noexcept {
   try {
@@ -152,7 +153,8 @@ Result guarded(const sink_host& host, Call&& call) noexcept {
   }
 }
 
-// What a class has. Another type of result would be misread: bool, or an unsigned count.
+// Which members a class has. Each must have exactly this type of result: bool, or an unsigned
+// count, would be misread.
 template <class Sink>
 struct has {
   static constexpr bool about = requires {
@@ -193,7 +195,7 @@ struct has {
   };
 };
 
-/// Whether `Sink` can be exported; what it lacks is said by the compiler, in these words.
+/// Whether `Sink` can be exported. If not, the compiler prints what is missing, in these words.
 template <class Sink>
 constexpr bool is_sink() noexcept {
   using h = has<Sink>;
@@ -233,7 +235,7 @@ constexpr bool is_sink() noexcept {
 /// The C functions of the table for one class.
 template <class Sink>
 struct trampolines {
-  /// With the host to which its exceptions are explained.
+  /// A sink, with its host, to which exceptions are explained.
   struct instance {
     sink_host host;
     Sink sink;
@@ -277,7 +279,7 @@ struct trampolines {
   static void interrupt(void* self) noexcept {
     try {
       of(self).sink.interrupt();
-    } catch (...) {  // NOLINT(bugprone-empty-catch): it is for the interrupted call to explain
+    } catch (...) {  // NOLINT(bugprone-empty-catch): the interrupted call explains it
     }
   }
   static int check(void* self) {
