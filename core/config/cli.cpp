@@ -28,7 +28,7 @@ export_config& the_export(configuration& config, std::string_view file) {
     names += fmt::format("{}{}", names.empty() ? "" : ", ", quote(e.name));
   }
   throw error(
-      fmt::format("{} has {} exports ({}); say it there, under the [[export]] that is meant",
+      fmt::format("{} has {} exports ({}); set it in the file, under the [[export]] that it is for",
                   printable(file), config.exports.size(), names));
 }
 

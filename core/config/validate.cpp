@@ -48,8 +48,8 @@ void check_unix(const server_config& server) {
   if (!server.run.empty() && !server.listen.empty() &&
       std::ranges::all_of(server.listen, is(kind::abstract_unix))) {
     throw error(
-        fmt::format("--run: no NBD URI names {}, so that COMMAND could not connect; "
-                    "listen elsewhere too, as with --unix -",
+        fmt::format("--run: there is no NBD URI for {}, so COMMAND could not connect; listen on "
+                    "another address too, such as --unix -",
                     quote(format_listen(server.listen.front()))));
   }
 }
@@ -77,8 +77,8 @@ void check_tls(const server_config& server) {
   }
   if (!server.tls_psk.empty()) {
     throw error(
-        "--tls-verify-peer is for certificates, which clients with keys have not; leave out it, or "
-        "--tls-psk");
+        "--tls-verify-peer checks certificates, and clients with pre-shared keys have none; leave "
+        "out --tls-verify-peer or --tls-psk");
   }
 }
 
@@ -238,13 +238,13 @@ void check_format(const export_config& e, std::string_view name) {
   }
   if (!e.size) {
     throw error(
-        fmt::format("{}: --format rbd-diff names the size of the disk; give it with --size", name));
+        fmt::format("{}: --format rbd-diff needs the size of the disk; give it with --size", name));
   }
   const auto* const any_order = "in which writes come in any order and nothing is held";
   refuse_with_diff(e.order != order_mode::automatic, "--order", any_order, name);
   refuse_with_diff(!e.spill_directory.empty(), "--spill-directory", any_order, name);
   refuse_with_diff(e.spill_limit.has_value(), "--spill-limit", any_order, name);
-  refuse_with_diff(!e.pad, "--no-pad", "which names the size of the disk", name);
+  refuse_with_diff(!e.pad, "--no-pad", "which contains the size of the disk", name);
   check_snapshot(e.diff_from, "--diff-from", name);
   check_snapshot(e.diff_to, "--diff-to", name);
   if (!e.diff_from && e.expect_bytes) {
@@ -255,8 +255,8 @@ void check_format(const export_config& e, std::string_view name) {
   if (!e.diff_from) return;
   if (e.gaps) {
     throw error(fmt::format(
-        "{}: --gaps has no meaning with --diff-from, where what no request named is unchanged; "
-        "leave it out; --expect-bytes tells whether all came",
+        "{}: --gaps has no meaning with --diff-from, because bytes that no request covered have "
+        "not changed; leave it out; --expect-bytes checks whether all bytes came",
         name));
   }
   if (e.diff_from == e.diff_to) {
@@ -264,9 +264,9 @@ void check_format(const export_config& e, std::string_view name) {
                             quote(*e.diff_from)));
   }
   if (e.streams != 1) {
-    throw error(fmt::format(
-        "{}: --diff-from {} is where one stream begins, not each of several; leave out --streams",
-        name, quote(*e.diff_from)));
+    throw error(
+        fmt::format("{}: only one stream can begin from --diff-from {}; leave out --streams", name,
+                    quote(*e.diff_from)));
   }
 }
 
@@ -282,7 +282,7 @@ void check_compression(const export_config& e, std::string_view name) {
 void check_told(const export_config& e, const server_config& server, std::string_view name) {
   if (e.end != end_policy::told || !server.control.empty()) return;
   throw error(fmt::format(
-      "{}: --end told needs --control PATH, since nobody could tell anything otherwise", name));
+      "{}: --end told needs --control PATH, through which the commit or abort comes", name));
 }
 
 void check_export(const export_config& e, const server_config& server) {
@@ -294,10 +294,10 @@ void check_export(const export_config& e, const server_config& server) {
                             *e.size, unknown_size));
   }
   if (e.size == 0 && server.run.empty()) {
-    throw error(fmt::format(
-        "{}: --size 0 leaves a client nothing to write, so that only --run could end the "
-        "stream; give --run, or another --size",
-        name));
+    throw error(
+        fmt::format("{}: --size 0 leaves nothing to write, so only --run could end the stream; "
+                    "give --run, or another --size",
+                    name));
   }
   if (e.max_stream == 0 || e.max_stream > unknown_size) {
     throw error(fmt::format("{}: --max-stream {} is out of range; it is from 1 to {}", name,
@@ -351,19 +351,19 @@ void warn_of_weak_ends(const configuration& config, std::vector<std::string>& wa
     if (e.diff_from) {
       if (e.expect_bytes) continue;
       warnings.push_back(fmt::format(
-          "export {}: with --diff-from and without --expect-bytes and --run the client's goodbye "
-          "is all that tells a complete stream from a broken one",
+          "export {}: with --diff-from and without --expect-bytes and --run only the clean "
+          "disconnect of the client (NBD_CMD_DISC) tells a complete stream from a broken one",
           quote(e.name)));
     } else if (!e.size) {
-      warnings.push_back(fmt::format(
-          "export {}: without --size and --run the client's goodbye is all that tells a complete "
-          "stream from a broken one",
-          quote(e.name)));
+      warnings.push_back(
+          fmt::format("export {}: without --size and --run only the clean disconnect of the client "
+                      "(NBD_CMD_DISC) tells a complete stream from a broken one",
+                      quote(e.name)));
     } else if (effective_gaps(e, config.server) == gaps_policy::allow) {
-      warnings.push_back(fmt::format(
-          "export {}: with --gaps allow and without --run the client's goodbye is all that tells "
-          "a complete stream from a broken one",
-          quote(e.name)));
+      warnings.push_back(
+          fmt::format("export {}: with --gaps allow and without --run only the clean disconnect of "
+                      "the client (NBD_CMD_DISC) tells a complete stream from a broken one",
+                      quote(e.name)));
     }
   }
 }
@@ -371,8 +371,8 @@ void warn_of_weak_ends(const configuration& config, std::vector<std::string>& wa
 void warn_of_weak_tls(const server_config& server, std::vector<std::string>& warnings) {
   if (server.tls_verify_peer && effective_tls(server) == tls_mode::on) {
     warnings.emplace_back(
-        "with --tls on also clients without TLS are let in, whom --tls-verify-peer does not ask; "
-        "give --tls require");
+        "--tls on also admits clients without TLS, whose certificates --tls-verify-peer cannot "
+        "check; give --tls require");
   }
 }
 

@@ -84,11 +84,12 @@ bool parser::gather(std::span<const std::byte>& in, std::size_t want) {
 std::optional<parser::event> parser::take_magic(std::span<const std::byte>& in) {
   constexpr std::string_view any_version = "rbd diff v";
   if (static_cast<char>(in.front()) != magic[gathered_]) {
-    if (diffs_ > 0) return refuse(diff_at_, "what follows the end of a diff is no other diff");
+    if (diffs_ > 0)
+      return refuse(diff_at_, "after the end of a diff there is something that is not a diff");
     if (gathered_ >= any_version.size())
       return refuse(diff_at_, "this rbd diff has another version than v1");
     const bool compressed = gathered_ == 0 && looks_compressed(in.front());
-    return refuse(diff_at_, fmt::format("this is no rbd diff v1{}",
+    return refuse(diff_at_, fmt::format("this is not an rbd diff v1{}",
                                         compressed ? "; if it is compressed, decompress it" : ""));
   }
   in = in.subspan(1);
@@ -121,7 +122,7 @@ std::optional<parser::event> parser::take_tag(std::span<const std::byte>& in) {
       state_ = state::outside;
       return event::end;
   }
-  return refuse(tag_at_, fmt::format("there is no record {}", name_of(tag_)));
+  return refuse(tag_at_, fmt::format("unknown record {}", name_of(tag_)));
 }
 
 std::optional<parser::event> parser::begin_metadata(bool repeated) {

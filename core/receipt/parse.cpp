@@ -24,20 +24,20 @@ const value& member(const object& of, std::string_view name) {
 
 const object& object_of(const object& of, std::string_view name) {
   const auto* const found = member(of, name).if_object();
-  if (!found) throw error(fmt::format("its \"{}\" is no object", name));
+  if (!found) throw error(fmt::format("its \"{}\" is not an object", name));
   return *found;
 }
 
 std::string_view text_of(const object& of, std::string_view name) {
   const auto* const found = member(of, name).if_string();
-  if (!found) throw error(fmt::format("its \"{}\" is no text", name));
+  if (!found) throw error(fmt::format("its \"{}\" is not a string", name));
   return *found;
 }
 
 std::uint64_t number_of(const object& of, std::string_view name) {
   boost::system::error_code no_number;
   const auto number = member(of, name).to_number<std::uint64_t>(no_number);
-  if (no_number) throw error(fmt::format("its \"{}\" is no whole number of 0 or more", name));
+  if (no_number) throw error(fmt::format("its \"{}\" is not a whole number of 0 or more", name));
   return number;
 }
 
@@ -96,7 +96,7 @@ expectation parse(std::string_view json) {
   if (malformed) throw error(fmt::format("it is no JSON: {}", malformed.message()));
   const auto* const receipt = root.if_object();
   if (!receipt || !receipt->contains(version_key)) {
-    throw error(fmt::format("it is no receipt: it has no \"{}\"", version_key));
+    throw error(fmt::format("it is not a receipt: it has no \"{}\"", version_key));
   }
   const auto found = number_of(*receipt, version_key);
   if (found != version) {

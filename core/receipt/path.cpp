@@ -55,7 +55,7 @@ void try_receipts(const config::configuration& config, log::logger& log) {
     }
     if (result == -EEXIST || result == -EISDIR) {
       throw config::error(
-          fmt::format("--receipt {}: something is there that is no receipt, and is not replaced; "
+          fmt::format("--receipt {}: a file that is not a receipt is there, and is not replaced; "
                       "give another path",
                       config::quote(probe.path())));
     }

@@ -62,7 +62,7 @@ void read_export::report(const std::string& why) {
 
 void read_export::tell_of_the_rest() {
   if (left_out_ == 0) return;
-  log_.error("{}: {} more reads failed, for which there is no line", from_->name(),
+  log_.error("{}: {} more reads failed, which were not logged one by one", from_->name(),
              std::exchange(left_out_, 0));
 }
 

@@ -61,7 +61,7 @@ void reader_pool::note_failed_start() {
   short_of_threads_ = unstarted_.size() < all_.size();
   if (std::exchange(told_, true)) return;
   log_.error("a thread to read with cannot be started; {}",
-             short_of_threads_ ? "those that there are read on"
+             short_of_threads_ ? "the other threads continue"
                                : "reads fail: allow this process or this user more threads");
 }
 

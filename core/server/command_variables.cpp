@@ -41,7 +41,8 @@ captive_command::variables variables_for_command(const std::vector<listening_soc
                                                  std::string_view export_name) {
   const auto socket = std::ranges::find_if_not(sockets, &listening_socket::abstract);
   if (socket == sockets.end()) {
-    throw listen_error("--run: no URI names an abstract socket; listen elsewhere too");
+    throw listen_error(
+        "--run: there is no NBD URI for an abstract socket; listen on another address too");
   }
   const auto uri = socket->uri(export_name, security_of(config, tls));
   return {{"uri", uri},

@@ -63,7 +63,7 @@ void open_stream::leave(client& who, stream::disconnect how) {
   verdict_.left(how, who.name, io::clock::now());
   verdict_changed();
   if (waits_to_be_told())
-    log_.info("every writer has disconnected: waiting to be told to commit or to abort");
+    log_.info("every writer has disconnected: waiting for a commit or an abort through --control");
 }
 
 void open_stream::bystanders(std::size_t count) {
@@ -78,7 +78,8 @@ void open_stream::tell_of_bystanders() {
   if (state() != state_of::settling || bystanders_ == 0) return;
   if (std::exchange(bystanders_were_told_, true)) return;
   log_.info(
-      "every writer has disconnected, but {} that {} not written may yet do so: waiting for {} end",
+      "every writer has disconnected, but {} that {} not written may still write: waiting for {} "
+      "end",
       bystanders_ == 1 ? "1 connection" : fmt::format("{} connections", bystanders_),
       bystanders_ == 1 ? "has" : "have", bystanders_ == 1 ? "its" : "their");
 }
@@ -150,7 +151,7 @@ void open_stream::verdict_changed() {
 void open_stream::cancel_commit(std::string_view reason) {
   if (state() != state_of::complete || sink_committed_) return;
   if (!end_is_sent_) return fail(reason);
-  log_.warning("{}, but its end has been sent: waiting for the sink", reason);
+  log_.warning("{}, but the end of the stream was sent already: waiting for the sink", reason);
 }
 
 awaitable<sink::failure> open_stream::open_sink() {
@@ -240,7 +241,7 @@ void open_stream::moved() {
 awaitable<sink::failure> open_stream::skip_gap() {
   const bool window = settings_.limits.mode == stream::order::window;
   const auto what = fmt::format(
-      "{}, and nothing has come for the bytes from {} on within {}",
+      "{}, and no client has written the bytes from {} on within {}",
       window ? fmt::format("{} bytes are held of a window of {}, a client waits",
                            order_.memory().used(), settings_.limits.window)
              : fmt::format("{} separate extents are held, a client waits", order_.held().size()),
@@ -248,17 +249,16 @@ awaitable<sink::failure> open_stream::skip_gap() {
   if (settings_.complete_when.every_byte()) {
     co_return sink::failure{from_errno(ENODATA),
                             what + (window ? "; --order spill keeps what a window cannot hold"
-                                           : "; it takes fewer and larger pieces")};
+                                           : "; write fewer and larger pieces")};
   }
   const auto count = order_.close_gap();
   if (stall_.gap_was_skipped()) {
     const log::field where[] = {{"offset", order_.cursor() - count}};
-    log_.line(
-        log::level::info,
-        fmt::format(
-            "{}: sent as {} zeroes, and later gaps will not wait; --order spill waits for them",
-            what, count),
-        where);
+    log_.line(log::level::info,
+              fmt::format("{}: {} zeroes were sent instead, and nbdstream will not wait for later "
+                          "gaps; --order spill waits for them",
+                          what, count),
+              where);
   }
   const auto failed = co_await write_zeroes(order_.cursor() - count, count);
   moved();

@@ -36,7 +36,7 @@ std::optional<struct stat> status_of(const std::string& path) {
 void pidfile::check(const std::string& path) {
   if (path.empty()) return;
   if (const auto found = status_of(path); found && !S_ISREG(found->st_mode)) {
-    refuse(path, "is there and is no regular file");
+    refuse(path, "exists and is not a regular file");
   }
   const auto parent = std::filesystem::path(path).parent_path();
   const auto directory = parent.empty() ? std::filesystem::path(".") : parent;

@@ -92,7 +92,8 @@ awaitable<ending> requests::read(request r) {
   std::string_view why = "these bytes were sent, and are not kept";
   std::string_view help = "; --order spool, with --format raw, keeps them";
   if (found == readable::unknown) {
-    why = "no request has written these bytes, and an incremental stream does not know the others";
+    why =
+        "no request has written these bytes, and an incremental stream does not have their content";
     help = "";
   } else if (stream->ended()) {
     why = "the stream has ended";

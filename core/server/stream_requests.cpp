@@ -130,14 +130,12 @@ void open_stream::tell_of_spilling() {
   if (settings_.limits.mode == stream::order::spool || std::exchange(spilling_was_told_, true))
     return;
   const log::field where[] = {{"offset", order_.cursor()}};
-  log_.line(
-      log::level::info,
-      fmt::format(
-          "{} bytes are held in memory, since nothing has come for the bytes from {} on; what else "
-          "is ahead of them goes to a file in {} (--order window gives up gaps of clients that "
-          "skip zeroes on purpose)",
-          order_.memory().used(), order_.cursor(), settings_.spill.directory),
-      where);
+  log_.line(log::level::info,
+            fmt::format("{} bytes are held in memory, because no client has written the bytes from "
+                        "{} on; further data after them go to a file in {} (if the client skips "
+                        "zeroes on purpose, --order window sends the zeroes)",
+                        order_.memory().used(), order_.cursor(), settings_.spill.directory),
+            where);
 }
 
 /// What must happen before the payload can go to its place.

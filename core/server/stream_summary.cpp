@@ -36,7 +36,7 @@ std::string committed(const stream_summary& s) {
   const auto& count = s.ended.count;
   std::string text = fmt::format("committed, {} bytes", count.sent);
   if (s.named) {
-    text += fmt::format(" of rbd-diff, {} of them data, for {} bytes that were named",
+    text += fmt::format(" of rbd-diff, {} of them data, covering {} bytes of the disk",
                         count.payload, *s.named);
   } else {
     text += fmt::format(", {} of them zeroes that no payload carried", count.zeroes);

@@ -63,10 +63,10 @@ module registry::load(const std::string& name) const {
   std::vector<std::string> places;
   for (const auto& directory : directories_) places.push_back(directory.string());
   if (places.empty()) {
-    throw load_error(fmt::format(
-        "there is no sink {}, since it is not known without /proc where nbdstream is: name the "
-        "directory of its sinks in NBDSTREAM_SINK_PATH, or give the path of the sink",
-        config::quote(name)));
+    throw load_error(
+        fmt::format("there is no sink {}: without /proc nbdstream does not know where its sinks "
+                    "are; set NBDSTREAM_SINK_PATH to their directory, or give the path of the sink",
+                    config::quote(name)));
   }
   throw load_error(fmt::format("there is no sink {} in {}{}; --list-sinks shows what there is",
                                config::quote(name), fmt::join(places, " or "),

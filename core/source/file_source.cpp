@@ -59,10 +59,9 @@ failure file_source::change_of_size() const {
   if (::fstat(fd_.get(), &status) < 0)
     return {EIO, fmt::format("{}: {}", name_, std::strerror(errno))};
   if (static_cast<std::uint64_t>(status.st_size) == size_) return {};
-  return {ESTALE,
-          fmt::format("{}: has {} bytes now, and had {}: it was changed while it is served; "
-                      "serve it anew once it is complete",
-                      name_, status.st_size, size_)};
+  return {ESTALE, fmt::format("{}: has {} bytes now, and had {}: it was changed while it was "
+                              "served; start nbdstream serve again when it is complete",
+                              name_, status.st_size, size_)};
 }
 
 /// The position that lseek() moves is used by nobody.

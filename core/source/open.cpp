@@ -68,7 +68,8 @@ class opener {
     }
     if (all.size() == 1) return all.front();
     throw config::error(fmt::format(
-        "{} is no rbd diff; give one disk, or the diffs of one, the full one first", first.name()));
+        "{} is not an rbd diff; give one disk, or the diffs of one disk, the full one first",
+        first.name()));
   }
 
  private:
@@ -88,7 +89,7 @@ class opener {
     } catch (const config::error& e) {
       if (request_.as != form::by_first_bytes) throw;
       throw config::error(
-          fmt::format("{}. A disk that only begins so is served with --as raw", e.what()));
+          fmt::format("{}. If it is a disk that begins in the same way, give --as raw", e.what()));
     }
   }
 
@@ -99,15 +100,15 @@ class opener {
       auto made = std::make_shared<diff_source>(std::move(all));
       if (doubtful) {
         log_.info(
-            "{}: is taken for an rbd diff, as it begins like one; a disk that begins so is "
-            "served with --as {}",
+            "{}: is taken for an rbd diff, because it begins like one; if it is a disk, give --as "
+            "{}",
             made->name(), otherwise);
       }
       return made;
     } catch (const restore::failure& e) {
       if (!doubtful) throw;
-      throw config::error(fmt::format(
-          "{}. A disk that only begins like a diff is served with --as {}", e.what(), otherwise));
+      throw config::error(fmt::format("{}. If it is a disk that begins like a diff, give --as {}",
+                                      e.what(), otherwise));
     }
   }
 

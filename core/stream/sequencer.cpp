@@ -61,7 +61,7 @@ std::optional<refusal> sequencer::check(std::uint64_t offset, std::uint64_t leng
 
 refusal sequencer::behind(std::uint64_t offset, std::uint64_t length) const {
   const auto back = cursor_ - offset;
-  std::string hint = "bytes that were sent are written again, which only --order spool takes";
+  std::string hint = "bytes that were sent are written again, which only --order spool allows";
   if (limits_.mode == order::strict) {
     hint = fmt::format(
         "--order strict takes every byte once, in rising order; --order spill takes them in any "
@@ -69,8 +69,8 @@ refusal sequencer::behind(std::uint64_t offset, std::uint64_t length) const {
         std::max<std::uint64_t>(2 * back, 1 << 20));
   } else if (offset < given_up_to_) {
     hint = fmt::format(
-        "the window was full and the gap there was given up as zeroes; --order spill waits for "
-        "it, as does a --window larger than {} or a longer --stall",
+        "the window was full, so the gap there was sent as zeroes; --order spill waits for it, as "
+        "does a --window larger than {} or a longer --stall",
         limits_.window);
   }
   return {EINVAL, fmt::format("{} bytes at {} lie {} bytes behind the cursor at {}: {}", length,
@@ -132,7 +132,7 @@ void sequencer::send_now(std::uint64_t begin, std::uint64_t end) {
 result<placement> sequencer::find_no_room(placement p) const {
   p.where = place::full;
   if (limits_.mode != order::spool && limits_.mode != order::any) return p;
-  return refusal{ENOSPC, fmt::format("{} separate extents are {}, which is the most",
+  return refusal{ENOSPC, fmt::format("{} separate extents are {}, and there can be no more",
                                      held_.size() + trimmed_.size(),
                                      limits_.mode == order::any ? "written" : "held")};
 }

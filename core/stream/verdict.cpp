@@ -32,7 +32,7 @@ void verdict::left(disconnect how, std::string_view who, time_point now) {
     if (!enter_failed(cause::vanished_client)) return;
     reason_ = fmt::format(
         "{} wrote and disconnected without NBD_CMD_DISC; a client that never sends it needs --run, "
-        "whose exit status then tells",
+        "whose exit status then decides",
         who);
   } else if (writers_ == 0 && state_ == state::open && decided_by_disconnects()) {
     writers_are_gone();
@@ -65,7 +65,8 @@ void verdict::run_exited(int status, std::string_view how, time_point now) {
 void verdict::no_more_clients() {
   no_more_clients_ = true;
   if (rules_.told && run_succeeded_) {
-    if (accepts_writers()) fail("the command of --run has exited, and has not told to commit");
+    if (accepts_writers())
+      fail("the command of --run has exited without a commit through --control");
   } else if (state_ == state::settling || (state_ == state::open && run_succeeded_)) {
     state_ = state::written;
   }
@@ -73,7 +74,7 @@ void verdict::no_more_clients() {
 
 std::string verdict::told_to_commit(const coverage& named) {
   if (!rules_.told) {
-    return "this export does not wait to be told; start it with --end told";
+    return "this export does not take a commit from outside; start nbdstream with --end told";
   }
   if (!accepts_writers()) return "the stream is not open any more";
   if (writers_ > 0) return "a client that wrote is still connected";
@@ -139,42 +140,42 @@ std::string verdict::find_fault(const coverage& named) const {
   const bool zeroes_may_be_meant =
       (rules_.decided_by_run || rules_.told) && rules_.size_is_known && !rules_.refuse_gaps;
   if (!named.any() && !zeroes_may_be_meant) {
-    return "nothing was written: no request named a byte, and TRIM names none";
+    return "nothing was written: no write or zero request came, and a TRIM does not count";
   }
   if (rules_.incremental && rules_.follows_vanished_client && !rules_.expected_bytes) {
     return "the client of the stream before this one vanished, and this may be the same client, "
-           "which goes on in the middle: only --expect-bytes can tell";
+           "which continues in the middle: give --expect-bytes, which proves that all bytes came";
   }
   if (rules_.every_byte() && !named.complete()) {
-    return fmt::format("{} bytes were never named by any request ({}); {}", named.missing_bytes(),
-                       named.describe(),
-                       rules_.refuse_gaps
-                           ? "--gaps allow is for clients that skip zeroes"
-                           : "the client of the stream before this one vanished, and this may be "
-                             "the same client, which goes on in the middle: write the whole disk "
-                             "again");
+    return fmt::format(
+        "{} bytes were not covered by any write or zero request ({}); {}", named.missing_bytes(),
+        named.describe(),
+        rules_.refuse_gaps
+            ? "--gaps allow is for clients that skip zeroes"
+            : "the client of the stream before this one vanished, and this may be the same client, "
+              "which continues in the middle: write the whole disk again");
   }
   const auto named_bytes = named.named_bytes();
   if (rules_.expected_bytes && *rules_.expected_bytes != named_bytes) {
     const auto expected = *rules_.expected_bytes;
     const bool fewer = named_bytes < expected;
-    return fmt::format("{} bytes were named, {} {} than --expect-bytes {}", named_bytes,
+    return fmt::format("requests covered {} bytes, {} {} than --expect-bytes {}", named_bytes,
                        fewer ? expected - named_bytes : named_bytes - expected,
                        fewer ? "fewer" : "more", expected);
   }
   if (rules_.proven_by_coverage() && !rules_.decided_by_run && !rules_.told &&
       named.zeroes_were_overwritten()) {
     return fmt::format(
-        "bytes that were named as zeroes were written again (first at {}), so that it cannot be "
-        "known whether all data came: {}",
+        "bytes were zeroed first and written later (first at {}), so nbdstream cannot tell whether "
+        "all data came: {}",
         named.first_overwritten(),
-        rules_.refuse_gaps ? "a client that zeroes the disk first and then writes it needs --run, "
-                             "whose exit status "
-                             "tells, or --gaps allow, which believes its NBD_CMD_DISC"
+        rules_.refuse_gaps
+            ? "a client that zeroes the disk first and then writes it needs --run, whose exit "
+              "status decides, or --gaps allow, which trusts its NBD_CMD_DISC"
         : rules_.follows_vanished_client
             ? "the client of the stream before this one vanished, and this may be the same client, "
-              "which goes on in the middle; --run, whose exit status tells, is for such clients"
-            : "a client that does that needs --run, whose exit status tells");
+              "which continues in the middle; such a client needs --run, whose exit status decides"
+            : "a client that does that needs --run, whose exit status decides");
   }
   return {};
 }

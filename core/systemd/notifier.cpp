@@ -40,8 +40,8 @@ notifier::notifier(const std::string& address, std::optional<interval> watchdog)
   const bool known = address.size() > 1 && (address.front() == '/' || address.front() == '@');
   if (!known || address.size() >= sizeof(sockaddr_un::sun_path)) {
     throw std::invalid_argument(
-        fmt::format("$NOTIFY_SOCKET: \"{}\" is no path of a Unix socket; systemd learns nothing of "
-                    "this service",
+        fmt::format("$NOTIFY_SOCKET: \"{}\" is not the path of a Unix socket; systemd gets no "
+                    "messages from this service",
                     address));
   }
   if (address.front() == '@') address_.front() = '\0';

@@ -228,8 +228,8 @@ class exec_sink {
 
   void warn_of_escape() noexcept {
     tell(NBDSTREAM_LOG_WARNING,
-         "has left a process that cannot be ended: it may take the end of this broken stream for "
-         "its completion");
+         "has left a process that cannot be ended: this process may take the aborted stream for a "
+         "complete one");
   }
 
   void tell(nbdstream_log_level level, const std::string& what) const noexcept {

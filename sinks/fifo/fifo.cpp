@@ -130,7 +130,7 @@ class fifo_sink {
       if (const int status = last_readers_.wait(path_, wait_); status != 0) return status;
       const target found = ours_ ? look_at_or_make() : look_at(path_);
       if (found == target::missing)
-        throw sink_error(ENOENT, path_ + " has vanished, and it was not nbdstream that made it");
+        throw sink_error(ENOENT, path_ + " has vanished, and nbdstream did not make it");
       if (found == target::pipe && !is_our_turn()) return wait_.later(50ms);
       obstacle_ = "nobody reads it";
       const int status = found == target::socket ? connect() : open_path(found);
@@ -205,8 +205,8 @@ class fifo_sink {
     if (status == -EAGAIN && close_timeout_ > 0ns)
       host_.log(NBDSTREAM_LOG_WARNING,
                 path_ +
-                    ": the reader has not closed it since the stream has ended; if it reads "
-                    "on, it takes the next stream for a part of this one");
+                    ": the reader has not closed it since the end of the stream; if it continues "
+                    "to read, it takes the next stream for a part of this one");
     forget_stream();
     return 0;
   }

@@ -101,8 +101,8 @@ std::optional<job> completion::after_confirmation(const outcome& seen) {
       return std::nullopt;
   }
   if (is_ours(seen)) return accept(seen);
-  return fail(EIO,
-              name_ + ": the server said that the object was there, but it is somebody else's");
+  return fail(
+      EIO, name_ + ": the server said that the object was there, but it is that of another stream");
 }
 
 bool completion::is_ours(const outcome& seen) const {

@@ -52,7 +52,7 @@ constexpr verdict again = verdict::again, refused = verdict::refused;
 // Sentences of our own, since not every server has one: those of Ceph's gateway are empty.
 constexpr std::array meanings{std::to_array<meaning>({
     {"AccessDenied", refused, EACCES,
-     "access is denied: a policy must allow this access key to do it"},
+     "access is denied: a policy must allow this access key the request"},
     {"SignatureDoesNotMatch", refused, EACCES,
      "the signature is wrong: check the secret access key, and the region"},
     {"InvalidAccessKeyId", refused, EACCES, "this access key is not known there"},

@@ -196,8 +196,8 @@ class s3_sink {
     const outcome& object = done.result();
     if (!done.unseen().empty())
       host_.log(NBDSTREAM_LOG_DEBUG,
-                "the server says that the object is complete, and shows it to "
-                "nobody with these credentials: " +
+                "the server confirmed that the object is complete, but these credentials may not "
+                "look at it: " +
                     done.unseen());
     std::string etag = object.part.etag;
     std::erase(etag, '"');

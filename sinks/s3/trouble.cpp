@@ -36,7 +36,7 @@ void trouble::well(time_point now) {
   if (!warned_ || failing_ > 0) return;
   warned_ = false;
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - since_).count();
-  log_(NBDSTREAM_LOG_INFO, "the server is well again, after " + std::to_string(seconds) + " s");
+  log_(NBDSTREAM_LOG_INFO, "the server works again, after " + std::to_string(seconds) + " s");
 }
 
 }  // namespace nbdstream::s3

@@ -108,7 +108,7 @@ class LivePage(BrowserTest):
         committed, aborted = self.find_all("#outcomes tbody tr")
         self.assertRegex(committed.text, r"^\d\d:\d\d:\d\d vm2 2 committed 64 MiB [\d.]+ s")
         self.assertRegex(aborted.text.replace("\n", " "),
-                         r"^\d\d:\d\d:\d\d vm2 1 aborted 32 MiB [\d.]+ s .* never named")
+                         r"^\d\d:\d\d:\d\d vm2 1 aborted 32 MiB [\d.]+ s .* not covered")
         self.wait_for_words(self.cell("streams", 2), "1 committed, 1 aborted")
 
     def test_says_that_the_server_has_ended(self):

@@ -72,7 +72,7 @@ class BrokenStream(CephTest):
         self.runs_and_fails(HALF + '" -c "h.shutdown()"', 1, "--gaps", "refuse")
 
     def test_of_a_client_that_leaves_half_of_the_disk_out(self):
-        self.serves_and_fails(HALF + '" -c "h.shutdown()"', "were never named")
+        self.serves_and_fails(HALF + '" -c "h.shutdown()"', "were not covered")
 
     def test_of_a_client_that_vanishes(self):
         self.serves_and_fails(HALF + '"', "without NBD_CMD_DISC")

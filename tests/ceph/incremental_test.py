@@ -66,7 +66,7 @@ class Incremental(LiveDisk, CephTest):
         for expected in (count - BITMAP_GRANULARITY, count + BITMAP_GRANULARITY, count + 1):
             with self.subTest(expected=expected, count=count):
                 log = self.save(2, "--expect-bytes", expected, status=1)
-                self.assertIn("{} bytes were named".format(count), log)
+                self.assertIn("requests covered {} bytes".format(count), log)
                 self.assertEqual(self.snapshots(), ["s1"])
 
     def test_backup_from_a_snapshot_that_is_not_there_is_an_abort(self):

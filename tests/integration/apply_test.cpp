@@ -155,7 +155,7 @@ TEST_F(Apply, ReportsTheByteOffsetOfABrokenRecord) {
   write_file(path("bad"), full_.unfinished() + "q");
   const auto at = std::to_string(full_.unfinished().size());
   EXPECT_EQ(line_of(1, {"apply", "disk.raw", "bad"}),
-            "nbdstream: error: bad: byte " + at + ": there is no record \"q\"\n");
+            "nbdstream: error: bad: byte " + at + ": unknown record \"q\"\n");
   write_file(path("cut"), full_.unfinished());
   EXPECT_EQ(line_of(1, {"apply", "disk.raw", "cut"}),
             "nbdstream: error: cut: byte " + at + ": it ended before its end record\n");

@@ -140,7 +140,7 @@ TEST_F(Info, RefusesARecordLongerThanTheFile) {
 
 TEST_F(Info, RefusesAFileThatIsNoDiff) {
   make_disk(MiB);
-  EXPECT_TRUE(mentions(line_of(1, {"info", "in.qcow2"}), "byte 0: this is no rbd diff v1"));
+  EXPECT_TRUE(mentions(line_of(1, {"info", "in.qcow2"}), "byte 0: this is not an rbd diff v1"));
   EXPECT_TRUE(ended_with(0, start_shell("zstd -q full -o full.zst").wait()));
   EXPECT_TRUE(mentions(line_of(1, {"info", "full.zst"}), "decompress it"));
 }

@@ -210,7 +210,7 @@ TEST_F(Pidfile, RefusesAPathThatIsNoRegularFile) {
   std::filesystem::create_directory(path("directory"));
   for (const std::string name : {"/dev/null", "fifo", "link", "dangling", "directory"}) {
     EXPECT_TRUE(mentions(refusal({"--sink", "fifo:output", "-U", "sock", "-P", name}),
-                         "--pidfile " + name + ": is there and is no regular file"));
+                         "--pidfile " + name + ": exists and is not a regular file"));
   }
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
   EXPECT_TRUE(std::filesystem::is_fifo(path("fifo")));

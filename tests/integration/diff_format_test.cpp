@@ -180,7 +180,7 @@ TEST_F(DiffFormat, RefusesOptionsThatDoNotFitTheFormat) {
       {{"--format", "rbd-diff", "--size", "1M", "--order", "spill"}, "--order has no meaning"},
       {{"--format", "rbd-diff", "--size", "1M", "--no-pad"}, "--no-pad has no meaning"},
       {{"--format", "rbd-diff", "--size", "1M", "--diff-from", "a", "--gaps", "allow"},
-       "--expect-bytes tells"},
+       "--expect-bytes checks"},
       {{"--format", "rbd-diff", "--size", "1M", "--diff-from", "a", "--diff-to", "a"},
        "give two names"},
       {{"--format", "rbd-diff", "--size", "1M", "--expect-bytes", "5"}, "give --diff-from"},

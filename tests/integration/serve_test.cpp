@@ -146,7 +146,7 @@ TEST_F(Serve, RefusesUnusableSources) {
   EXPECT_TRUE(mentions(refusal({}), "serve needs something to serve"));
   EXPECT_TRUE(mentions(refusal({"missing"}), "missing: cannot be opened: No such file"));
   EXPECT_TRUE(mentions(refusal({"."}), "give a regular file, or a block device"));
-  EXPECT_TRUE(mentions(refusal({"in.raw", "in.zst"}), "is no rbd diff"));
+  EXPECT_TRUE(mentions(refusal({"in.raw", "in.zst"}), "is not an rbd diff"));
   EXPECT_TRUE(mentions(refusal({"--as", "raw", "in.raw", "in.zst"}), "--as raw is for one SOURCE"));
   EXPECT_TRUE(mentions(refusal({"--as", "qcow2", "in.raw"}), "give raw, zstd or diff"));
   EXPECT_TRUE(mentions(refusal({"in.raw", "--order", "spill"}),
@@ -189,9 +189,9 @@ TEST_F(Serve, AsZstdServesDiskThatBeginsLikeDiff) {
   compress("-f raw guest.raw", "guest.zst");
   expect_served({"--as", "zstd", "guest.zst"}, "guest.raw");
   expect_served({"--as", "raw", "guest.raw"}, "guest.raw");
-  EXPECT_TRUE(mentions(refusal({"guest.zst"}),
-                       "A disk that only begins like a diff is served with --as zstd"));
-  EXPECT_TRUE(mentions(refusal({"guest.raw"}), "is served with --as raw"));
+  EXPECT_TRUE(
+      mentions(refusal({"guest.zst"}), "If it is a disk that begins like a diff, give --as zstd"));
+  EXPECT_TRUE(mentions(refusal({"guest.raw"}), "give --as raw"));
 }
 
 TEST_F(Serve, LogsThatFileIsTakenForDiff) {

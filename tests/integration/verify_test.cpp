@@ -100,8 +100,8 @@ TEST_F(VerifyCommand, RefusesInvalidReceipt) {
   };
   refused("", "it is no JSON");
   refused(good.substr(0, good.size() / 2), "it is no JSON");
-  refused("{}", "it is no receipt");
-  refused("[1]", "it is no receipt");
+  refused("{}", "it is not a receipt");
+  refused("[1]", "it is not a receipt");
   refused(with("\"nbdstream_receipt\": 1", "\"nbdstream_receipt\": 2"),
           "it is a receipt of version 2");
   refused(with("sha256", "md5"), "its digest is of an algorithm that is not known here");

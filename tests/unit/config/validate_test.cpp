@@ -205,11 +205,11 @@ TEST(Validate, WarnsWhereOnlyTheGoodbyeTellsTheEnd) {
   EXPECT_TRUE(complete({"--run", "x", "--size", "1G", "--gaps", "allow"}).empty());
   const auto none = complete({"-e", "vm"});
   ASSERT_EQ(none.size(), 1U);
-  EXPECT_TRUE(names(none[0], {"\"vm\"", "--size", "--run", "goodbye"}));
+  EXPECT_TRUE(names(none[0], {"\"vm\"", "--size", "--run", "NBD_CMD_DISC"}));
   EXPECT_EQ(complete({"--gaps", "refuse"}).size(), 1U);
   const auto gaps = complete({"--size", "1G", "--gaps", "allow"});
   ASSERT_EQ(gaps.size(), 1U);
-  EXPECT_TRUE(names(gaps[0], {"--gaps allow", "goodbye"}));
+  EXPECT_TRUE(names(gaps[0], {"--gaps allow", "NBD_CMD_DISC"}));
 }
 
 }  // namespace

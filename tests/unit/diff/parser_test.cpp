@@ -136,25 +136,27 @@ TEST(DiffParser, CutInTheSecondOfAChainEndsBeforeItsEndRecord) {
 }
 
 TEST(DiffParser, RefusesWhatIsNoDiff) {
-  EXPECT_EQ(wrong_with("QFI\xfb"), "0: this is no rbd diff v1");
-  EXPECT_EQ(wrong_with("rbd image v2"), "0: this is no rbd diff v1");
+  EXPECT_EQ(wrong_with("QFI\xfb"), "0: this is not an rbd diff v1");
+  EXPECT_EQ(wrong_with("rbd image v2"), "0: this is not an rbd diff v1");
   EXPECT_EQ(wrong_with("rbd diff v2\n"), "0: this rbd diff has another version than v1");
   EXPECT_EQ(wrong_with("\x28\xb5\x2f\xfd"),
-            "0: this is no rbd diff v1; if it is compressed, decompress it");
+            "0: this is not an rbd diff v1; if it is compressed, decompress it");
 }
 
 TEST(DiffParser, RefusesWhatFollowsTheEnd) {
   const auto one = diff_stream(small).whole();
   EXPECT_EQ(wrong_with(one + "\n"),
-            std::to_string(one.size()) + ": what follows the end of a diff is no other diff");
+            std::to_string(one.size()) +
+                ": after the end of a diff there is something that is not a diff");
   EXPECT_EQ(wrong_with(one + "e"),
-            std::to_string(one.size()) + ": what follows the end of a diff is no other diff");
+            std::to_string(one.size()) +
+                ": after the end of a diff there is something that is not a diff");
 }
 
 TEST(DiffParser, RefusesAnUnknownRecord) {
   const auto at = std::to_string(header_length);
-  EXPECT_EQ(wrong_with(diff_stream(small).raw("q").whole()), at + ": there is no record \"q\"");
-  EXPECT_EQ(wrong_with(diff_stream(small).raw("\n").whole()), at + ": there is no record 0x0a");
+  EXPECT_EQ(wrong_with(diff_stream(small).raw("q").whole()), at + ": unknown record \"q\"");
+  EXPECT_EQ(wrong_with(diff_stream(small).raw("\n").whole()), at + ": unknown record 0x0a");
 }
 
 TEST(DiffParser, RefusesMetadataBehindDataOrTwice) {

@@ -96,7 +96,7 @@ TEST_F(Trouble, IsOverWhenAllThatFailedHaveSucceeded) {
   one.well(now + seconds(7));
   one.well(now + seconds(8));
   ASSERT_EQ(log.size(), 3U);
-  EXPECT_EQ(log[2], "I the server is well again, after 7 s");
+  EXPECT_EQ(log[2], "I the server works again, after 7 s");
 }
 
 TEST_F(Trouble, OfWhichNobodyWasWarnedIsOverWithoutAWord) {

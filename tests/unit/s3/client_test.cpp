@@ -62,7 +62,7 @@ TEST_F(Client, RepeatsWhatFailsUntilItSucceedsAndSaysSoOnce) {
   EXPECT_EQ(log[0],
             "s3://bucket/key: part 7: the server has not answered: nobody is there; it is "
             "tried again");
-  EXPECT_TRUE(log[1].starts_with("the server is well again")) << log[1];
+  EXPECT_TRUE(log[1].starts_with("the server works again")) << log[1];
 }
 
 TEST_F(Client, RepeatsAtLeastOnceHoweverShortItsPatience) {

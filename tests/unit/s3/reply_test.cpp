@@ -195,7 +195,7 @@ TEST(Judgement, SaysWhyWithTheCodeAndTheRequest) {
   const judgement j = judge(operation::part, answer);
   EXPECT_EQ(j.error, EACCES);
   EXPECT_EQ(j.text,
-            "access is denied: a policy must allow this access key to do it (AccessDenied, "
+            "access is denied: a policy must allow this access key the request (AccessDenied, "
             "HTTP 403, request 4442587FB7D0A2F9)");
 }
 

@@ -184,7 +184,7 @@ TEST_F(ReadSession, ReportsNotEachOfManyFailures) {
   EXPECT_EQ(log.lines.size(), 10u);
   exported.abandon();
   EXPECT_EQ(log.lines.size(), 11u);
-  EXPECT_TRUE(log.says("hanging: 990 more reads failed, for which there is no line"));
+  EXPECT_TRUE(log.says("hanging: 990 more reads failed, which were not logged one by one"));
 }
 
 TEST_F(ReadSession, ReportsNoFailureOfWhatWasInterrupted) {

@@ -135,7 +135,7 @@ void ReaderPoolWithoutThreads::make_do() {
   forbid_threads();
   start(other_, [] { return std::int64_t{7}; });
   start(other_, [] { return std::int64_t{8}; });
-  ASSERT_TRUE(run_until([&] { return log_.says("those that there are read on"); }));
+  ASSERT_TRUE(run_until([&] { return log_.says("the other threads continue"); }));
   EXPECT_EQ(results_, results{});
   go_on_->release(1);
   ASSERT_TRUE(run_until([&] { return results_.size() == 3; }));

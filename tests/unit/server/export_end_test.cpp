@@ -184,7 +184,7 @@ TEST(ExportEnd, StoppedWhileZeroesAloneWaitIsDecidedAtOnceByWhatWasNamed) {
     EXPECT_TRUE(r.export_done);
     EXPECT_EQ(r.exported.committed(), whole ? 1u : 0u) << r.log.all();
     EXPECT_EQ(r.exported.aborted(), whole ? 0u : 1u);
-    EXPECT_EQ(r.log.says("488 bytes were never named"), !whole) << r.log.all();
+    EXPECT_EQ(r.log.says("488 bytes were not covered"), !whole) << r.log.all();
   }
 }
 

@@ -89,7 +89,7 @@ TEST(Export, AbortsAStreamWithHolesWhereGapsAreRefused) {
     c.leave(stream::disconnect::clean);
     EXPECT_EQ(r.exported.aborted(), 1u);
     EXPECT_TRUE(r.tape.all_ended_once());
-    EXPECT_TRUE(r.log.says("97 bytes were never named"));
+    EXPECT_TRUE(r.log.says("97 bytes were not covered"));
     EXPECT_TRUE(r.log.says("--gaps allow"));
   }
   rig whole(s);

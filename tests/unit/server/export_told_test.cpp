@@ -157,7 +157,7 @@ TEST(Told, CommitNamesTheGapsAndWorksOnceTheyAreFilled) {
   }
   const auto answer = commit(r);
   EXPECT_EQ(answer.what, result::conflict);
-  EXPECT_NE(answer.why.find("488 bytes were never named"), std::string::npos) << answer.why;
+  EXPECT_NE(answer.why.find("488 bytes were not covered"), std::string::npos) << answer.why;
   writer_client c(r, "c");
   EXPECT_EQ(c.zero(512, 488).error, wire_error::none);
   c.leave(stream::disconnect::clean);

@@ -85,7 +85,7 @@ TEST_F(SessionDiff, StreamIsAbortedWithoutAnEndWhereAByteIsMissing) {
   other.go(c);
   other.settle();
   EXPECT_EQ(other.exported.aborted(), 1u);
-  EXPECT_TRUE(other.log.says("1 bytes were never named")) << other.log.all();
+  EXPECT_TRUE(other.log.says("1 bytes were not covered")) << other.log.all();
   EXPECT_EQ(other.tape.data().size(), head_.size() + 2 * diff::record_size + 99'999);
 }
 
@@ -227,12 +227,14 @@ TEST_F(SessionExpected, BytesThatAreNamedTwiceCountOnce) {
 
 TEST_F(SessionExpected, FewerBytesAbort) {
   EXPECT_FALSE(commits({{0, 99}}));
-  EXPECT_TRUE(r.log.says("99 bytes were named, 1 fewer than --expect-bytes 100")) << r.log.all();
+  EXPECT_TRUE(r.log.says("requests covered 99 bytes, 1 fewer than --expect-bytes 100"))
+      << r.log.all();
 }
 
 TEST_F(SessionExpected, MoreBytesAbort) {
   EXPECT_FALSE(commits({{0, 101}}));
-  EXPECT_TRUE(r.log.says("101 bytes were named, 1 more than --expect-bytes 100")) << r.log.all();
+  EXPECT_TRUE(r.log.says("requests covered 101 bytes, 1 more than --expect-bytes 100"))
+      << r.log.all();
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ class session_stall : public clients_at_work {
  protected:
   explicit session_stall(nbd_export::settings s = impatient(rig::windowed(four)))
       : clients_at_work(std::move(s)) {}
-  [[nodiscard]] bool gave_up() const { return r.log.says("sent as"); }
+  [[nodiscard]] bool gave_up() const { return r.log.says("zeroes were sent instead"); }
 };
 
 TEST_F(session_stall, BeginsWhereTheSinkTookLongToOpen) {

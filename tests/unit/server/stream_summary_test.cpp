@@ -62,7 +62,7 @@ TEST(StreamSummary, OfADiffSaysWhatItNames) {
   s.named = 12;
   EXPECT_TRUE(
       s.text().starts_with("committed, 8000000 bytes of rbd-diff, 4000000 of them data, "
-                           "for 12 bytes that were named, in 0.50 s"))
+                           "covering 12 bytes of the disk, in 0.50 s"))
       << s.text();
   EXPECT_TRUE(s.text().ends_with("; as it came")) << s.text();
 }

@@ -164,7 +164,7 @@ TEST(SequencerWindow, RefusesWhatWasSentAndNamesTheOrderThatTakesIt) {
   expect_sent(s.write(0, 100), 0, 100);
   expect_refused(s.write(40, 8), EINVAL,
                  "8 bytes at 40 lie 60 bytes behind the cursor at 100: bytes that were sent are "
-                 "written again, which only --order spool takes");
+                 "written again, which only --order spool allows");
 }
 
 TEST(SequencerWindow, HoldsAMillionWritesApartAndInTheirOrder) {

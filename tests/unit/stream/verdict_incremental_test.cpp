@@ -37,10 +37,10 @@ TEST(VerdictIncremental, ExpectedBytesMustBeNamedNoMoreAndNoFewer) {
   EXPECT_EQ(incremental(512, 512, "jdc").current(), state::complete);
   const auto fewer = incremental(512, 500, "jdc");
   EXPECT_EQ(fewer.current(), state::failed);
-  EXPECT_EQ(fewer.reason(), "500 bytes were named, 12 fewer than --expect-bytes 512");
+  EXPECT_EQ(fewer.reason(), "requests covered 500 bytes, 12 fewer than --expect-bytes 512");
   const auto more = incremental(512, 513, "jdc");
   EXPECT_EQ(more.current(), state::failed);
-  EXPECT_EQ(more.reason(), "513 bytes were named, 1 more than --expect-bytes 512");
+  EXPECT_EQ(more.reason(), "requests covered 513 bytes, 1 more than --expect-bytes 512");
 }
 
 TEST(VerdictIncremental, ExpectedBytesMustBeNamedAlsoWhereTheCommandSucceeds) {
