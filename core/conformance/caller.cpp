@@ -84,7 +84,7 @@ caller::~caller() {
   thread_.join();
 }
 
-std::int64_t caller::here(std::string_view name, const call& c, blocking how) {
+std::int64_t caller::call_on_loop(std::string_view name, const call& c, blocking how) {
   report_.send(kind::calling, name);
   const stopwatch watch;
   const auto result = c();
@@ -119,9 +119,9 @@ std::optional<std::int64_t> caller::result_by(clock::time_point until) {
   return std::exchange(result_, std::nullopt);
 }
 
-std::int64_t caller::apart(std::string_view name, const call& c,
-                           const std::function<void()>& interrupt,
-                           std::optional<clock::duration> patience) {
+std::int64_t caller::call_on_thread(std::string_view name, const call& c,
+                                    const std::function<void()>& interrupt,
+                                    std::optional<clock::duration> patience) {
   if (!thread_.joinable()) start();
   report_.send(kind::watching, name);
   {
@@ -132,27 +132,27 @@ std::int64_t caller::apart(std::string_view name, const call& c,
   const auto late = clock::now() + patience.value_or(grace_);
   auto result = patience == 0ns ? std::nullopt : result_by(late);
   const bool was_late = !result;
-  if (was_late) result = insist(name, interrupt, late + grace_);
+  if (was_late) result = interrupt_until(name, interrupt, late + grace_);
   report_.send(kind::returned);
   if (was_late && !patience) {
     report_.violation(fmt::format("{} had not returned after {}, and had to be interrupted "
                                   "(--grace gives it longer)",
                                   name, in_words(grace_)),
                       contract::none);
-    throw broken_off();
+    throw check_aborted();
   }
   return *result;
 }
 
-std::int64_t caller::insist(std::string_view name, const std::function<void()>& interrupt,
-                            clock::time_point give_up) {
-  while (clock::now() < give_up) {
+std::int64_t caller::interrupt_until(std::string_view name, const std::function<void()>& interrupt,
+                                     clock::time_point deadline) {
+  while (clock::now() < deadline) {
     if (interrupt) {
       report_.send(kind::calling, "interrupt");
       interrupt();
       report_.send(kind::watching, name);
     }
-    const auto result = result_by(std::min(give_up, clock::now() + interrupt_interval));
+    const auto result = result_by(std::min(deadline, clock::now() + interrupt_interval));
     if (result) return *result;
   }
   report_.violation(

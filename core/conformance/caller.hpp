@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Makes the calls on one sink as a host does: on this thread, or, where the module says that they
-// may block, on one that belongs to the sink.
+// Makes the calls on one sink as a host does: on this thread, which stands for the host's loop; or,
+// if the module declares that they may block, on a thread that belongs to the sink.
 #ifndef NBDSTREAM_CONFORMANCE_CALLER_HPP
 #define NBDSTREAM_CONFORMANCE_CALLER_HPP
 
@@ -20,8 +20,8 @@ namespace nbdstream::conformance {
 
 using clock = std::chrono::steady_clock;
 
-/// The check cannot go on: what went wrong was reported.
-struct broken_off {};
+/// The check cannot continue; the reason was reported.
+struct check_aborted {};
 /// A call does not return at all: the process must end with _exit().
 struct stuck {};
 
@@ -36,20 +36,22 @@ class caller {
   caller& operator=(const caller&) = delete;
 
   enum class blocking { forbidden, briefly };
-  /// Makes a call on this thread. Reports it where it blocks, which is `forbidden` as a rule.
-  std::int64_t here(std::string_view name, const call& c, blocking how = blocking::forbidden);
+  /// Makes a call on this thread. If the call blocks and that is `forbidden`, reports it.
+  std::int64_t call_on_loop(std::string_view name, const call& c,
+                            blocking how = blocking::forbidden);
 
-  /// Makes a call on the sink's own thread. It is interrupted after `patience`; being late by
-  /// itself breaks the check off. `interrupt` may be empty.
-  std::int64_t apart(std::string_view name, const call& c, const std::function<void()>& interrupt,
-                     std::optional<clock::duration> patience);
+  /// Makes a call on the sink's own thread. It is interrupted after `patience`. Without `patience`
+  /// it is interrupted after the grace period, and the check is aborted. `interrupt` may be empty.
+  std::int64_t call_on_thread(std::string_view name, const call& c,
+                              const std::function<void()>& interrupt,
+                              std::optional<clock::duration> patience);
 
  private:
   void start();
-  /// Interrupts the call until it returns.
-  std::int64_t insist(std::string_view name, const std::function<void()>& interrupt,
-                      clock::time_point give_up);
-  /// What the call returned, where it has by `until`.
+  /// Interrupts the call again and again until it returns; throws `stuck` at the deadline.
+  std::int64_t interrupt_until(std::string_view name, const std::function<void()>& interrupt,
+                               clock::time_point deadline);
+  /// The result of the call if it has returned by `until`.
   std::optional<std::int64_t> result_by(clock::time_point until);
 
   const channel& report_;

@@ -29,7 +29,7 @@ enum class kind : char {
   committed,      ///< text: length and checksum of a stream that is said to be complete
   reader_pauses,  ///< the reader of standard output shall read no more; answered
   reader_leaves,  ///< it shall close its end; answered
-  hopeless,       ///< text: why no other check can be made
+  bail_out,       ///< text: why no other check can be made
   done            ///< the check came to its end
 };
 

@@ -58,7 +58,7 @@ class watch {
 
   [[nodiscard]] bool left_out() const noexcept { return !failed() && !left_out_.empty(); }
   [[nodiscard]] bool failed() const noexcept { return !violations_.empty(); }
-  [[nodiscard]] const std::string& hopeless() const noexcept { return hopeless_; }
+  [[nodiscard]] const std::string& bail_out() const noexcept { return bail_out_; }
 
  private:
   void take(const message& m);
@@ -82,7 +82,7 @@ class watch {
   std::vector<std::string> violations_;
   std::vector<std::string> slow_;
   std::string left_out_;
-  std::string hopeless_;
+  std::string bail_out_;
 };
 
 void watch::fail(std::string_view what, contract::sentence broken) {
@@ -155,7 +155,7 @@ void watch::take(const message& m) {
       reads_ = false;
       break;
     case kind::reader_leaves: child_.close_output(); break;
-    case kind::hopeless: hopeless_ = m.text; break;
+    case kind::bail_out: bail_out_ = m.text; break;
     case kind::done:
       done_ = true;
       if (!m.text.empty()) ended_early();
@@ -170,7 +170,7 @@ void watch::ended_early() {
   const auto how = child_.end(false);
   const auto where = call_.empty() ? "between two calls" : fmt::format("in {}", call_);
   fail(fmt::format("the process has ended {}: {}", where, how.empty() ? "exit status 0" : how));
-  if (check_.essential) hopeless_ = "nothing else can work then";
+  if (check_.essential) bail_out_ = "nothing else can work then";
 }
 
 void watch::run() {
@@ -191,7 +191,7 @@ void watch::run() {
       fail(fmt::format("hangs in {}: it has not returned within {} (--grace gives it longer)",
                        call_, in_words(grace_)),
            contract::must_not_block);
-      if (check_.essential) hopeless_ = "nothing else can work then";
+      if (check_.essential) bail_out_ = "nothing else can work then";
       return;
     }
   }
@@ -242,8 +242,8 @@ bool check_sink(const sink::registry& registry, const config::sink_config& given
     w.print(number);
     if (w.left_out()) ++left_out;
     if (w.failed()) failed.push_back(number);
-    if (w.hopeless().empty()) continue;
-    fmt::print("Bail out! {}\n", w.hopeless());
+    if (w.bail_out().empty()) continue;
+    fmt::print("Bail out! {}\n", w.bail_out());
     return false;
   }
   if (failed.empty()) {

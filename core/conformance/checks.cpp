@@ -61,16 +61,16 @@ std::string more_than(const holdings& before) {
   return fmt::format("{}", fmt::join(more, ", "));
 }
 
-void check_table(bench& b) {
-  const auto& t = b.table();
-  const auto& report = b.given().report;
+void check_table(fixture& f) {
+  const auto& t = f.table();
+  const auto& report = f.given().report;
   const auto lines = [&](const char* text, std::string_view what) {
     const std::string_view line(text);
     if (line.empty() || line.ends_with('.') || line.find('\n') != line.npos)
       report.violation(fmt::format("{} is \"{}\"", what, line), contract::one_line);
   };
   lines(t.description, "the description");
-  for (const auto& o : b.given().module.options)
+  for (const auto& o : f.given().module.options)
     lines(o.help, fmt::format("the help of {}", o.name));
   if (t.abi_minor > NBDSTREAM_SINK_ABI_MINOR) {
     report.send(kind::note,
@@ -86,16 +86,16 @@ void check_table(bench& b) {
       NBDSTREAM_BLOCKING_OPEN | NBDSTREAM_BLOCKING_WRITE | NBDSTREAM_BLOCKING_FINISH;
   if ((t.blocking & ~phases) != 0)
     report.violation(fmt::format("blocking is {:#x}, which has unknown bits", t.blocking),
-                     "enum nbdstream_sink_blocking, or-ed");
+                     "enum nbdstream_sink_blocking, combined with |");
   if (t.blocking != 0 && !t.interrupt)
     report.send(kind::note,
                 "calls may block, and there is no interrupt: where one does for longer "
                 "than --grace, the host exits without abort");
 }
 
-void check_symbols(bench& b) {
-  auto names = exported_symbols(b.given().module.path);
-  if (!names) return b.leave_out("the file has no table of symbols");
+void check_symbols(fixture& f) {
+  auto names = exported_symbols(f.given().module.path);
+  if (!names) return f.leave_out("the file has no table of symbols");
   const auto entry = fmt::format("nbdstream_sink_v{}", NBDSTREAM_SINK_ABI_MAJOR);
   // A module may be one for several majors, and a source, too.
   std::erase_if(*names, [](const auto& n) {
@@ -104,30 +104,30 @@ void check_symbols(bench& b) {
   if (names->empty()) return;
   std::sort(names->begin(), names->end());
   const auto shown = std::span(*names).first(std::min<std::size_t>(names->size(), 5));
-  b.given().report.violation(
+  f.given().report.violation(
       fmt::format("it exports {}{} beside {}: hide them (-fvisibility=hidden, a version script)",
                   fmt::join(shown, ", "), names->size() > shown.size() ? ", ..." : "", entry),
       contract::none);
 }
 
-void check_create(bench& b) {
+void check_create(fixture& f) {
   // What libraries keep for the process is there after the first time. Where there can be but one
   // sink in a process, they are given the benefit of no doubt.
-  if (!b.one_stream()) b.created().destroy();
+  if (!f.one_stream()) f.created().destroy();
   const auto before = holdings::now();
-  b.created().destroy();
+  f.created().destroy();
   const auto more = more_than(before);
   if (!more.empty())
-    b.given().report.violation(fmt::format("destroy has left behind: {}", more),
+    f.given().report.violation(fmt::format("destroy has left behind: {}", more),
                                contract::destroy_frees);
 }
 
-void check_two(bench& b) {
-  if (b.one_stream()) return b.leave_out("it writes to standard output, of which there is one");
-  subject& first = b.created();
-  subject& second = b.make();
+void check_two(fixture& f) {
+  if (f.one_stream()) return f.leave_out("it writes to standard output, of which there is one");
+  subject& first = f.created();
+  subject& second = f.make();
   if (!second.create(true)) {
-    b.leave_out("a second sink with the same settings is refused while there is a first");
+    f.leave_out("a second sink with the same settings is refused while there is a first");
     return first.destroy();
   }
   first.destroy();
@@ -137,17 +137,17 @@ void check_two(bench& b) {
   second.destroy();
 }
 
-void check_empty_stream(bench& b) {
-  subject& s = b.created();
+void check_empty_stream(fixture& f) {
+  subject& s = f.created();
   s.open();
   s.commit();
   s.destroy();
 }
 
-void check_odd_sizes(bench& b) {
+void check_odd_sizes(fixture& f) {
   constexpr std::array<std::uint64_t, 12> sizes{1,    1,    2,     3,     5,      511,
                                                 4095, 4097, 65535, 65537, 131071, MiB + 1};
-  subject& s = b.created();
+  subject& s = f.created();
   s.open();
   for (const auto size : sizes) s.write(size);
   s.commit();
@@ -155,16 +155,16 @@ void check_odd_sizes(bench& b) {
 }
 
 /// As much as the host ever gives to one call: the payload of the largest request.
-void check_large_write(bench& b) {
-  subject& s = b.created();
+void check_large_write(fixture& f) {
+  subject& s = f.created();
   s.open();
   s.write(32 * MiB);
   s.commit();
   s.destroy();
 }
 
-void check_zeroes(bench& b) {
-  subject& s = b.created();
+void check_zeroes(fixture& f) {
+  subject& s = f.created();
   s.open();
   s.zero(1);
   s.write(1000);
@@ -175,21 +175,21 @@ void check_zeroes(bench& b) {
   s.destroy();
 }
 
-void check_endless_zeroes(bench& b) {
-  if (!b.table().zero) return b.leave_out("it has no zero");
-  subject& s = b.created();
+void check_endless_zeroes(fixture& f) {
+  if (!f.table().zero) return f.leave_out("it has no zero");
+  subject& s = f.created();
   s.open();
   s.write(10);
   const auto n = s.try_zero(std::uint64_t{1} << 40, {.once = true, .interrupted = 1s});
   if (n < 0 && n != -EAGAIN && n != -ENOTSUP && n != -EINTR)
-    b.given().report.send(kind::note, fmt::format("zero of 1 TiB said {}", n));
+    f.given().report.send(kind::note, fmt::format("zero of 1 TiB said {}", n));
   s.abort();
   s.destroy();
 }
 
-void check_flush(bench& b) {
-  if (!b.table().flush) return b.leave_out("it has no flush");
-  subject& s = b.created();
+void check_flush(fixture& f) {
+  if (!f.table().flush) return f.leave_out("it has no flush");
+  subject& s = f.created();
   s.open();
   s.flush();
   s.write(1000);
@@ -202,14 +202,14 @@ void check_flush(bench& b) {
 }
 
 /// The host may know how long a stream will be; that says nothing of whether it comes to that.
-void check_exact_size(bench& b) {
-  subject& s = b.created();
+void check_exact_size(fixture& f) {
+  subject& s = f.created();
   s.open(3 * MiB);
   s.write(1000);
   s.zero(MiB);
   s.write(2 * MiB - 1000);
   s.commit();
-  if (!b.one_stream()) {
+  if (!f.one_stream()) {
     s.open(MiB);
     s.write(1000);
     s.abort();
@@ -218,9 +218,9 @@ void check_exact_size(bench& b) {
 }
 
 /// At any point, however often; a descriptor that was lent is with the host meanwhile.
-void check_check(bench& b) {
-  if (!b.table().check) return b.leave_out("it has no check");
-  subject& s = b.created();
+void check_check(fixture& f) {
+  if (!f.table().check) return f.leave_out("it has no check");
+  subject& s = f.created();
   s.open();
   s.check();
   s.write(1000);
@@ -229,7 +229,7 @@ void check_check(bench& b) {
   s.zero(1000);
   s.check();
   s.commit();
-  if (!b.one_stream()) {
+  if (!f.one_stream()) {
     s.open();
     s.check();
     s.abort();
@@ -237,9 +237,9 @@ void check_check(bench& b) {
   s.destroy();
 }
 
-void check_several_streams(bench& b) {
-  if (b.one_stream()) return b.leave_out("it is for one stream");
-  subject& s = b.created();
+void check_several_streams(fixture& f) {
+  if (f.one_stream()) return f.leave_out("it is for one stream");
+  subject& s = f.created();
   for (int i = 0; i < 3; ++i) {
     s.open();
     s.write(1000);
@@ -248,9 +248,9 @@ void check_several_streams(bench& b) {
   s.destroy();
 }
 
-void check_nothing_is_kept(bench& b) {
-  if (b.one_stream()) return b.leave_out("it is for one stream");
-  subject& s = b.created();
+void check_nothing_is_kept(fixture& f) {
+  if (f.one_stream()) return f.leave_out("it is for one stream");
+  subject& s = f.created();
   const auto two_streams = [&] {
     s.open();
     s.write(1000);
@@ -301,22 +301,22 @@ std::span<const check> checks() {
   return all;
 }
 
-subject& bench::make() {
+subject& fixture::make() {
   return *subjects_.emplace_back(std::make_unique<subject>(setup_));
 }
 
-subject& bench::created() {
+subject& fixture::created() {
   subject& s = make();
   s.create();
   return s;
 }
 
-void bench::wind_up() {
+void fixture::clean_up() {
   for (const auto& s : subjects_) {
     try {
       if (s->is_open()) s->abort();
       if (s->is_created()) s->destroy();
-    } catch (const broken_off&) {
+    } catch (const check_aborted&) {
       // It was reported, and the next one may still come to an end.
     }
   }

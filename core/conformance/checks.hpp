@@ -14,10 +14,10 @@
 
 namespace nbdstream::conformance {
 
-/// Where a check makes its sinks.
-class bench {
+/// Makes the sinks of a check, and owns them.
+class fixture {
  public:
-  explicit bench(const setup& s) : setup_(s) {}
+  explicit fixture(const setup& s) : setup_(s) {}
 
   /// A new sink, not yet created.
   subject& make();
@@ -38,8 +38,8 @@ class bench {
     setup_.report.await_answer();
   }
 
-  /// After a check that broke off: ends what it has begun, as far as that goes.
-  void wind_up();
+  /// After an aborted check: aborts open streams and destroys sinks, as far as possible.
+  void clean_up();
 
  private:
   setup setup_;
@@ -47,23 +47,23 @@ class bench {
 };
 
 struct check {
-  std::string_view name;  ///< goes on after "the sink ..."
-  void (*run)(bench&);
-  bool essential = false;  ///< where it breaks off, the others need not begin
+  std::string_view name;  ///< continues "the sink ..."
+  void (*run)(fixture&);
+  bool essential = false;  ///< if it is aborted, no other check is made
 };
 
 [[nodiscard]] std::span<const check> checks();
 
 // Those about the ends of streams, in checks_ends.cpp.
-void check_abort_after_open(bench& b);
-void check_abort_after_data(bench& b);
-void check_abort_instead_of_open(bench& b);
-void check_abort_instead_of_commit(bench& b);
-void check_failed_commit(bench& b);
-void check_reader_that_leaves(bench& b);
-void check_interrupted_open(bench& b);
-void check_interrupted_write(bench& b);
-void check_interrupted_commit(bench& b);
+void check_abort_after_open(fixture& f);
+void check_abort_after_data(fixture& f);
+void check_abort_instead_of_open(fixture& f);
+void check_abort_instead_of_commit(fixture& f);
+void check_failed_commit(fixture& f);
+void check_reader_that_leaves(fixture& f);
+void check_interrupted_open(fixture& f);
+void check_interrupted_write(fixture& f);
+void check_interrupted_commit(fixture& f);
 
 }  // namespace nbdstream::conformance
 #endif

@@ -21,23 +21,23 @@ namespace {
 constexpr std::string_view never_ends =
     "a call that nothing ends would keep every other check waiting";
 
-/// `b` must not go while a call is stuck, so nothing leaves this.
-void make(const check& c, bench& b) {
-  const auto& report = b.given().report;
+/// `f` must not go while a call is stuck, so nothing leaves this.
+void make(const check& c, fixture& f) {
+  const auto& report = f.given().report;
   try {
-    c.run(b);
+    c.run(f);
     return;
-  } catch (const broken_off&) {
-    if (c.essential) report.send(kind::hopeless, "nothing else can work then");
+  } catch (const check_aborted&) {
+    if (c.essential) report.send(kind::bail_out, "nothing else can work then");
   } catch (const stuck&) {
-    return report.send(kind::hopeless, never_ends);
+    return report.send(kind::bail_out, never_ends);
   } catch (const std::exception& e) {
     report.violation(fmt::format("an exception came out of it: {}", e.what()), contract::none);
   }
   try {
-    b.wind_up();
+    f.clean_up();
   } catch (const stuck&) {
-    report.send(kind::hopeless, never_ends);
+    report.send(kind::bail_out, never_ends);
   }
 }
 
@@ -48,10 +48,10 @@ void drive(const check& c, const sink::registry& registry, const config::sink_co
   caller loader(report, grace);
   try {
     const auto load = [&] { return module = registry.load(given.module), 0; };
-    loader.here("loading the module", load, caller::blocking::briefly);
+    loader.call_on_loop("loading the module", load, caller::blocking::briefly);
   } catch (const sink::load_error& e) {
     report.violation(e.what(), contract::none);
-    return report.send(kind::hopeless, "it cannot be loaded");
+    return report.send(kind::bail_out, "it cannot be loaded");
   }
   try {
     const sink::settings settings(module.table.name, module.options, given);
@@ -64,8 +64,8 @@ void drive(const check& c, const sink::registry& registry, const config::sink_co
     const int original = for_stdout ? ::fcntl(output, F_DUPFD_CLOEXEC, 3) : -1;
     ::dup2(for_stdout ? output : STDERR_FILENO, STDOUT_FILENO);
     ::close(output);
-    bench b({module, settings, report, grace, original});
-    make(c, b);
+    fixture f({module, settings, report, grace, original});
+    make(c, f);
     std::fflush(nullptr);
     report.send(kind::done);
     // Destructors would run on what a module may still use.

@@ -66,11 +66,11 @@ void subject::fail(std::string_view name, std::int64_t result, contract::sentenc
   const bool refused = result == -EEXIST && (name == "create" || name == "open");
   complain(fmt::format("{} said {}{}", name, result_text(result), explanation), broken,
            refused ? kind::refused : kind::violation);
-  throw broken_off();
+  throw check_aborted();
 }
 
 std::int64_t subject::make(std::string_view name, nbdstream_sink_blocking phase, const call& c,
-                           manner how, nbdstream_wait& wait, std::optional<int>& asked) {
+                           call_mode how, nbdstream_wait& wait, std::optional<int>& asked) {
   const call whole = [&] {
     calling_ = std::this_thread::get_id();
     const auto result = c();
@@ -82,32 +82,32 @@ std::int64_t subject::make(std::string_view name, nbdstream_sink_blocking phase,
   wait.struct_size = sizeof wait;
   wait.fd = -1;
   wait.timeout_ns = -1;
-  if (!blocks(table_, phase)) return caller_->here(name, whole);
+  if (!blocks(table_, phase)) return caller_->call_on_loop(name, whole);
   std::function<void()> interrupt;
   if (table_.interrupt) interrupt = [&] { table_.interrupt(self_); };
-  return caller_->apart(name, whole, interrupt, how.interrupted);
+  return caller_->call_on_thread(name, whole, interrupt, how.interrupted);
 }
 
 void subject::check_wait(std::string_view name, const nbdstream_wait& wait,
                          std::optional<int> asked) {
-  const auto break_off = [&](std::string_view what, contract::sentence broken) {
+  const auto abort_check = [&](std::string_view what, contract::sentence broken) {
     complain(fmt::format("{} said -EAGAIN, but {}", name, what), broken);
-    throw broken_off();
+    throw check_aborted();
   };
-  if (!table_.wait_for) break_off("there is no wait_for", contract::wait_for_is_there);
+  if (!table_.wait_for) abort_check("there is no wait_for", contract::wait_for_is_there);
   if (*asked < 0)
-    break_off(fmt::format("wait_for said {}", result_text(*asked)), contract::repeated);
+    abort_check(fmt::format("wait_for said {}", result_text(*asked)), contract::repeated);
   if (wait.fd < 0 && wait.timeout_ns < 0)
-    break_off("wait_for named neither a descriptor nor a time", contract::wait_names_something);
+    abort_check("wait_for named neither a descriptor nor a time", contract::wait_names_something);
   if (wait.fd >= 0 && ::fcntl(wait.fd, F_GETFD) < 0)
-    break_off(fmt::format("wait_for named {}, which is no open descriptor", wait.fd),
-              contract::wait_names_something);
+    abort_check(fmt::format("wait_for named {}, which is no open descriptor", wait.fd),
+                contract::wait_names_something);
   if ((wait.events & ~static_cast<std::uint32_t>(POLLIN | POLLOUT | POLLPRI)) != 0)
-    break_off(fmt::format("wait_for named the events {:#x}", wait.events), contract::wait_events);
+    abort_check(fmt::format("wait_for named the events {:#x}", wait.events), contract::wait_events);
 }
 
 std::int64_t subject::perform(std::string_view name, nbdstream_sink_blocking phase, const call& c,
-                              manner how) {
+                              call_mode how) {
   if (may_check_ && was_woken()) check();
   const auto began = clock::now();
   const auto until = began + setup_.grace;
@@ -130,14 +130,14 @@ std::int64_t subject::perform(std::string_view name, nbdstream_sink_blocking pha
                            "always there",
                            name, repeats),
                contract::repeated);
-      throw broken_off();
+      throw check_aborted();
     }
     if (now >= until) {
       const bool aborting = name == "abort";
       complain(fmt::format("{} has said -EAGAIN for {}{} (--grace gives it longer)", name,
                            in_words(setup_.grace), aborting ? "" : hint(name)),
                aborting ? contract::abort_never_fails : contract::none);
-      throw broken_off();
+      throw check_aborted();
     }
     if (now - began > 1s && !std::exchange(told, true))
       setup_.report.send(kind::note, fmt::format("waiting: {} says -EAGAIN{}", name, hint(name)));
@@ -154,7 +154,7 @@ void subject::check() {
     calling_ = std::thread::id();
     return result;
   };
-  const auto result = caller_->here("check", check_it);
+  const auto result = caller_->call_on_loop("check", check_it);
   if (result >= 0) return;
   may_check_ = false;
   fail("check", result, result == -EAGAIN ? contract::check_is_an_answer : contract::check);

@@ -24,14 +24,14 @@ struct setup {
   int standard_output = -1;  ///< what it was when the process began; -1: not of interest
 };
 
-/// How calls are made where they are not just made until they succeed.
-struct manner {
+/// How a call is made. By default it is repeated until it succeeds or fails.
+struct call_mode {
   bool once = false;                             ///< -EAGAIN is an answer
-  std::optional<clock::duration> interrupted{};  ///< after so long
+  std::optional<clock::duration> interrupted{};  ///< interrupt the call after this time
 };
 
 /// A sink that is driven as sink.h says a host may drive it, and watched. What is wrong is
-/// reported; where the check cannot go on, broken_off or stuck is thrown.
+/// reported; if the check cannot continue, check_aborted or stuck is thrown.
 class subject {
  public:
   explicit subject(const setup& s);
@@ -53,18 +53,18 @@ class subject {
   void check();
 
   /// One call, with its result. After a success the sink is open, or closed, as it should be.
-  std::int64_t try_open(manner how, std::optional<std::uint64_t> exactly = std::nullopt);
-  std::int64_t try_write(std::uint64_t count, manner how);
-  std::int64_t try_zero(std::uint64_t count, manner how);
-  std::int64_t try_flush(manner how);
-  std::int64_t try_commit(manner how);
+  std::int64_t try_open(call_mode how, std::optional<std::uint64_t> exactly = std::nullopt);
+  std::int64_t try_write(std::uint64_t count, call_mode how);
+  std::int64_t try_zero(std::uint64_t count, call_mode how);
+  std::int64_t try_flush(call_mode how);
+  std::int64_t try_commit(call_mode how);
 
   [[nodiscard]] bool is_created() const noexcept { return created_; }
   [[nodiscard]] bool is_open() const noexcept { return open_; }
   [[nodiscard]] bool lends() const noexcept { return lent_.has_value(); }
   void complain(std::string_view what, contract::sentence broken, kind how = kind::violation) const;
 
-  /// Fails a call: what it said, and what the module explained. Throws broken_off.
+  /// Fails a call: what it said, and what the module explained. Throws check_aborted.
   [[noreturn]] void fail(std::string_view name, std::int64_t result, contract::sentence broken);
 
  private:
@@ -72,10 +72,10 @@ class subject {
 
   /// Makes a call on the thread that is its phase's, repeats it while it says -EAGAIN.
   std::int64_t perform(std::string_view name, nbdstream_sink_blocking phase, const call& c,
-                       manner how);
+                       call_mode how);
   /// The same call once; what to wait for goes into `wait`, the result of wait_for into `asked`.
-  std::int64_t make(std::string_view name, nbdstream_sink_blocking phase, const call& c, manner how,
-                    nbdstream_wait& wait, std::optional<int>& asked);
+  std::int64_t make(std::string_view name, nbdstream_sink_blocking phase, const call& c,
+                    call_mode how, nbdstream_wait& wait, std::optional<int>& asked);
   void check_wait(std::string_view name, const nbdstream_wait& wait, std::optional<int> asked);
   void borrow();
   void check_lent();

@@ -37,7 +37,7 @@ bool subject::create(bool may_refuse) {
     calling_ = std::thread::id();
     return result;
   };
-  const auto result = caller_->here("create", create_it, caller::blocking::briefly);
+  const auto result = caller_->call_on_loop("create", create_it, caller::blocking::briefly);
   creating_ = false;
   created_ = result >= 0;
   if (!created_ && !may_refuse) fail("create", result, contract::create);
@@ -51,13 +51,13 @@ void subject::destroy() {
     calling_ = std::thread::id();
     return 0;
   };
-  caller_->here("destroy", destroy_it);
+  caller_->call_on_loop("destroy", destroy_it);
   created_ = false;
   caller_.reset();  // with the thread
   wake_.reset();    // what is left behind is not ours
 }
 
-std::int64_t subject::try_open(manner how, std::optional<std::uint64_t> exactly) {
+std::int64_t subject::try_open(call_mode how, std::optional<std::uint64_t> exactly) {
   ++stream_;
   sent_ = {};
   given_ = 0;
@@ -99,16 +99,16 @@ void subject::borrow() {
     calling_ = std::thread::id();
     return fd;
   };
-  const auto fd = static_cast<int>(caller_->here("native_fd", lend));
+  const auto fd = static_cast<int>(caller_->call_on_loop("native_fd", lend));
   if (fd < -1) fail("native_fd", fd, contract::lends_or_not);
   if (fd == -1 && !table_.write) {
     complain("native_fd lends no descriptor, and there is no write", contract::write_required);
-    throw broken_off();
+    throw check_aborted();
   }
   if (fd == -1) return;
   if (const auto fault = lent_descriptor::fault_of(fd); !fault.empty()) {
     complain(fmt::format("native_fd lends {}", fault), contract::lends);
-    throw broken_off();
+    throw check_aborted();
   }
   const auto flags_of_stdout = [&] {
     return setup_.standard_output < 0 ? 0 : ::fcntl(setup_.standard_output, F_GETFL);
@@ -139,10 +139,10 @@ void subject::check_count(std::string_view name, std::int64_t n, std::uint64_t m
   if (n < 0) fail(name, n, broken);
   if (n > 0 && static_cast<std::uint64_t>(n) <= most) return;
   complain(fmt::format("{} was given {} bytes, and said that it took {}", name, most, n), broken);
-  throw broken_off();
+  throw check_aborted();
 }
 
-std::int64_t subject::try_write(std::uint64_t count, manner how) {
+std::int64_t subject::try_write(std::uint64_t count, call_mode how) {
   auto data = bytes_at(sent_.length, count);
   given_ = sent_.length + count;
   const call write_it = [&] { return table_.write(self_, data.data(), data.size()); };
@@ -162,7 +162,8 @@ void subject::send_lent(std::string_view data) {
     const call write_it = [&]() -> std::int64_t { return lent_->write(piece, setup_.grace); };
     // Its deadline is its own; only a file can make it late.
     const auto patience = 2 * setup_.grace;
-    const auto failed = caller_->apart("a write to the lent descriptor", write_it, {}, patience);
+    const auto failed =
+        caller_->call_on_thread("a write to the lent descriptor", write_it, {}, patience);
     if (failed < 0) {
       if (failed == -ETIMEDOUT) setup_.report.send(kind::note, "is the other side reading?");
       fail("a write to the lent descriptor", failed, contract::lends);
@@ -188,7 +189,7 @@ void subject::send(std::string data) {
   }
 }
 
-std::int64_t subject::try_zero(std::uint64_t count, manner how) {
+std::int64_t subject::try_zero(std::uint64_t count, call_mode how) {
   const auto before = lent_ ? lent_->offset() : std::nullopt;
   given_ = sent_.length + count;
   const call zero_it = [&] { return table_.zero(self_, count); };
@@ -218,7 +219,7 @@ void subject::zero(std::uint64_t count) {
   }
 }
 
-std::int64_t subject::try_flush(manner how) {
+std::int64_t subject::try_flush(call_mode how) {
   const call flush_it = [&] { return table_.flush(self_); };
   return perform("flush", NBDSTREAM_BLOCKING_WRITE, flush_it, how);
 }
@@ -229,7 +230,7 @@ void subject::flush() {
   if (result < 0) fail("flush", result, contract::flush);
 }
 
-std::int64_t subject::try_commit(manner how) {
+std::int64_t subject::try_commit(call_mode how) {
   check_lent();
   lent_.reset();
   const auto length = sent_.length;
