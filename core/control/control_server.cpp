@@ -56,7 +56,7 @@ awaitable<void> control_server::finish(bool all_have_ended) {
   control_.close_listeners();
   metrics_.close_listeners();
   service_.begin_to_end();
-  if (!all_have_ended) service_.give_up();
+  if (!all_have_ended) service_.abort_waiters();
   const auto until = io::clock::now() + goodbye_time;
   while (!(control_.empty() && metrics_.empty()) && io::clock::now() < until) {
     control_.close_idle();

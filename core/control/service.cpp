@@ -160,7 +160,7 @@ void service::begin_to_end() {
   changed_.notify_all();
 }
 
-void service::give_up() {
+void service::abort_waiters() {
   for (auto& [what, p] : pending_) {
     p->done = refuse(502, "the process ends, and a call of the sink has not returned");
   }

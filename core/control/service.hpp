@@ -49,7 +49,7 @@ class service {
   [[nodiscard]] bool ending() const noexcept { return ending_; }
   void begin_to_end();
   /// What is still pending gets an answer that says that nothing more is known.
-  void give_up();
+  void abort_waiters();
   /// Until nothing is pending any more. State: each export has ended.
   [[nodiscard]] awaitable<void> join() { return scope_.join(); }
 

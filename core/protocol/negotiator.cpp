@@ -172,7 +172,8 @@ void negotiator::export_name(bytes payload) {
   if (payload.size() > max_string) return violate("name too long");
   // This option has no way to report an error but to hang up.
   if (gate_) return violate("refused: no export can be had now");
-  if (said_ == form::extended) return violate("an option that cannot follow extended headers");
+  if (reply_form_ == form::extended)
+    return violate("an option that cannot follow extended headers");
   const auto found = find(reader(payload).text(payload.size()));
   if (!found) return violate("unknown export");
   chosen_ = *found;
@@ -219,18 +220,19 @@ void negotiator::info_or_go(bytes payload) {
 
 void negotiator::agree_on(form wanted, bytes payload) {
   if (!payload.empty()) return reply_error(option_reply::err_invalid, "this option takes no data");
-  if (said_ == form::extended && wanted == form::structured) {
+  if (reply_form_ == form::extended && wanted == form::structured) {
     return reply_error(option_reply::err_ext_header_reqd, "extended headers were agreed on");
   }
-  said_ = wanted;
+  reply_form_ = wanted;
   begin_reply(option_reply::ack, 0);
 }
 
 terms negotiator::terms_for(std::size_t index) const noexcept {
   const auto& e = exports_[index];
-  terms t{e.size, e.flags, said_, allocation_of_ == index};
-  if (said_ != form::simple) t.flags |= transmission_flag::send_df;
-  if (said_ == form::extended && t.allocation) t.flags |= transmission_flag::block_status_payload;
+  terms t{e.size, e.flags, reply_form_, allocation_of_ == index};
+  if (reply_form_ != form::simple) t.flags |= transmission_flag::send_df;
+  if (reply_form_ == form::extended && t.allocation)
+    t.flags |= transmission_flag::block_status_payload;
   return t;
 }
 
@@ -302,7 +304,7 @@ std::optional<negotiator::meta_question> negotiator::read_meta_question(bytes pa
     return std::nullopt;
   };
   constexpr std::string_view malformed = "malformed data";
-  if (said_ == form::simple) {
+  if (reply_form_ == form::simple) {
     return refuse(option_reply::err_invalid, "structured replies must be agreed on first");
   }
   reader in(payload);

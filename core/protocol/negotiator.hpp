@@ -124,7 +124,7 @@ class negotiator {
   std::uint32_t to_skip_ = 0;  ///< bytes of an oversized payload that are still to come
   std::size_t options_seen_ = 0;
   std::size_t chosen_ = 0;
-  form said_ = form::simple;
+  form reply_form_ = form::simple;
   std::optional<std::size_t> allocation_of_;  ///< the export that base:allocation was chosen for
   std::string_view why_;
 };

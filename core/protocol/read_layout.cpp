@@ -9,7 +9,7 @@ constexpr std::uint64_t sector = 512;
 }  // namespace
 
 /// What of some zeroes is sent as a hole; empty where that is too little.
-read_layout::chunk read_layout::worth(chunk zero) const noexcept {
+read_layout::chunk read_layout::rounded_hole(chunk zero) const noexcept {
   if (zero.begin != begin_) zero.begin = (zero.begin + sector - 1) / sector * sector;
   if (zero.end != end_) zero.end = zero.end / sector * sector;
   const bool all = zero.begin == begin_ && zero.end == end_;
@@ -25,8 +25,8 @@ void read_layout::zeroes(std::uint64_t begin, std::uint64_t end) {
       last.end = end;
       return;
     }
-    const auto kept = worth(last);
-    if (kept.begin == kept.end) zeroes_.pop_back();
+    const auto hole = rounded_hole(last);
+    if (hole.begin == hole.end) zeroes_.pop_back();
   }
   zeroes_.push_back({begin, end, true});
 }
@@ -35,7 +35,7 @@ std::vector<read_layout::chunk> read_layout::chunks(bool whole) const {
   std::vector<chunk> all;
   auto at = begin_;
   for (const auto& z : zeroes_) {
-    const auto hole = worth(z);
+    const auto hole = rounded_hole(z);
     if (hole.begin == hole.end || (whole && hole != chunk{begin_, end_, true})) continue;
     if (hole.begin > at) all.push_back({at, hole.begin, false});
     all.push_back(hole);

@@ -29,7 +29,7 @@ class read_layout {
   [[nodiscard]] std::vector<chunk> chunks(bool whole) const;
 
  private:
-  [[nodiscard]] chunk worth(chunk zero) const noexcept;
+  [[nodiscard]] chunk rounded_hole(chunk zero) const noexcept;
 
   std::uint64_t begin_, end_;
   std::vector<chunk> zeroes_;  ///< of them only the last may be too small

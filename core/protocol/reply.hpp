@@ -19,7 +19,7 @@ struct cookie {
   std::uint64_t offset = 0;  ///< extended replies only
 };
 
-/// One stretch of an answer to BLOCK_STATUS.
+/// One range of an answer to BLOCK_STATUS.
 struct status_extent {
   std::uint64_t length = 0;  ///< bytes, 1 or more; below 2^32 unless the form is extended
   std::uint32_t flags = 0;   ///< allocation_state::*

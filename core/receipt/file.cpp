@@ -32,7 +32,7 @@ file::file(std::string path) : path_(std::move(path)), partial_(path_ + ".partia
 std::int64_t file::clear(bool& found_partial) {
   const auto cleared = clear_partial(found_partial);
   if (cleared < 0) return cleared;
-  if (given_up_) return -ECANCELED;  // by now FILE may be the next stream's
+  if (abandoned_) return -ECANCELED;  // by now FILE may be the next stream's
   const auto replaceable = look_for_another_file();
   if (replaceable < 0) return replaceable;
   if (::unlink(path_.c_str()) == 0) return sync_directory();
@@ -89,8 +89,8 @@ std::int64_t file::prepare(std::string_view text) {
   auto result = create();
   if (result < 0) return result;
   result = write(text, room_for_results);
-  if (result < 0 || given_up_) drop();
-  return given_up_ ? -ECANCELED : result;
+  if (result < 0 || abandoned_) drop();
+  return abandoned_ ? -ECANCELED : result;
 }
 
 std::int64_t file::finish(std::string_view text) {

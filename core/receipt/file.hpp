@@ -43,7 +43,7 @@ class file {
 
   /// From any thread: nobody waits any longer for the call that is running, which then leaves
   /// nothing behind.
-  void give_up() noexcept { given_up_ = true; }
+  void abandon() noexcept { abandoned_ = true; }
 
  private:
   /// -EEXIST, -EISDIR: at `path` is something else than a receipt, or nothing yet: a FIFO, a
@@ -56,7 +56,7 @@ class file {
   std::string path_;
   std::string partial_;
   io::unique_fd partial_file_;  ///< locked, so that no other process takes it for left behind
-  std::atomic<bool> given_up_ = false;
+  std::atomic<bool> abandoned_ = false;
 };
 
 }  // namespace nbdstream::receipt

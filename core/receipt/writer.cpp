@@ -82,7 +82,7 @@ void writer::abandon() {
 
 /// The call may have looked for the last time already.
 void writer::leave_behind() {
-  file_->give_up();
+  file_->abandon();
   thread_.at_end([file = file_] {
     file->drop();
     return std::int64_t{0};

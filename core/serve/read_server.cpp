@@ -75,7 +75,7 @@ awaitable<void> read_server::feed_watchdog(const systemd::notifier& manager) {
   }
 }
 
-bool read_server::over() const {
+bool read_server::is_finished() const {
   if (!config_.run.empty()) return command_status_.has_value();
   return signal_ != 0 || (config_.single && connections_.empty());
 }
@@ -107,7 +107,7 @@ awaitable<int> read_server::run(const systemd::notifier& manager) {
     start();
     static_cast<void>(manager.send("READY=1"));
     if (manager.watchdog()) scope_.spawn(feed_watchdog(manager));
-    while (!over()) co_await changed_.wait();
+    while (!is_finished()) co_await changed_.wait();
   } catch (const std::exception& e) {
     log_.error("{}", e.what());
     status = 1;

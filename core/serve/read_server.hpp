@@ -51,7 +51,7 @@ class read_server final : private session_host {
   [[nodiscard]] awaitable<void> attend_command();
   [[nodiscard]] awaitable<void> feed_watchdog(const systemd::notifier& manager);
   [[nodiscard]] awaitable<void> close_connections();
-  [[nodiscard]] bool over() const;
+  [[nodiscard]] bool is_finished() const;
 
   asio::any_io_executor executor_;
   const config::server_config& config_;

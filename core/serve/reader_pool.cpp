@@ -27,9 +27,9 @@ bool reader_pool::is_next(const client& by) const noexcept {
 /// Returns whether it came; else there is nothing to do any more.
 awaitable<bool> reader_pool::wait_for_turn(client& by) {
   if (by.waiting_++ == 0) waiting_.push_back(&by);
-  while (!over(by) && !is_next(by)) co_await changed_.wait();
+  while (!is_cancelled(by) && !is_next(by)) co_await changed_.wait();
   if (--by.waiting_ == 0) std::erase(waiting_, &by);
-  co_return !over(by);
+  co_return !is_cancelled(by);
 }
 
 awaitable<std::int64_t> reader_pool::run(client& by, io::worker::job job) {

@@ -48,7 +48,9 @@ class reader_pool {
   [[nodiscard]] bool busy() const noexcept;
 
  private:
-  [[nodiscard]] bool over(const client& by) const noexcept { return abandoned_ || *by.called_off_; }
+  [[nodiscard]] bool is_cancelled(const client& by) const noexcept {
+    return abandoned_ || *by.called_off_;
+  }
   [[nodiscard]] bool has_thread() const noexcept {
     return !idle_.empty() || (!unstarted_.empty() && !short_of_threads_);
   }

@@ -224,9 +224,9 @@ awaitable<void> nbd_export::watch_sink() {
       co_await changed_.wait();
       continue;
     }
-    const auto due = late_ ? next_line : asked_at + settings_.grace;
-    if (io::clock::now() < due) {
-      co_await changed_.wait_with_second_look(due);
+    const auto next_action_at = late_ ? next_line : asked_at + settings_.grace;
+    if (io::clock::now() < next_action_at) {
+      co_await changed_.wait_with_second_look(next_action_at);
       continue;
     }
     late_ = true;
@@ -242,7 +242,7 @@ awaitable<void> nbd_export::watch_sink() {
   }
 }
 
-void nbd_export::give_up() noexcept {
+void nbd_export::mark_lost() noexcept {
   ++aborted_;
   phase_ = phase::ended;
   changed_.notify_all();

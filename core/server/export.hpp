@@ -102,7 +102,7 @@ class nbd_export final : public served {
   /// The same, and one that is still being written fails for this reason.
   void stop(std::string_view reason);
   /// run() has thrown: what is open is lost.
-  void give_up() noexcept;
+  void mark_lost() noexcept;
   /// Ends even a commit that is under way.
   void cancel_commit(std::string_view reason);
 

@@ -53,7 +53,7 @@ void open_stream::leave(client& who, stream::disconnect how) {
   std::erase(writers_, &who);
   late_.forget(who);
   const auto lost = std::erase_if(unspilled_writes_, [&](auto& w) { return w.who == &who; });
-  if (over()) return;
+  if (is_finished()) return;
   if (lost > 0) {
     fail(who.name + " disconnected inside a request", stream::verdict::cause::vanished_client);
   }
@@ -121,7 +121,7 @@ void open_stream::fail(std::string_view reason, stream::verdict::cause why) {
 }
 
 void open_stream::heed_sink() {
-  const auto* const trouble = opened_ && !over() ? sink_.trouble() : nullptr;
+  const auto* const trouble = opened_ && !is_finished() ? sink_.trouble() : nullptr;
   if (trouble) fail("the sink has failed: " + trouble->why);
 }
 
@@ -160,7 +160,7 @@ awaitable<sink::failure> open_stream::open_sink() {
     auto failed = co_await receipt_->begin();
     if (failed) co_return failed;
     // Meanwhile it may have ended, and the sink may be another stream's.
-    if (over()) co_return sink::failure{asio::error::operation_aborted, "cancelled"};
+    if (is_finished()) co_return sink::failure{asio::error::operation_aborted, "cancelled"};
   }
   opened_ = true;
   const log::field which[] = {{"unique_id", std::string_view(settings_.unique_id)}};
@@ -181,7 +181,7 @@ awaitable<sink::failure> open_stream::open_sink() {
 
 wire_error open_stream::refuse(const client& who, const protocol::request& r, int error_number,
                                std::string_view why) {
-  if (!over()) failed_in_ = {who.id, r.offset};
+  if (!is_finished()) failed_in_ = {who.id, r.offset};
   fail(fmt::format("{}: {} refused: {}", who.name, protocol::name_of(r.type), why));
   return protocol::to_wire_error(error_number);
 }
@@ -189,7 +189,7 @@ wire_error open_stream::refuse(const client& who, const protocol::request& r, in
 wire_error open_stream::failed_in_sink(const client& who, const protocol::request& r,
                                        error_code error, std::string_view why) {
   // What was cancelled was cancelled because the stream has failed already: the reason stands.
-  if (!over()) failed_in_ = {who.id, r.offset};
+  if (!is_finished()) failed_in_ = {who.id, r.offset};
   fail(fmt::format("{}: {} of {} bytes at {}: {}", who.name, protocol::name_of(r.type), r.length,
                    r.offset, why));
   return protocol::to_wire_error(error.value());

@@ -197,7 +197,7 @@ class open_stream {
   [[nodiscard]] io::clock::time_point cancelled_at() const noexcept { return cancelled_at_; }
 
  private:
-  [[nodiscard]] bool over() const noexcept { return verdict_.has_failed_or_ended(); }
+  [[nodiscard]] bool is_finished() const noexcept { return verdict_.has_failed_or_ended(); }
 
   // Requests in.
   [[nodiscard]] stream::result<stream::placement> place_request(const protocol::request& r);

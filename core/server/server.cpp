@@ -97,7 +97,7 @@ awaitable<int> server::run() {
     command_status_ = 1;
     stop_exports(e.what());
   }
-  while (!over()) {
+  while (!is_finished()) {
     co_await changed_.wait();
     if (config_.single && connections_.empty()) {
       for (auto& e : exports_) e->no_more_clients();
@@ -131,7 +131,7 @@ bool server::exports_are_over() const {
   return std::ranges::all_of(exports_, [](const auto& e) { return e->ended() || e->is_stuck(); });
 }
 
-bool server::over() const {
+bool server::is_finished() const {
   return exports_are_over() && !attending();
 }
 
@@ -140,7 +140,7 @@ awaitable<void> server::run_export(nbd_export& e) {
     co_await e.run();
   } catch (...) {
     log_.error("{}", log::reason(std::current_exception()));
-    e.give_up();
+    e.mark_lost();
   }
   changed_.notify_all();
 }

@@ -107,7 +107,7 @@ class server final : private session_host {
   [[nodiscard]] bool any_sink_is_stuck() const;
   /// Whether every export has ended, or need not be waited for.
   [[nodiscard]] bool exports_are_over() const;
-  [[nodiscard]] bool over() const;
+  [[nodiscard]] bool is_finished() const;
   /// Whether the command runs, or its clients are still being read to their ends.
   [[nodiscard]] bool attending() const { return !config_.run.empty() && !command_status_; }
   void stop_exports(std::string_view reason);

@@ -29,7 +29,7 @@ awaitable<wire_error> open_stream::ensure_open(client& who, const protocol::requ
   if (opened_) co_return wire_error::none;
   io::fair_mutex::turn turn;
   if (!has_turn) turn = co_await take_turn();
-  if (over()) co_return wire_error::io;
+  if (is_finished()) co_return wire_error::io;
   if (opened_) {
     turn.release();
     moved();
@@ -65,7 +65,7 @@ class open_stream::waiter {
   /// Until the cursor has moved, memory is free, or all is over; then ask again.
   awaitable<void> wait(const client& who) {
     of_.changed_.notify_all();
-    if (!who.gone && !of_.over()) co_await of_.room_.wait();
+    if (!who.gone && !of_.is_finished()) co_await of_.room_.wait();
   }
 
  private:
@@ -84,7 +84,7 @@ awaitable<open_stream::admitted> open_stream::admit(client& who, protocol::reque
       fail(fmt::format("{} disconnected inside a request", who.name),
            stream::verdict::cause::vanished_client);
     }
-    if (over() || who.gone) co_return a;
+    if (is_finished() || who.gone) co_return a;
     if (!a.turn && waits_for_spill(r)) {
       co_await spilled();
       continue;
@@ -168,7 +168,7 @@ awaitable<wire_error> open_stream::prepare_place(client& who, const protocol::re
 
 awaitable<wire_error> open_stream::send(client& who, const protocol::request& r,
                                         protocol::bytes payload) {
-  if (over()) co_return wire_error::io;
+  if (is_finished()) co_return wire_error::io;
   sent_bytes_ += payload.size();
   const auto failed = co_await encoder_->write(payload);
   if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
@@ -203,7 +203,7 @@ awaitable<wire_error> open_stream::write_batch(client& who,
   if (zeroes > 0) failed = co_await write_zeroes(r.offset - zeroes, zeroes);
   if (!failed) failed = co_await encoder_->write_pieces(batch);
   if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);
-  if (over()) co_return wire_error::io;
+  if (is_finished()) co_return wire_error::io;
   turn.release();
   moved();
   co_return wire_error::none;
@@ -214,7 +214,7 @@ awaitable<io::splice_result> open_stream::splice(client& who, const protocol::re
                                                  wire_error& error) {
   io::splice_result did;
   error = wire_error::io;
-  if (over()) co_return did;
+  if (is_finished()) co_return did;
   did = co_await encoder_->splice(socket, count);
   // No sink that takes a splice is a connection: it is the client's that was reset, which is its
   // end.
@@ -248,11 +248,11 @@ awaitable<void> open_stream::spilled() {
 
 /// Writes to the spill file what was received, and answers the requests of which that was the last.
 awaitable<void> open_stream::write_spill() {
-  while (!over()) {
+  while (!is_finished()) {
     is_spilling_ = !unspilled_.empty();
     if (!is_spilling_) co_return;
     const auto error = co_await unspilled_.write();
-    if (over()) co_return;
+    if (is_finished()) co_return;
     if (error) co_return spilling_failed(error);
     while (!unspilled_writes_.empty() &&
            unspilled_writes_.front().placed.spilled_at <= unspilled_.written()) {
@@ -279,7 +279,7 @@ std::optional<wire_error> open_stream::payload_arrived(client& who, const protoc
                                                        admitted a) {
   a.where.block = std::exchange(who.arriving, nullptr);
   const bool unspilled = a.where.where == place::spill && a.spilled_at > unspilled_.written();
-  if (over() || !unspilled) return arrived(who, r, std::move(a));
+  if (is_finished() || !unspilled) return arrived(who, r, std::move(a));
   unspilled_writes_.push_back({&who, r, std::move(a)});
   return std::nullopt;
 }
@@ -287,7 +287,7 @@ std::optional<wire_error> open_stream::payload_arrived(client& who, const protoc
 /// All of its payload is where it was due.
 std::optional<wire_error> open_stream::arrived(client& who, const protocol::request& r,
                                                admitted a) {
-  if (over()) return wire_error::io;
+  if (is_finished()) return wire_error::io;
   const auto& where = a.where;
   const bool held = where.where == place::memory || where.where == place::spill;
   if (held) order_.payload_arrived(where);
@@ -303,10 +303,10 @@ std::optional<wire_error> open_stream::arrived(client& who, const protocol::requ
 }
 
 awaitable<wire_error> open_stream::flush(client& who) {
-  if (over()) co_return wire_error::io;
+  if (is_finished()) co_return wire_error::io;
   if (!opened_ || !sink_.flushes()) co_return wire_error::none;
   auto turn = co_await take_turn();
-  if (over()) co_return wire_error::io;
+  if (is_finished()) co_return wire_error::io;
   const auto failed = co_await encoder_->flush();
   const protocol::request r{.type = command::flush};
   if (failed) co_return failed_in_sink(who, r, failed.code, failed.why);

@@ -12,8 +12,8 @@
 
 #include "../medium/connection.hpp"
 #include "../medium/write_end.hpp"
-#include "departure.hpp"
 #include "named_pipe.hpp"
+#include "reader_exit.hpp"
 #include "stream_lock.hpp"
 
 namespace nbdstream::fifo {
@@ -240,7 +240,7 @@ class fifo_sink {
   bool aborts_ = false;
   stream_lock lock_;
   own_pipe ours_;
-  departure last_readers_;
+  reader_exit last_readers_;
   medium::connection connection_;
   medium::write_end end_;
   medium::retry wait_;

@@ -34,7 +34,7 @@ std::string name_beside(const std::string& path) {
 }
 
 /// Gives the FIFO `copy` mode and owner of `original`, where they are not the same anyway.
-bool dress_as(int copy, const struct stat& original) noexcept {
+bool copy_owner_and_mode(int copy, const struct stat& original) noexcept {
   struct stat now {};
   if (::fstat(copy, &now) < 0 || !S_ISFIFO(now.st_mode)) return false;
   if ((now.st_uid != original.st_uid || now.st_gid != original.st_gid) &&
@@ -97,7 +97,8 @@ bool own_pipe::replace(const std::string& path, int open_end) noexcept try {
   const std::string fresh = name_beside(path);
   if (fresh.empty() || ::mkfifo(fresh.c_str(), ours.st_mode & 0777) < 0) return false;
   descriptor copy = pin(fresh);
-  if (!copy || !dress_as(copy.get(), ours) || ::rename(fresh.c_str(), path.c_str()) < 0) {
+  if (!copy || !copy_owner_and_mode(copy.get(), ours) ||
+      ::rename(fresh.c_str(), path.c_str()) < 0) {
     (void)::unlink(fresh.c_str());
     return false;
   }

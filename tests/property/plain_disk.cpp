@@ -32,8 +32,8 @@ expectation plain_disk::expect(const op& o, std::uint64_t cursor) const {
   if (o.what == op::kind::trim && o.end() <= cursor) return {};
   if (o.what != op::kind::trim && o.offset < cursor) return {EINVAL, true};
   if (o.end() > script_.reach()) return {ENOSPC, true};
-  const bool spoilt = o.what == op::kind::write && o.dirty && size && o.end() > *size;
-  return spoilt ? expectation{ENOSPC, true} : expectation{};
+  const bool dirty_beyond_size = o.what == op::kind::write && o.dirty && size && o.end() > *size;
+  return dirty_beyond_size ? expectation{ENOSPC, true} : expectation{};
 }
 
 void plain_disk::apply(const op& o, std::size_t index, std::uint64_t cursor) {

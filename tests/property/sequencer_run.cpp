@@ -36,7 +36,7 @@ class sequencer_run {
 
   void perform(const op& o, std::size_t index) {
     host_.time_passes();
-    tend(index);
+    send_ready(index);
     if (!going()) return;
     const auto cursor = host_.sent().size();
     const auto end = script_.size ? script_.reach() : plain_disk::nowhere;
@@ -54,12 +54,12 @@ class sequencer_run {
     const bool spill_is_full = error == ENOSPC && script_.spill && may_fail();
     expect(error == wanted.error || spill_is_full, "request {}: error {} instead of {}", index,
            error, wanted.error);
-    tend(index);
+    send_ready(index);
   }
 
-  void tend(std::size_t index) {
+  void send_ready(std::size_t index) {
     if (!going()) return;
-    host_.tend();
+    host_.send_ready();
     expect_right(index, host_.check());
     if (host_.failed()) {
       expect(may_fail(), "request {}: the stream fails for no reason", index);
@@ -93,7 +93,7 @@ class sequencer_run {
     auto index = script_.ops.size();
     for (int i = 0; i < 4 * 256 && going() && host_.barrier() != plain_disk::nowhere; ++i) {
       host_.time_passes();
-      tend(index);
+      send_ready(index);
       const auto gap = disk_.first_gap(host_.sent().size());
       if (!host_.anybody_waits() || gap.begin >= gap.end || gap.end >= script_.reach()) continue;
       const auto begin = static_cast<std::uint32_t>(gap.begin);

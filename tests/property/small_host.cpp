@@ -68,7 +68,7 @@ void small_host::arrive(const late& l) {
     if (p.where == where::spill) spill_[p.begin + i] = byte;
   }
   sequencer_.payload_arrived(p);
-  if (p.answer_later) put_off_.push_back(l.what);
+  if (p.answer_later) late_replies_.push_back(l.what);
 }
 
 void small_host::time_passes() {
@@ -82,7 +82,7 @@ void small_host::time_passes() {
   }
 }
 
-void small_host::tend() {
+void small_host::send_ready() {
   do {
     while (const auto step = sequencer_.next()) {
       const auto& e = step->held;
@@ -91,10 +91,10 @@ void small_host::tend() {
       if (e.what != content::memory) continue;
       for (const auto b : e.block->piece(e.begin, e.end)) sent_ += static_cast<char>(b);
     }
-    std::erase_if(put_off_, [this](const op& o) {
+    std::erase_if(late_replies_, [this](const op& o) {
       return o.end() <= sequencer_.cursor() || !sequencer_.memory().more_than_half();
     });
-  } while (ask_again() || give_up_gap());
+  } while (ask_again() || skip_gap());
 }
 
 /// Places a request that waits for room. Returns whether there was one with enough room.
@@ -110,8 +110,8 @@ bool small_host::ask_again() {
   return false;
 }
 
-bool small_host::give_up_gap() {
-  const bool pressed = !waiting_.empty() || !put_off_.empty();
+bool small_host::skip_gap() {
+  const bool pressed = !waiting_.empty() || !late_replies_.empty();
   if (failed_ || script_.patient || !pressed || !sequencer_.waits_for_gap()) return false;
   if (script_.refuse_gaps) {
     failed_ = true;
@@ -123,10 +123,10 @@ bool small_host::give_up_gap() {
 
 void small_host::finish() {
   while (!late_.empty()) time_passes();
-  tend();
+  send_ready();
   sequencer_.finish(script_.pad);
-  put_off_.clear();
-  tend();
+  late_replies_.clear();
+  send_ready();
 }
 
 std::string small_host::read(std::uint64_t offset, std::uint64_t length) const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A host of the sequencer without coroutines: its requests wait in lists.
+// What an open_stream does with a sequencer, without coroutines: requests wait in lists.
 #ifndef NBDSTREAM_TESTS_PROPERTY_SMALL_HOST_HPP
 #define NBDSTREAM_TESTS_PROPERTY_SMALL_HOST_HPP
 
@@ -21,8 +21,8 @@ class small_host {
   /// One request later: late payloads may have arrived.
   void time_passes();
   /// Sends what can be sent, and skips the gaps that a full window may not wait for.
-  void tend();
-  /// All late payloads arrive, and then everything is sent.
+  void send_ready();
+  /// All that is late comes; then everything is sent.
   void finish();
 
   [[nodiscard]] std::string read(std::uint64_t offset, std::uint64_t length) const;
@@ -56,7 +56,7 @@ class small_host {
   void put(const stream::placement& p, const op& o, std::size_t index);
   void arrive(const late& l);
   bool ask_again();
-  bool give_up_gap();
+  bool skip_gap();
 
   const script& script_;
   stream::sequencer sequencer_;
@@ -64,7 +64,7 @@ class small_host {
   std::string spill_;
   std::list<late> late_;
   std::list<waiter> waiting_;
-  std::list<op> put_off_;
+  std::list<op> late_replies_;
   bool failed_ = false;
 };
 

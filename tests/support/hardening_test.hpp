@@ -71,7 +71,7 @@ class hardening_test : public integration_test {
     expect_short_lines(ended.err);
   }
 
-  /// For a server with --streams 0, some of whose streams have been spoilt.
+  /// For a server with --streams 0, some of whose streams have been aborted.
   void expect_still_serving() {
     const auto before = read_file(path("log"));
     EXPECT_TRUE(ended_with(0, client("h.pwrite(b'x' * h.get_size(), 0); h.shutdown()")));

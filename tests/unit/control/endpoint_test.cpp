@@ -18,7 +18,7 @@ class Endpoint : public ::testing::Test {
  protected:
   ~Endpoint() override {
     t.all.begin_to_end();
-    t.all.give_up();
+    t.all.abort_waiters();
     it.close_all();
     bool joined = false;
     spawn(t.r.loop, it.join(), &joined);

@@ -138,7 +138,7 @@ TEST(Service, AtTheEndOfAProcessWhoseSinkIsStuckSaysThatNothingIsKnown) {
   t.r.tape.deaf = true;
   auto& p = t.say(post("/v1/commit"));
   t.all.begin_to_end();
-  t.all.give_up();
+  t.all.abort_waiters();
   t.r.settle();
   EXPECT_EQ(p.status(), 502U) << p.heard();
   EXPECT_TRUE(mentions(p, "has not returned")) << p.heard();

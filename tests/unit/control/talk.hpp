@@ -83,7 +83,7 @@ class talk {
       : r(std::move(s)), times_(times) {}
   ~talk() {
     all.begin_to_end();
-    all.give_up();
+    all.abort_waiters();
     for (auto& p : peers) p.served->close();
     r.tape.hold.clear();
     r.exported.stop("the test is over");

@@ -20,8 +20,8 @@ struct outcome {
 };
 
 awaitable<void> run(io::worker& w, io::worker::job job, outcome& into,
-                    io::clock::time_point give_up = io::clock::time_point::max()) {
-  into.result = co_await w.run(std::move(job), give_up);
+                    io::clock::time_point deadline = io::clock::time_point::max()) {
+  into.result = co_await w.run(std::move(job), deadline);
   into.done = true;
 }
 

@@ -49,7 +49,7 @@ TEST_F(ReceiptFile, LeavesNothingWhenItIsDropped) {
 }
 
 TEST_F(ReceiptFile, LeavesNothingOfACallThatNobodyWaitsFor) {
-  it.give_up();
+  it.abandon();
   EXPECT_EQ(it.prepare("x"), -ECANCELED);
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
 }

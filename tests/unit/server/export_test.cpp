@@ -114,7 +114,7 @@ TEST(Export, PadsOrNotAsItIsTold) {
 }
 
 TEST(Export, WithACommandCommitsWhenItVouches) {
-  rig r(vouched(rig::plain()));
+  rig r(decided_by_run(rig::plain()));
   writer_client c(r, "c");
   c.write(0, "abc");
   c.leave(stream::disconnect::eof);
@@ -128,7 +128,7 @@ TEST(Export, AClientThatSkippedEveryZeroIsAStreamOnlyWithSizeAndGaps) {
   for (const bool size : {true, false}) {
     for (const bool refuse : {true, false}) {
       for (const bool came : {true, false}) {
-        auto s = vouched(size ? rig::sized(1000) : rig::plain());
+        auto s = decided_by_run(size ? rig::sized(1000) : rig::plain());
         s.refuse_gaps = refuse;
         rig r(s);
         if (came) {

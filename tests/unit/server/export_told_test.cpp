@@ -292,7 +292,7 @@ TEST(NextOutcome, ComesThoughTheStreamIsLost) {
   begin_commit(r, t);
   outcome_wait w;
   begin_wait(r, w);
-  r.exported.give_up();
+  r.exported.mark_lost();
   r.settle();
   EXPECT_TRUE(w.done && t.done);
   EXPECT_FALSE(w.outcome);

@@ -70,7 +70,7 @@ inline nbd_export::settings impatient(nbd_export::settings s) {
   return s;
 }
 /// The same with a command whose exit status decides.
-inline nbd_export::settings vouched(nbd_export::settings s) {
+inline nbd_export::settings decided_by_run(nbd_export::settings s) {
   s.decided_by_run = true;
   return s;
 }

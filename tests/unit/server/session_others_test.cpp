@@ -172,7 +172,7 @@ TEST(SessionOthers, AClientThatHangsUpWhileItWaitsForItsTurnAbortsTheStream) {
 
 TEST(SessionOthers, AVouchedClientThatWasKilledWithAnAnswerUnreadAbortsTheStream) {
   for (const bool killed : {false, true}) {
-    rig r(vouched(rig::plain()));
+    rig r(decided_by_run(rig::plain()));
     client c;
     c.flags().go().write(0, "abc");
     auto& connection = r.connect(c.script());

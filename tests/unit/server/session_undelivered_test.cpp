@@ -59,12 +59,12 @@ TEST_F(session_undelivered, FailsTheStreamOfAGoodbyeBehindALateAnswerThatWasLost
   expect_torn(c);
 }
 
-class session_undelivered_vouched : public session_undelivered {
+class session_undelivered_decided_by_run : public session_undelivered {
  protected:
-  session_undelivered_vouched() : session_undelivered(vouched(rig::windowed(1200))) {}
+  session_undelivered_decided_by_run() : session_undelivered(decided_by_run(rig::windowed(1200))) {}
 };
 
-TEST_F(session_undelivered_vouched, FailsTheStreamOfAGoodbyeWhoseClientIsGone) {
+TEST_F(session_undelivered_decided_by_run, FailsTheStreamOfAGoodbyeWhoseClientIsGone) {
   auto& c = one_that_waits();
   say(c, [](scripted_client& s) { s.disc(); });
   hang_up(c);
@@ -72,14 +72,14 @@ TEST_F(session_undelivered_vouched, FailsTheStreamOfAGoodbyeWhoseClientIsGone) {
   expect_torn(c);
 }
 
-TEST_F(session_undelivered_vouched, FailsTheStreamOfAClientThatEndsAndIsGone) {
+TEST_F(session_undelivered_decided_by_run, FailsTheStreamOfAClientThatEndsAndIsGone) {
   auto& c = one_that_waits();
   hang_up(c);
   r.command_succeeds();
   expect_torn(c);
 }
 
-TEST_F(session_undelivered_vouched, CommitsWhereTheAnswerIsTakenBeforeTheEnd) {
+TEST_F(session_undelivered_decided_by_run, CommitsWhereTheAnswerIsTakenBeforeTheEnd) {
   auto& c = one_that_waits();
   c.connection->tape.stays = false;
   c.connection->tape.changed.notify_all();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "departure.hpp"
+#include "reader_exit.hpp"
 
 #include <fcntl.h>
 
@@ -16,8 +16,8 @@ constexpr auto look_again = 1s;
 
 }  // namespace
 
-void departure::expect(int fd) noexcept {
-  over();
+void reader_exit::expect(int fd) noexcept {
+  reset();
   if (::fstat(fd, &pipe_) < 0) return;
   capacity_ = ::fcntl(fd, F_GETPIPE_SZ);
   if (!watch_.works()) watch_.begin(fd);
@@ -27,16 +27,16 @@ void departure::expect(int fd) noexcept {
   if ((medium::events_now(fd, 0, moment) & POLLERR) == 0) state_ = state::waiting;
 }
 
-void departure::over() noexcept {
+void reader_exit::reset() noexcept {
   state_ = state::nothing_to_wait_for;
   confirmations_ = 0;
 }
 
-int departure::wait(const std::string& path, medium::retry& wait) {
+int reader_exit::wait(const std::string& path, medium::retry& wait) {
   if (state_ != state::waiting) return 0;
   struct stat named {};
   const bool led_elsewhere = ::stat(path.c_str(), &named) < 0 || !same_inode(named, pipe_);
-  if (led_elsewhere) over();
+  if (led_elsewhere) reset();
   if (led_elsewhere) return 0;
   if (!watch_.works()) return 0;  // then confirm has to tell
   if (!watch_.reader_has_closed()) return wait.when(watch_.descriptor(), POLLIN, look_again);
@@ -45,7 +45,7 @@ int departure::wait(const std::string& path, medium::retry& wait) {
   return wait.when(-1, 0, 2ms);
 }
 
-int departure::confirm(int fd, medium::retry& wait) noexcept {
+int reader_exit::confirm(int fd, medium::retry& wait) noexcept {
   if (state_ == state::nothing_to_wait_for) return 0;
   struct stat opened {};
   const bool same_pipe = ::fstat(fd, &opened) == 0 && same_inode(opened, pipe_) &&
@@ -54,13 +54,13 @@ int departure::confirm(int fd, medium::retry& wait) noexcept {
   // it: a new buffer proves that we met a new reader.
   constexpr int enough = 5;  // 1 + 2 + 4 + 8 ms
   if (same_pipe && (state_ == state::waiting || medium::without_reader(fd))) {
-    if (state_ == state::closing) over();
+    if (state_ == state::closing) reset();
     return -ENXIO;
   }
   // As above: the write end may have been opened thanks to a reader that is already leaving. We
   // hold it, which harms nobody, and look.
   if (same_pipe && ++confirmations_ < enough) return wait.later(10ms, fd);
-  over();
+  reset();
   return 0;
 }
 

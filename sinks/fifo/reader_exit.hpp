@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#ifndef NBDSTREAM_SINKS_FIFO_DEPARTURE_HPP
-#define NBDSTREAM_SINKS_FIFO_DEPARTURE_HPP
+#ifndef NBDSTREAM_SINKS_FIFO_READER_EXIT_HPP
+#define NBDSTREAM_SINKS_FIFO_READER_EXIT_HPP
 
 #include <sys/stat.h>
 
@@ -17,7 +17,7 @@ namespace nbdstream::fifo {
 /// Opening the write end to see whether anyone is there is no way to find out: it would complete
 /// the open() of the next reader, to whom our closing it again is the end of an empty stream. So
 /// inotify tells; only where it is not to be had we try, and readers may see empty streams.
-class departure {
+class reader_exit {
  public:
   /// When a stream begins to be written to `fd`.
   void watch(int fd) noexcept { watch_.begin(fd); }
@@ -37,7 +37,7 @@ class departure {
  private:
   enum class state { nothing_to_wait_for, waiting, closing };
 
-  void over() noexcept;
+  void reset() noexcept;
 
   state state_ = state::nothing_to_wait_for;
   medium::reader_watch watch_;
