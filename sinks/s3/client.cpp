@@ -76,7 +76,7 @@ std::uint64_t length_of(const reply& answer) {
 /// One attempt at a job, and what came of it.
 struct client::attempt {
   payload body;
-  manner how;
+  request_mode how;
   credentials who;
   std::optional<wanted_digests> summed;
   digests sums;
@@ -87,14 +87,14 @@ client::client(settings s, log_function log)
     : settings_(std::move(s)),
       credentials_(profile_files::of(settings_.profile), settings_.named_profile),
       trouble_(std::move(log)) {
-  manner_.at = settings_.at;
-  manner_.region = settings_.region;
-  manner_.sum = settings_.sum;
+  mode_.at = settings_.at;
+  mode_.region = settings_.region;
+  mode_.sum = settings_.sum;
 }
 
-manner client::how() const {
+request_mode client::how() const {
   const std::lock_guard lock(mutex_);
-  return manner_;
+  return mode_;
 }
 
 std::string client::described(const job& j, const std::string& text) const {
@@ -241,12 +241,12 @@ bool client::mend(errand& by, const attempt& one, const judgement& why, attempts
     case verdict::wants_md5: {
       const std::lock_guard lock(mutex_);
       if (!settings_.learn_checksum || one.how.sum != checksum::none) return false;
-      manner_.sum = checksum::md5;
+      mode_.sum = checksum::md5;
       return true;
     }
     case verdict::unconditional: {
       const std::lock_guard lock(mutex_);
-      manner_.conditional = false;
+      mode_.conditional = false;
       return tried.mendable(why.what);
     }
     default: return false;
@@ -262,7 +262,7 @@ bool client::correct_clock(const attempt& one) {
   const std::time_t skew = theirs - std::time(nullptr);
   if (std::abs(skew - one.how.skew) < tolerated) return false;
   const std::lock_guard lock(mutex_);
-  manner_.skew = skew;
+  mode_.skew = skew;
   return true;
 }
 
@@ -272,8 +272,8 @@ bool client::go_where_it_is(const attempt& one, const judgement& why) {
   if (settings_.own_endpoint || !is_region(why.region) || why.region == one.how.region)
     return false;
   const std::lock_guard lock(mutex_);
-  manner_.region = why.region;
-  manner_.at = aws_endpoint(why.region);
+  mode_.region = why.region;
+  mode_.at = aws_endpoint(why.region);
   return true;
 }
 

@@ -28,7 +28,7 @@ class client {
 
   [[nodiscard]] const settings& configuration() const noexcept { return settings_; }
   /// How the server is reached now.
-  [[nodiscard]] manner how() const;
+  [[nodiscard]] request_mode how() const;
 
  private:
   struct attempt;
@@ -45,7 +45,7 @@ class client {
   trouble trouble_;
   summer summer_;
   mutable std::mutex mutex_;
-  manner manner_;
+  request_mode mode_;
 };
 
 }  // namespace nbdstream::s3

@@ -79,7 +79,7 @@ bool has(const fields& headers, std::string_view name) {
 }
 
 /// Headers that say what the object is to be.
-void describe_object(const job& j, const settings& s, const manner& m, fields& headers) {
+void describe_object(const job& j, const settings& s, const request_mode& m, fields& headers) {
   headers.insert(headers.end(), s.object_headers.begin(), s.object_headers.end());
   if (!has(headers, "content-type"))
     headers.emplace_back("content-type", "application/octet-stream");
@@ -88,7 +88,7 @@ void describe_object(const job& j, const settings& s, const manner& m, fields& h
     headers.emplace_back("x-amz-checksum-algorithm", "SHA256");
 }
 
-void describe_body(const job& j, const manner& m, const digests& sums, fields& headers) {
+void describe_body(const job& j, const request_mode& m, const digests& sums, fields& headers) {
   if (j.what != operation::part && j.what != operation::put) return;
   if (m.sum == checksum::sha256) headers.emplace_back("x-amz-checksum-sha256", sums.sha256_base64);
   if (m.sum == checksum::md5) headers.emplace_back("content-md5", sums.md5_base64);
@@ -114,7 +114,7 @@ void limit(http_request& request, const job& j, const settings& s) {
 
 }  // namespace
 
-wanted_digests digests_for(const job& j, const settings& s, const manner& m) {
+wanted_digests digests_for(const job& j, const settings& s, const request_mode& m) {
   const bool data = j.what == operation::part || j.what == operation::put;
   return {s.sign_payload || !data || m.sum == checksum::sha256, data && m.sum == checksum::md5};
 }
@@ -126,8 +126,9 @@ payload body_of(const job& j) {
   return {std::shared_ptr<const std::byte>(text, bytes), text->size()};
 }
 
-http_request make_request(const job& j, const settings& s, const manner& m, const payload& body,
-                          const digests& sums, const credentials& who, std::time_t now) {
+http_request make_request(const job& j, const settings& s, const request_mode& m,
+                          const payload& body, const digests& sums, const credentials& who,
+                          std::time_t now) {
   const location place = locate(m.at, s.how, s.name.bucket, j.target->key);
   const bool data = j.what == operation::part || j.what == operation::put;
   const bool final = j.what == operation::put || j.what == operation::complete;

@@ -13,7 +13,7 @@
 namespace nbdstream::s3 {
 
 /// How requests are made, as far as it can change while streams run.
-struct manner {
+struct request_mode {
   endpoint at;
   std::string region;
   checksum sum = checksum::none;
@@ -21,14 +21,15 @@ struct manner {
   std::time_t skew = 0;     ///< how far the server's clock is ahead of ours, in seconds
 };
 
-wanted_digests digests_for(const job& j, const settings& s, const manner& m);
+wanted_digests digests_for(const job& j, const settings& s, const request_mode& m);
 
 /// What is sent: of `complete` it is the list of parts.
 payload body_of(const job& j);
 
 /// A signed request. `body`: what body_of has returned, `sums`: its digests.
-http_request make_request(const job& j, const settings& s, const manner& m, const payload& body,
-                          const digests& sums, const credentials& who, std::time_t now);
+http_request make_request(const job& j, const settings& s, const request_mode& m,
+                          const payload& body, const digests& sums, const credentials& who,
+                          std::time_t now);
 
 }  // namespace nbdstream::s3
 #endif

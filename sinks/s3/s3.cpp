@@ -203,7 +203,7 @@ class s3_sink {
     std::erase(etag, '"');
     host_.result("etag", etag);
     if (!object.version.empty()) host_.result("version_id", object.version);
-    const manner how = client_.how();
+    const request_mode how = client_.how();
     const settings& s = client_.configuration();
     host_.result("location",
                  locate(how.at, s.how, s.name.bucket, upload_->target().key).url(how.at));

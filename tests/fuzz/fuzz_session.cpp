@@ -17,7 +17,7 @@ using namespace nbdstream::test;
 
 constexpr std::uint64_t largest = 64 << 10;    // bytes of a stream,
 constexpr std::uint64_t larger = 1 << 20;      // and of one with large payloads:
-constexpr std::uint32_t stretch = 256;         // there each byte stands for so many
+constexpr std::uint32_t factor = 256;          // there each byte stands for this many
 constexpr std::size_t most_replies = 1 << 16;  // bytes that are kept
 
 struct script {
@@ -60,8 +60,8 @@ script read_script(settings_of from) {
   s.piece = from.byte();
   if (s.large) {
     s.settings.config.max_stream = larger;
-    s.settings.config.window *= stretch;
-    s.piece *= stretch;
+    s.settings.config.window *= factor;
+    s.piece *= factor;
     if (s.settings.config.size) s.settings.config.size = *s.settings.config.size * 16;
   }
   const auto length = two ? from.number(2) : std::string::npos;
@@ -84,12 +84,12 @@ std::string stretched(std::string_view text) {
     const bool write = from_big_endian(text.substr(6), 2) == 1;
     const auto length = from_big_endian(text.substr(24), 4);
     if (write && length > text.size() - 28) break;
-    const auto times = write ? std::min<std::uint64_t>(length * stretch, most) : length * stretch;
+    const auto times = write ? std::min<std::uint64_t>(length * factor, most) : length * factor;
     large += text.substr(0, 16);
-    large += number_of(from_big_endian(text.substr(16), 8) * stretch, 8) + number_of(times, 4);
+    large += number_of(from_big_endian(text.substr(16), 8) * factor, 8) + number_of(times, 4);
     text.remove_prefix(28);
     if (!write) continue;
-    for (std::uint64_t i = 0; i < times; ++i) large += text[i / stretch];
+    for (std::uint64_t i = 0; i < times; ++i) large += text[i / factor];
     text.remove_prefix(length);
   }
   return large.append(text);

@@ -12,7 +12,7 @@ namespace nbdstream::test {
 namespace {
 
 /// How the clients of a script choose their offsets.
-enum class manner : std::uint8_t {
+enum class write_order : std::uint8_t {
   ascending,  ///< in order, now and then a little ahead or behind
   shuffled,   ///< every block once, in an order of its own
   anywhere    ///< overlaps and gaps
@@ -24,7 +24,7 @@ class maker {
     constexpr std::array<std::uint32_t, 4> blocks{1, 33, 64, 200};
     block_ = blocks[from_.below(blocks.size())];
     clients_ = 1 + from_.below(script::most_clients);
-    manner_ = static_cast<manner>(from_.below(3));
+    write_order_ = static_cast<write_order>(from_.below(3));
     count_ = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(s.reach()) / block_);
     step_ = 1 + 2 * from_.below(50);
     if (from_.one_in(4)) {
@@ -67,16 +67,16 @@ class maker {
   std::uint32_t anywhere() { return from_.below(count_) * block_; }
 
   std::uint32_t next_offset(op::kind what) {
-    if (manner_ == manner::anywhere || (what == op::kind::trim && from_.one_in(2))) {
+    if (write_order_ == write_order::anywhere || (what == op::kind::trim && from_.one_in(2))) {
       return anywhere();
     }
-    if (manner_ == manner::shuffled) return (index_++ * step_ + step_) % count_ * block_;
+    if (write_order_ == write_order::shuffled) return (index_++ * step_ + step_) % count_ * block_;
     if (from_.one_in(8)) return frontier_ - std::min(frontier_, from_.below(300));
     return frontier_ + (from_.one_in(4) ? from_.below(300) : 0);
   }
 
   std::uint32_t length() {
-    if (manner_ == manner::shuffled && block_ > 1 && !from_.one_in(8)) return block_;
+    if (write_order_ == write_order::shuffled && block_ > 1 && !from_.one_in(8)) return block_;
     if (from_.one_in(40)) return 0;
     return 1 + from_.below(from_.one_in(6) ? 1200 : 250);
   }
@@ -85,7 +85,7 @@ class maker {
   script& script_;
   std::uint32_t block_ = 1;
   std::uint32_t clients_ = 1;
-  manner manner_ = manner::anywhere;
+  write_order write_order_ = write_order::anywhere;
   std::uint32_t count_ = 1;
   std::uint32_t step_ = 1;
   std::uint32_t index_ = 0;

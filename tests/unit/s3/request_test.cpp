@@ -38,7 +38,7 @@ class Request : public testing::Test {
   }
 
   settings how;
-  manner m;
+  request_mode m;
   std::shared_ptr<object> target = std::make_shared<object>(object{"a key", "nonce", false});
   credentials who{"AK", "SECRET", "TOKEN"};
   payload body;
