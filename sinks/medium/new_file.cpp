@@ -66,8 +66,8 @@ bool new_file::publish(existing other, bool sync) {
   const auto text_of = [](int error) { return std::system_category().message(error); };
   if (!directory_is_in_place())
     fail_complete(ESTALE, path + ": its directory has been moved or removed meanwhile");
-  bool kept = true;
-  if (move_to(where_.name, other, kept) < 0 && !is_called(where_.name)) {
+  bool is_safe = true;
+  if (move_to(where_.name, other, is_safe) < 0 && !is_called(where_.name)) {
     const int error = errno;
     if (error == EEXIST && other == existing::kept)
       fail_complete(EEXIST, path + " has appeared meanwhile, and was not replaced");
@@ -83,7 +83,7 @@ bool new_file::publish(existing other, bool sync) {
                                 ": the complete new file is there, and any older one gone, but " +
                                 "a crash of the system may undo that: its directory did not " +
                                 "reach the disk: " + text_of(error));
-  return kept;
+  return is_safe;
 }
 
 /// What was written is on the disk, or at least out of our hands. Some file systems tell only when
@@ -98,8 +98,8 @@ void new_file::seal(bool sync) {
 }
 
 /// 0, or -1 and errno. Not every file system can rename without replacing; it may have links, which
-/// do not replace anything either. Where there are none, we look first, and `kept` is false.
-int new_file::move_to(const std::string& name, existing other, bool& kept) const {
+/// do not replace anything either. If there are none, we look first, and `is_safe` becomes false.
+int new_file::move_to(const std::string& name, existing other, bool& is_safe) const {
   const int in = directory_.get();
   const char* from = name_.c_str();
   const char* to = name.c_str();
@@ -117,7 +117,7 @@ int new_file::move_to(const std::string& name, existing other, bool& kept) const
   struct stat there {};
   if (::fstatat(in, to, &there, AT_SYMLINK_NOFOLLOW) == 0) errno = EEXIST;
   if (errno != ENOENT) return -1;
-  kept = false;
+  is_safe = false;
   return uninterrupted(replace);
 }
 
@@ -172,9 +172,9 @@ std::string new_file::keep_complete() {
   std::string name = name_;
   const std::string suffix = ".complete-" + digits_.substr(0, 6);
   for (const std::string& wanted : {where_.name + suffix, "nbdstream" + suffix}) {
-    bool kept = true;
+    bool is_safe = true;
     if (!is_called(name)) break;
-    if (move_to(wanted, existing::kept, kept) == 0) name = wanted;
+    if (move_to(wanted, existing::kept, is_safe) == 0) name = wanted;
     if (name == wanted) break;
   }
   const bool there = is_called(name);
@@ -183,8 +183,8 @@ std::string new_file::keep_complete() {
 }
 
 void new_file::fail_complete(int error, std::string text) {
-  const std::string kept = keep_complete();
-  if (!kept.empty()) text += "; the complete file is kept as " + kept + ", to be renamed by hand";
+  const std::string name = keep_complete();
+  if (!name.empty()) text += "; the complete file is kept as " + name + ", to be renamed by hand";
   throw sink_error(error, text);
 }
 

@@ -40,7 +40,7 @@ class new_file {
  private:
   void create(const std::string& name, mode_t mode);
   void seal(bool sync);
-  int move_to(const std::string& name, existing other, bool& kept) const;
+  int move_to(const std::string& name, existing other, bool& is_safe) const;
   [[nodiscard]] bool is_called(const std::string& name) const noexcept;
   [[nodiscard]] bool directory_is_in_place() const noexcept;
   [[nodiscard]] std::string directory_now() const;
