@@ -95,7 +95,7 @@ TEST_F(HostileRequests, GetTheirErrorsAndKeepTheConnectionInStep) {
   expect_still_serving();
   server().signal(SIGTERM);
   const result ended = server().wait();
-  EXPECT_TRUE(ended_with(1, ended));  // streams were aborted
+  EXPECT_TRUE(ended_with(1, ended));  // streams were spoilt
   expect_short_lines(ended.err);
 }
 

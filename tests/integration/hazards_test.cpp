@@ -31,7 +31,7 @@ class KilledClient : public integration_test, public ::testing::WithParamInterfa
   const std::string port_ = std::to_string(free_port());
 };
 
-/// The command hides its client's end, and its exit status would make the stream complete.
+/// The command hides its client's end, and would vouch for the stream.
 TEST_P(hazards_of_a_killed_client, never_commit_under_run) {
   const std::string dies = client_command(send_a_write + "send_a_write()\ndie()\n");
   process server =

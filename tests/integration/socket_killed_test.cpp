@@ -76,7 +76,7 @@ TEST_F(KilledSender, GuardianOfExecSinkHoldsNoConnection) {
   process net = start_client("write_and_stay(b'\\x01' * 512)", "nbd+unix:///net?socket=sock");
   peer receiver = server.accept();
   receiver.take(512);
-  // Its guardian outlives the server.
+  // Its keeper outlives the server.
   process command = start_client("h.pwrite(b'x' * 512, 0); touch('both'); stay()",
                                  "nbd+unix:///command?socket=sock");
   wait_for("both");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What an open_stream does with a sequencer, without coroutines: requests wait in lists.
+// A host of the sequencer without coroutines: its requests wait in lists.
 #ifndef NBDSTREAM_TESTS_PROPERTY_SMALL_HOST_HPP
 #define NBDSTREAM_TESTS_PROPERTY_SMALL_HOST_HPP
 
@@ -22,7 +22,7 @@ class small_host {
   void time_passes();
   /// Sends what can be sent, and skips the gaps that a full window may not wait for.
   void send_ready();
-  /// All that is late comes; then everything is sent.
+  /// All late payloads arrive, and then everything is sent.
   void finish();
 
   [[nodiscard]] std::string read(std::uint64_t offset, std::uint64_t length) const;
