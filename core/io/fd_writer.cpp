@@ -121,7 +121,7 @@ error_code fd_writer::to_error(std::int64_t result) {
   return from_errno(static_cast<int>(-result));
 }
 
-fd_writer::fd_writer(int fd, bool shared, readiness& ready, worker& thread,
+fd_writer::fd_writer(int fd, bool shared, fd_waiter& ready, worker& thread,
                      const std::atomic<bool>& stop, bool copy_only)
     : fd_(fd),
       how_(choose(fd, shared)),

@@ -3,8 +3,8 @@
 #define NBDSTREAM_IO_FD_WRITER_HPP
 
 #include "io/discard.hpp"
+#include "io/fd_waiter.hpp"
 #include "io/file_source.hpp"
-#include "io/readiness.hpp"
 #include "io/splice_pipe.hpp"
 #include "io/splice_result.hpp"
 #include "io/worker.hpp"
@@ -27,7 +27,7 @@ class fd_writer {
   /// Everything is borrowed. `shared`: the open file description is not ours alone, so its flags
   /// stay as they are. `stop` ends blocking writes with operation_aborted soon after it is set.
   /// `copy_only`: no page of a file is handed on by reference.
-  fd_writer(int fd, bool shared, readiness& ready, worker& thread, const std::atomic<bool>& stop,
+  fd_writer(int fd, bool shared, fd_waiter& ready, worker& thread, const std::atomic<bool>& stop,
             bool copy_only = false);
 
   /// Writes all of `data`, or fails; how much was written before an error is unknown. Ends with
@@ -121,7 +121,7 @@ class fd_writer {
   std::optional<zero_pipe> zeroes_;           ///< once there were some
   bool spliced_ = false;                      ///< pages of a file were handed on
   std::shared_ptr<file_source> source_;  ///< of the call under way; the thread may keep it longer
-  readiness& ready_;
+  fd_waiter& ready_;
   worker& thread_;
   const std::atomic<bool>& stop_;
 };

@@ -146,7 +146,7 @@ class socket_connection final : public transport {
 
   asio::posix::stream_descriptor socket_;
   condition changed_;
-  readiness gone_;
+  fd_waiter gone_;
   bool unix_ = true;
   int low_water_ = 1;  ///< bytes, of SO_RCVLOWAT
   bool closed_ = false;

@@ -84,9 +84,9 @@ class stdio final : public transport {
 
   unique_fd in_;
   unique_fd out_;
-  readiness readable_;
-  readiness writable_;
-  readiness gone_;
+  fd_waiter readable_;
+  fd_waiter writable_;
+  fd_waiter gone_;
   bool closed_ = false;
 };
 

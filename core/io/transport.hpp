@@ -6,7 +6,7 @@
 #define NBDSTREAM_IO_TRANSPORT_HPP
 
 #include "io/error.hpp"
-#include "io/readiness.hpp"
+#include "io/fd_waiter.hpp"
 #include "io/unique_fd.hpp"
 
 #include <sys/uio.h>

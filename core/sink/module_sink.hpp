@@ -2,8 +2,8 @@
 #ifndef NBDSTREAM_SINK_MODULE_SINK_HPP
 #define NBDSTREAM_SINK_MODULE_SINK_HPP
 
+#include "io/fd_waiter.hpp"
 #include "io/fd_writer.hpp"
-#include "io/readiness.hpp"
 #include "io/worker.hpp"
 #include "log/context.hpp"
 #include "sink/module.hpp"
@@ -96,7 +96,7 @@ class module_sink final : public sink {
   std::string name_;
   module_host host_;
   void* self_ = nullptr;
-  io::readiness ready_;
+  io::fd_waiter ready_;
   io::worker thread_;
   std::atomic<bool> cancelled_ = false;  ///< also read by the thread
   activity activity_ = activity::none;

@@ -77,7 +77,7 @@ class digest_sink final : public forwarding_sink {
   asio::any_io_executor executor_;
   config::digest_algorithm algorithm_;
   bool copy_only_;
-  io::readiness ready_;
+  io::fd_waiter ready_;
   io::worker feeder_;  ///< reads files into the thread's pipe
   std::atomic<bool> cancelled_ = false;
 

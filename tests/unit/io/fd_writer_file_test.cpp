@@ -26,7 +26,7 @@ io::unique_fd file_of(const std::string& data, const char* directory = "/dev/shm
 
 struct rig {
   loop l;
-  io::readiness ready{l.executor()};
+  io::fd_waiter ready{l.executor()};
   io::worker thread{l.executor()};
   std::atomic<bool> stop = false;
   [[nodiscard]] bool waits() const { return ready.waiting() || thread.busy(); }

@@ -17,7 +17,7 @@ namespace {
 struct null_rig {
   loop l;
   io::unique_fd null;
-  io::readiness ready{l.executor()};
+  io::fd_waiter ready{l.executor()};
   io::worker thread{l.executor()};
   std::atomic<bool> stop = false;
   io::fd_writer writer;

@@ -20,7 +20,7 @@ namespace {
 struct rig {
   loop l;
   ends pipe = make_pipe();
-  io::readiness ready{l.executor()};
+  io::fd_waiter ready{l.executor()};
   io::worker thread{l.executor()};
   std::atomic<bool> stop = false;
   [[nodiscard]] bool waits() const { return ready.waiting() || thread.busy(); }

@@ -16,7 +16,7 @@ namespace {
 
 struct rig {
   loop l;
-  io::readiness ready{l.executor()};
+  io::fd_waiter ready{l.executor()};
   io::worker thread{l.executor()};
   std::atomic<bool> stop = false;
   [[nodiscard]] bool waits() const { return ready.waiting() || thread.busy(); }

@@ -27,7 +27,7 @@ awaitable<void> open(io::spill& s, error_code& error) {
 struct rig {
   loop l;
   ends pipe = make_pipe();
-  io::readiness ready{l.executor()};
+  io::fd_waiter ready{l.executor()};
   io::worker thread{l.executor()};
   std::atomic<bool> stop = false;
   std::unique_ptr<io::spill> kept;

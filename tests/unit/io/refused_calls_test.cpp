@@ -84,7 +84,7 @@ awaitable<void> write_all(io::fd_writer& w, const std::string& data, bool& done)
 /// Writes more than the pipe takes, lets a slow reader be slow, and then be quick.
 int write_without(std::initializer_list<long> calls, bool expects_thread) {
   loop l;
-  io::readiness ready(l.executor());
+  io::fd_waiter ready(l.executor());
   io::worker thread(l.executor());
   std::atomic<bool> stop = false;
   auto p = make_pipe();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "io/readiness.hpp"
+#include "io/fd_waiter.hpp"
 
 #include <poll.h>
 #include <sys/epoll.h>
@@ -31,7 +31,7 @@ itimerspec timer_setting(clock::time_point until) {
 
 }  // namespace
 
-readiness::readiness(const asio::any_io_executor& executor)
+fd_waiter::fd_waiter(const asio::any_io_executor& executor)
     : epoll_(executor), timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
   unique_fd set(::epoll_create1(EPOLL_CLOEXEC));
   epoll_event event{};
@@ -42,7 +42,7 @@ readiness::readiness(const asio::any_io_executor& executor)
   epoll_.assign(set.release());
 }
 
-awaitable<void> readiness::wait(int fd, std::uint32_t events, clock::time_point until) {
+awaitable<void> fd_waiter::wait(int fd, std::uint32_t events, clock::time_point until) {
   epoll_event event{};
   event.events = events;  // EPOLLIN and so on have the values of POLLIN and so on
   const bool registered =
@@ -59,7 +59,7 @@ awaitable<void> readiness::wait(int fd, std::uint32_t events, clock::time_point 
   }
 }
 
-awaitable<void> readiness::look_now_and_then(int fd, std::uint32_t events,
+awaitable<void> fd_waiter::look_now_and_then(int fd, std::uint32_t events,
                                              clock::time_point until) {
   pollfd p{fd, static_cast<short>(events), 0};
   // The first sleep comes first: what poll() cannot wait for either must not make us spin.
@@ -69,7 +69,7 @@ awaitable<void> readiness::look_now_and_then(int fd, std::uint32_t events,
   } while (::poll(&p, 1, 0) == 0 && clock::now() < until);
 }
 
-awaitable<error_code> readiness::sleep(clock::time_point until) {
+awaitable<error_code> fd_waiter::sleep(clock::time_point until) {
   const auto setting = timer_setting(until);
   ::timerfd_settime(timer_.get(), 0, &setting, nullptr);
   waiting_ = true;
@@ -81,7 +81,7 @@ awaitable<error_code> readiness::sleep(clock::time_point until) {
   co_return error;
 }
 
-void readiness::cancel() {
+void fd_waiter::cancel() {
   epoll_.cancel();
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "io/readiness.hpp"
+#include "io/fd_waiter.hpp"
 
 #include "loop.hpp"
 #include "support/temp_directory.hpp"
@@ -18,16 +18,16 @@ namespace {
 
 using std::chrono::milliseconds;
 
-awaitable<void> wait_for(io::readiness& r, int fd, std::uint32_t events, bool& woken,
+awaitable<void> wait_for(io::fd_waiter& r, int fd, std::uint32_t events, bool& woken,
                          io::clock::time_point until = io::clock::time_point::max()) {
   co_await r.wait(fd, events, until);
   woken = true;
 }
 
-TEST(Readiness, WakesWhenADescriptorIsReadyAndLeavesItsFlagsAlone) {
+TEST(FdWaiter, WakesWhenADescriptorIsReadyAndLeavesItsFlagsAlone) {
   loop l;
   auto p = make_pipe();
-  io::readiness r(l.executor());
+  io::fd_waiter r(l.executor());
   for (int round = 0; round < 3; ++round) {
     bool woken = false;
     l.spawn(wait_for(r, p.read.get(), POLLIN, woken));
@@ -43,10 +43,10 @@ TEST(Readiness, WakesWhenADescriptorIsReadyAndLeavesItsFlagsAlone) {
   }
 }
 
-TEST(Readiness, WakesAtOnceForWhatIsReadyAlready) {
+TEST(FdWaiter, WakesAtOnceForWhatIsReadyAlready) {
   loop l;
   auto p = make_pipe();
-  io::readiness r(l.executor());
+  io::fd_waiter r(l.executor());
   for (int round = 0; round < 3; ++round) {
     bool woken = false;
     l.spawn(wait_for(r, p.write.get(), POLLOUT, woken));
@@ -55,13 +55,13 @@ TEST(Readiness, WakesAtOnceForWhatIsReadyAlready) {
   }
 }
 
-TEST(Readiness, WakesWhenTheOtherSideGoesAway) {
+TEST(FdWaiter, WakesWhenTheOtherSideGoesAway) {
   loop l;
   auto p = make_pipe();
   const std::string full(1 << 20, 'x');
   ::fcntl(p.write.get(), F_SETFL, O_NONBLOCK);
   while (::write(p.write.get(), full.data(), full.size()) > 0) continue;
-  io::readiness r(l.executor());
+  io::fd_waiter r(l.executor());
   bool woken = false;
   l.spawn(wait_for(r, p.write.get(), POLLOUT, woken));
   l.poll();
@@ -72,21 +72,21 @@ TEST(Readiness, WakesWhenTheOtherSideGoesAway) {
 }
 
 /// All that sinks/README.md says a module may name.
-TEST(Readiness, WakesForWhatAModuleHasInOneDescriptor) {
+TEST(FdWaiter, WakesForWhatAModuleHasInOneDescriptor) {
   loop l;
   const temp_directory t;
   const io::unique_fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   const io::unique_fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   const io::unique_fd changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   ASSERT_GE(::inotify_add_watch(changes.get(), (t / ".").c_str(), IN_CREATE), 0);
-  io::readiness r(l.executor());
+  io::fd_waiter r(l.executor());
   const auto wakes = [&](int fd, const std::function<void()>& make_ready) {
     const io::unique_fd set(::epoll_create1(EPOLL_CLOEXEC));
     epoll_event inside{};
     inside.events = EPOLLIN;
     ::epoll_ctl(set.get(), EPOLL_CTL_ADD, fd, &inside);
     std::array<bool, 2> woken{};
-    io::readiness other(l.executor());
+    io::fd_waiter other(l.executor());
     l.spawn(wait_for(r, fd, POLLIN, woken[0]));
     l.spawn(wait_for(other, set.get(), POLLIN, woken[1]));
     l.poll();
@@ -105,21 +105,21 @@ TEST(Readiness, WakesForWhatAModuleHasInOneDescriptor) {
   });
 }
 
-TEST(Readiness, TakesARegularFileForReady) {
+TEST(FdWaiter, TakesARegularFileForReady) {
   loop l;
   const temp_directory t;
   const io::unique_fd file(::open((t / "file").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
-  io::readiness r(l.executor());
+  io::fd_waiter r(l.executor());
   bool woken = false;
   l.spawn(wait_for(r, file.get(), POLLIN, woken));
   l.finish();
   EXPECT_TRUE(woken);
 }
 
-TEST(Readiness, WakesAtItsDeadlineAndCanWaitAgain) {
+TEST(FdWaiter, WakesAtItsDeadlineAndCanWaitAgain) {
   loop l;
   auto p = make_pipe();
-  io::readiness r(l.executor());
+  io::fd_waiter r(l.executor());
   for (const int fd : {-1, p.read.get()}) {
     bool woken = false;
     const auto begun = io::clock::now();
@@ -140,10 +140,10 @@ TEST(Readiness, WakesAtItsDeadlineAndCanWaitAgain) {
   l.finish();
 }
 
-TEST(Readiness, EndsAWaitThatIsCancelledAndIsUsableAfterwards) {
+TEST(FdWaiter, EndsAWaitThatIsCancelledAndIsUsableAfterwards) {
   loop l;
   auto p = make_pipe();
-  io::readiness r(l.executor());
+  io::fd_waiter r(l.executor());
   for (int round = 0; round < 2; ++round) {
     bool woken = false;
     l.spawn(wait_for(r, round == 0 ? -1 : p.read.get(), POLLIN, woken));
@@ -178,10 +178,10 @@ struct unwatchable {
   void happens() const { EXPECT_EQ(::eventfd_write(event.get(), 1), 0); }
 };
 
-TEST(Readiness, WaitsForWhatTheSystemRefusesToWatch) {
+TEST(FdWaiter, WaitsForWhatTheSystemRefusesToWatch) {
   loop l;
   const unwatchable u;
-  io::readiness r(l.executor());
+  io::fd_waiter r(l.executor());
   bool woken = false;
   l.spawn(wait_for(r, u.fd(), POLLIN, woken));
   const auto until = io::clock::now() + milliseconds(50);
@@ -192,10 +192,10 @@ TEST(Readiness, WaitsForWhatTheSystemRefusesToWatch) {
   EXPECT_TRUE(woken);
 }
 
-TEST(Readiness, EndsTheWaitForWhatTheSystemRefusesToWatchInTimeAndOnCancel) {
+TEST(FdWaiter, EndsTheWaitForWhatTheSystemRefusesToWatchInTimeAndOnCancel) {
   loop l;
   const unwatchable u;
-  io::readiness r(l.executor());
+  io::fd_waiter r(l.executor());
   bool late = false;
   const auto until = io::clock::now() + milliseconds(30);
   l.spawn(wait_for(r, u.fd(), POLLIN, late, until));
@@ -209,9 +209,9 @@ TEST(Readiness, EndsTheWaitForWhatTheSystemRefusesToWatchInTimeAndOnCancel) {
   l.finish();
 }
 
-TEST(Readiness, IsNoBusyLoopWithADescriptorThatIsClosed) {
+TEST(FdWaiter, IsNoBusyLoopWithADescriptorThatIsClosed) {
   loop l;
-  io::readiness r(l.executor());
+  io::fd_waiter r(l.executor());
   const auto closed = make_pipe().read.get();
   ASSERT_EQ(::fcntl(closed, F_GETFD), -1);
   const auto begun = io::clock::now();

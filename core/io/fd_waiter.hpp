@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#ifndef NBDSTREAM_IO_READINESS_HPP
-#define NBDSTREAM_IO_READINESS_HPP
+#ifndef NBDSTREAM_IO_FD_WAITER_HPP
+#define NBDSTREAM_IO_FD_WAITER_HPP
 
 #include "io/condition.hpp"
 #include "io/unique_fd.hpp"
@@ -15,10 +15,10 @@ namespace nbdstream::io {
 /// sets O_NONBLOCK on the open file description, which would break whoever shares it (an inherited
 /// stdout), and keeps the descriptor registered. So the descriptor goes into a private epoll set
 /// for the length of a wait, and Asio waits for that set.
-class readiness {
+class fd_waiter {
  public:
   /// Throws boost::system::system_error where there are no descriptors left.
-  explicit readiness(const asio::any_io_executor& executor);
+  explicit fd_waiter(const asio::any_io_executor& executor);
 
   /// Until `fd` (-1: none) shows one of `events` (as in poll(2)), an error or a hang-up; or the
   /// time `until`; or cancel(). A descriptor that cannot be polled (a regular file) is ready. One
