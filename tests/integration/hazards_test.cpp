@@ -31,8 +31,8 @@ class KilledClient : public integration_test, public ::testing::WithParamInterfa
   const std::string port_ = std::to_string(free_port());
 };
 
-/// The command hides its client's end, and would vouch for the stream.
-TEST_P(hazards_of_a_killed_client, never_commit_under_run) {
+/// The command exits with status 0 although its client was killed.
+TEST_P(KilledClient, AbortsTheStreamEvenIfTheRunCommandSucceeds) {
   const std::string dies = client_command(send_a_write + "send_a_write()\ndie()\n");
   process server =
       start_nbdstream(with_transport({"--sink", "fifo:output", "--size", "1M", "--run-grace", "60s",
