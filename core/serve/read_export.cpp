@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t threads = 8;
 
 /// A read of more than `small_read` waits where the reads of all clients have so much memory.
-constexpr std::uint64_t most_memory = 256 << 20;  // bytes
+constexpr std::uint64_t most_answers = 256 << 20;  // bytes
 
 /// So many errors are reported in each such time.
 constexpr int most_lines = 10;
@@ -40,7 +40,7 @@ std::unique_ptr<service> read_export::serve(connection& on) {
 }
 
 bool read_export::has_memory_for(std::uint64_t bytes) const noexcept {
-  return bytes <= small_read || memory_ == 0 || memory_ + bytes <= most_memory;
+  return bytes <= small_read || memory_ == 0 || memory_ + bytes <= most_answers;
 }
 
 void read_export::report(const std::string& why) {

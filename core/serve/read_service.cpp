@@ -20,7 +20,7 @@ namespace {
 
 /// Of one client, at a time.
 constexpr int most_requests = 16;
-constexpr std::uint64_t most_memory = 32 << 20;  // bytes; one read may have them all
+constexpr std::uint64_t most_reading = 32 << 20;  // bytes; one read may have them all
 
 /// How soon a client that has hung up meanwhile is noticed.
 constexpr auto look_interval = std::chrono::seconds(1);
@@ -179,7 +179,7 @@ awaitable<ending> read_service::refuse(request r, protocol::verdict v) {
 /// Until one more request, and so much more memory, is allowed.
 awaitable<void> read_service::make_room(std::uint64_t bytes) {
   const auto fits = [&] {
-    return under_way_ == 0 || (under_way_ < most_requests && memory_ + bytes <= most_memory);
+    return under_way_ == 0 || (under_way_ < most_requests && memory_ + bytes <= most_reading);
   };
   while (!fits() && !broken_) co_await done_.wait();
   while (!export_.has_memory_for(bytes) && !broken_) {

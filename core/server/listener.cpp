@@ -21,7 +21,7 @@ constexpr auto pause_after_error = std::chrono::milliseconds(100);
 /// How often the same reason for that is logged.
 constexpr auto report_interval = std::chrono::minutes(1);
 /// How many peers in a row may be gone before they are accepted, until that counts as an error.
-constexpr int patience = 100;
+constexpr int accept_patience = 100;
 
 /// How soon an idle peer whose machine has vanished is noticed: after 60 + 4 * 15 seconds, where
 /// the system's own default is more than two hours.
@@ -126,7 +126,7 @@ awaitable<void> listener::run() {
       co_await socket_.async_wait(asio::posix::descriptor_base::wait_read,
                                   asio::as_tuple(asio::use_awaitable));
       continue;
-    } else if (fault != EINTR && (!is_about_one_peer(fault) || ++failures_ > patience)) {
+    } else if (fault != EINTR && (!is_about_one_peer(fault) || ++failures_ > accept_patience)) {
       failed(fault);
       co_await closed_changed_.wait(io::clock::now() + pause_after_error);
       continue;

@@ -21,7 +21,7 @@ namespace nbdstream {
 namespace {
 
 /// How long the end of the process may wait for the disk.
-constexpr auto patience = std::chrono::seconds(5);
+constexpr auto write_patience = std::chrono::seconds(5);
 
 /// Beside the file, hidden, and without its ending: node_exporter reads *.prom.
 std::filesystem::path temporary_beside(const std::filesystem::path& path) {
@@ -64,7 +64,7 @@ awaitable<void> metrics_file::write(std::string text) {
 }
 
 awaitable<void> metrics_file::write_last(std::string text) {
-  const auto until = io::clock::now() + patience;
+  const auto until = io::clock::now() + write_patience;
   while (worker_.busy() && !worker_.abandoned() && io::clock::now() < until) {
     co_await written_.wait(until);
   }

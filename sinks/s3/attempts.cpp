@@ -7,14 +7,14 @@ namespace nbdstream::s3 {
 namespace {
 
 constexpr auto first = std::chrono::milliseconds(500);
-constexpr auto longest = std::chrono::seconds(30);
+constexpr auto longest_pause = std::chrono::seconds(30);
 constexpr unsigned most_corrupt = 5;    // it is our memory, or the way there: no time mends that
 constexpr unsigned good_for_more = 20;  // requests
 
 }  // namespace
 
 duration backoff(unsigned tries, double chance) noexcept {
-  const duration most = std::min<duration>(longest, first * (1U << std::min(tries, 10U)));
+  const duration most = std::min<duration>(longest_pause, first * (1U << std::min(tries, 10U)));
   return std::chrono::duration_cast<duration>(most * chance);
 }
 

@@ -23,7 +23,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::size_t longest = 32 << 10;  // bytes
+constexpr std::size_t longest_output = 32 << 10;  // bytes
 constexpr int between_looks = 200;         // milliseconds, whether it is still wanted
 
 void check(int error, const char* what) {
@@ -127,7 +127,7 @@ lease run_credential_process(const std::string& command, const std::function<boo
     std::array<pollfd, 2> files{{{running.ended(), POLLIN, 0}, {running.output(), POLLIN, 0}}};
     if (::poll(files.data(), more ? 2 : 1, between_looks) <= 0) continue;
     if (more && files[1].revents != 0) more = read_some(running.output(), text);
-    if (text.size() > longest) throw sink_error(EACCES, name + " prints too much");
+    if (text.size() > longest_output) throw sink_error(EACCES, name + " prints too much");
     ended = files[0].revents != 0 && (!more || files[1].revents == 0);
   }
   const int status = running.status();

@@ -15,11 +15,11 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t longest = 32 << 10;  // bytes
+constexpr std::size_t longest_answer = 32 << 10;  // bytes
 
 /// Memory for a parser, which is wiped: it has secrets in it.
 struct wiped_memory {
-  std::array<unsigned char, 4 * longest> bytes;
+  std::array<unsigned char, 4 * longest_answer> bytes;
   wiped_memory() = default;
   wiped_memory(const wiped_memory&) = delete;
   wiped_memory& operator=(const wiped_memory&) = delete;
@@ -66,7 +66,7 @@ std::optional<std::time_t> parse_time(const std::string& text) {
 
 lease parse_lease(std::string_view text, const std::string& from) {
   const auto refuse = [&](const char* what) -> sink_error { return {EACCES, from + " " + what}; };
-  if (text.size() > longest) throw refuse("gives too much for credentials");
+  if (text.size() > longest_answer) throw refuse("gives too much for credentials");
   const auto memory = std::make_unique<wiped_memory>();
   json::monotonic_resource resource(memory->bytes.data(), memory->bytes.size());
   json::parse_options strict;
