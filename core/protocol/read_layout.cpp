@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "protocol/read_layout.hpp"
 
+#include "protocol/sector.hpp"
+
 namespace nbdstream::protocol {
-namespace {
-
-constexpr std::uint64_t sector = 512;
-
-}  // namespace
-
 /// What of some zeroes is sent as a hole; empty where that is too little.
 read_layout::chunk read_layout::rounded_hole(chunk zero) const noexcept {
   if (zero.begin != begin_) zero.begin = (zero.begin + sector - 1) / sector * sector;

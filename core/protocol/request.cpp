@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "protocol/request.hpp"
 
+#include "protocol/sector.hpp"
+
 namespace nbdstream::protocol {
 namespace {
-
-constexpr std::uint64_t sector_size = 512;
 
 /// The command flags that a client may set ("Command flags"; existing clients set FUA on
 /// everything, which a server that offers FUA must accept).
@@ -83,7 +83,7 @@ verdict check_writing(const request& r, const terms& agreed) noexcept {
   if (r.type == command::write && r.length > max_payload) {
     return {wire_error::inval, false, "more than 32 MiB"};
   }
-  if (within(r, (agreed.size + sector_size - 1) / sector_size * sector_size)) return {};
+  if (within(r, (agreed.size + sector - 1) / sector * sector)) return {};
   // "Error values": a trim past the end is invalid, a write has no space.
   return {r.type == command::trim ? wire_error::inval : wire_error::nospc, false,
           "beyond the end of the export"};

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "protocol/status_layout.hpp"
 
+#include "protocol/sector.hpp"
+
 #include <algorithm>
 #include <utility>
 
 namespace nbdstream::protocol {
-namespace {
-
-constexpr std::uint64_t sector = 512;  // bytes
-
-}  // namespace
-
 void status_layout::tell(std::uint64_t until, std::uint32_t flags) {
   if (until <= told_ || full_) return;
   if (!extents_.empty() && extents_.back().flags == flags) {

@@ -13,7 +13,7 @@ namespace {
 
 using seekable::frame_content;
 
-constexpr std::size_t piece_size = 256 << 10;  // bytes of zero frames, or of the table
+constexpr std::size_t batch_size = 256 << 10;  // bytes of zero frames, or of the table
 
 /// Of a level that is fast: a frame of zeroes is as short with any.
 constexpr int zero_level = 1;
@@ -31,8 +31,8 @@ std::vector<std::byte> zero_frame() {
 
 std::vector<std::byte> several(const std::vector<std::byte>& frame) {
   std::vector<std::byte> all;
-  all.reserve(piece_size);
-  while (all.size() + frame.size() <= piece_size) all.insert(all.end(), frame.begin(), frame.end());
+  all.reserve(batch_size);
+  while (all.size() + frame.size() <= batch_size) all.insert(all.end(), frame.begin(), frame.end());
   return all;
 }
 
@@ -100,7 +100,7 @@ auto zstd_sink::wait_until_handed_on() -> awaitable<failure> {
 }
 
 auto zstd_sink::write_table() -> awaitable<failure> {
-  std::vector<std::byte> piece(piece_size);
+  std::vector<std::byte> piece(batch_size);
   for (;;) {
     const auto size = table_.take(piece);
     if (size == 0) co_return failure{};

@@ -34,7 +34,14 @@ void name_culprit() {
   std::fprintf(stderr, "it happened in seed %u\n", current_seed);
 }
 
-/// Runs `count` scripts that `make` generates.
+/// The thread sanitizer makes everything slow, and all of this runs in one thread.
+#ifdef __SANITIZE_THREAD__
+constexpr int share = 4;
+#else
+constexpr int share = 1;
+#endif
+
+/// Runs `count / share` scripts that `make` generates.
 template <class Make>
 void play(int count, const runner& run, Make make) {
   auto& seed = current_seed;
