@@ -7,7 +7,7 @@
 namespace nbdstream::test {
 namespace {
 
-class output : public ::testing::Test {
+class Output : public ::testing::Test {
  protected:
   void queue(std::string_view message) {
     const auto bytes = std::as_bytes(std::span(message));
@@ -48,7 +48,7 @@ class output : public ::testing::Test {
   io::output out{l.executor(), transport};
 };
 
-TEST_F(output, SendsWhatWasQueuedInOrder) {
+TEST_F(Output, SendsQueuedMessagesInOrder) {
   queue("one ");
   queue("two ");
   EXPECT_FALSE(finish(out.send()));
@@ -57,12 +57,12 @@ TEST_F(output, SendsWhatWasQueuedInOrder) {
   EXPECT_EQ(tape.from_server, "one two three");
 }
 
-TEST_F(output, HasNothingToDoWhereNothingIsQueued) {
+TEST_F(Output, SendWithEmptyQueueWritesNothing) {
   EXPECT_FALSE(finish(out.send()));
   EXPECT_EQ(tape.calls, 0u);
 }
 
-TEST_F(output, WriterSendsWhatIsQueuedWhenTheCoroutineThatQueuedItWaits) {
+TEST_F(Output, WriterGathersMessagesUntilTheQueueingCoroutineWaits) {
   attempt writer;
   begin(out.run(), writer);
   l.poll();
@@ -79,7 +79,7 @@ TEST_F(output, WriterSendsWhatIsQueuedWhenTheCoroutineThatQueuedItWaits) {
   EXPECT_TRUE(writer.done);
 }
 
-TEST_F(output, WriterSendsWhatIsQueuedWhileItSends) {
+TEST_F(Output, WriterSendsMessagesQueuedDuringItsWrite) {
   attempt writer;
   begin(out.run(), writer);
   let_read(false);
@@ -95,7 +95,7 @@ TEST_F(output, WriterSendsWhatIsQueuedWhileItSends) {
   l.finish();
 }
 
-TEST_F(output, WriterSendsWhatIsQueuedDuringALongMessageBehindIt) {
+TEST_F(Output, WriterSendsMessagesQueuedDuringALongMessageAfterIt) {
   attempt writer;
   begin(out.run(), writer);
   attempt message;
@@ -112,7 +112,7 @@ TEST_F(output, WriterSendsWhatIsQueuedDuringALongMessageBehindIt) {
   l.finish();
 }
 
-TEST_F(output, WriterEndsWithTheErrorOfThePeer) {
+TEST_F(Output, WriterEndsWithEpipeWhenThePeerIsLost) {
   attempt writer;
   begin(out.run(), writer);
   lose_peer();
@@ -122,7 +122,7 @@ TEST_F(output, WriterEndsWithTheErrorOfThePeer) {
   EXPECT_EQ(writer.error.value(), EPIPE);
 }
 
-TEST_F(output, CountsThePiecesThatThePeerTakes) {
+TEST_F(Output, CountsEachPieceSentOfALongMessage) {
   EXPECT_EQ(out.pieces_sent(), 0u);
   const std::string much(1 << 20, 'x');
   attempt message;
@@ -133,7 +133,7 @@ TEST_F(output, CountsThePiecesThatThePeerTakes) {
   out.end_message();
 }
 
-TEST_F(output, QueuesWhileAnotherSends) {
+TEST_F(Output, SecondSendWaitsForTheFirstAndKeepsTheOrder) {
   attempt first, second;
   let_read(false);
   queue("one ");
@@ -150,7 +150,7 @@ TEST_F(output, QueuesWhileAnotherSends) {
   EXPECT_FALSE(first.error || second.error);
 }
 
-TEST_F(output, IsNotAllSentBeforeWhatAnotherSendsIs) {
+TEST_F(Output, SendWithEmptyQueueWaitsForTheSendInProgress) {
   attempt first, second;
   let_read(false);
   queue("one");
@@ -163,7 +163,7 @@ TEST_F(output, IsNotAllSentBeforeWhatAnotherSendsIs) {
   EXPECT_TRUE(second.done);
 }
 
-TEST_F(output, PutsALongMessageBehindWhatWasQueuedAndBeforeWhatIsQueuedLater) {
+TEST_F(Output, LongMessageGoesBetweenEarlierAndLaterMessages) {
   queue("before ");
   EXPECT_FALSE(finish(out.begin_message()));
   EXPECT_FALSE(finish(out.write(bytes("long "))));
@@ -175,7 +175,7 @@ TEST_F(output, PutsALongMessageBehindWhatWasQueuedAndBeforeWhatIsQueuedLater) {
   EXPECT_EQ(tape.from_server, "before long message after");
 }
 
-TEST_F(output, LetsOneLongMessageWaitForAnother) {
+TEST_F(Output, SecondLongMessageWaitsForTheFirst) {
   attempt second;
   EXPECT_FALSE(finish(out.begin_message()));
   begin(out.begin_message(), second);
@@ -187,7 +187,7 @@ TEST_F(output, LetsOneLongMessageWaitForAnother) {
   out.end_message();
 }
 
-TEST_F(output, TellsOfAnErrorEverybodyWhoWaits) {
+TEST_F(Output, EveryWaitingSendGetsTheError) {
   attempt first, second;
   let_read(false);
   queue("lost");
@@ -200,7 +200,7 @@ TEST_F(output, TellsOfAnErrorEverybodyWhoWaits) {
   EXPECT_EQ(second.error.value(), EPIPE);
 }
 
-TEST_F(output, TellsOfAnErrorAlsoWhoHasNothingToSend) {
+TEST_F(Output, SendWithEmptyQueueGetsTheEarlierError) {
   lose_peer();
   queue("lost");
   EXPECT_EQ(finish(out.send()).value(), EPIPE);
@@ -208,7 +208,7 @@ TEST_F(output, TellsOfAnErrorAlsoWhoHasNothingToSend) {
   EXPECT_EQ(finish(out.send()).value(), EPIPE);
 }
 
-TEST_F(output, SendsNothingAfterAnError) {
+TEST_F(Output, SendsNothingAfterAnError) {
   lose_peer();
   queue("lost");
   EXPECT_TRUE(finish(out.send()));
@@ -220,7 +220,7 @@ TEST_F(output, SendsNothingAfterAnError) {
   EXPECT_EQ(tape.from_server, "");
 }
 
-TEST_F(output, SendsNothingBehindALongMessageThatWasNotSentWhole) {
+TEST_F(Output, SendsNothingAfterAnIncompleteLongMessage) {
   EXPECT_FALSE(finish(out.begin_message()));
   lose_peer();
   EXPECT_EQ(finish(out.write(bytes("long message"))).value(), EPIPE);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What is read at the start: each mistake is one line with the file's name in it.
+// Certificates and keys, as they are loaded: each error is one line that names the file.
 #include "io/tls.hpp"
 #include "tls_client.hpp"
 
@@ -32,9 +32,9 @@ std::string refusal(const config::server_config& c) {
 }
 
 /// A copy of good certificates that a test may spoil.
-class certificates : public ::testing::Test {
+class TlsCertificates : public ::testing::Test {
  protected:
-  certificates() {
+  TlsCertificates() {
     for (const auto& file : fs::directory_iterator(test_certificates("good"))) {
       fs::copy(file.path(), directory.path());
     }
@@ -44,7 +44,7 @@ class certificates : public ::testing::Test {
   config::server_config settings;
 };
 
-TEST(TlsContext, IsNotThereWhereTlsIsOff) {
+TEST(TlsContext, IsNullWhenTlsIsOff) {
   config::server_config c;
   EXPECT_EQ(io::load_tls(c), nullptr);
   c.tls = config::tls_mode::off;
@@ -52,14 +52,14 @@ TEST(TlsContext, IsNotThereWhereTlsIsOff) {
   EXPECT_EQ(io::load_tls(c), nullptr);
 }
 
-TEST_F(certificates, AreTaken) {
+TEST_F(TlsCertificates, AreLoadedFromTheirDirectory) {
   EXPECT_NE(io::load_tls(settings), nullptr);
   settings.tls_verify_peer = true;
   const auto loaded = io::load_tls(settings);
   EXPECT_EQ(loaded->certificates(), directory.path());
 }
 
-TEST_F(certificates, ThatAreMissingAreNamed) {
+TEST_F(TlsCertificates, MissingFileIsNamedInTheError) {
   for (const auto* const name : {"ca-cert.pem", "server-cert.pem", "server-key.pem"}) {
     const auto kept = directory / "kept";
     fs::rename(directory / name, kept);
@@ -70,7 +70,7 @@ TEST_F(certificates, ThatAreMissingAreNamed) {
   }
 }
 
-TEST_F(certificates, ThatAreNoneAreNamed) {
+TEST_F(TlsCertificates, InvalidFileIsNamedInTheError) {
   for (const auto* const name : {"ca-cert.pem", "server-cert.pem", "server-key.pem"}) {
     const auto right = read_text(directory / name);
     write_text(directory / name, "something else\n");
@@ -79,7 +79,7 @@ TEST_F(certificates, ThatAreNoneAreNamed) {
   }
 }
 
-TEST_F(certificates, OfAnotherKeyAreNamed) {
+TEST_F(TlsCertificates, MismatchedKeyIsNamedInTheError) {
   fs::copy(directory / "client-key.pem", directory / "server-key.pem",
            fs::copy_options::overwrite_existing);
   const auto text = refusal(settings);
@@ -87,7 +87,7 @@ TEST_F(certificates, OfAnotherKeyAreNamed) {
   EXPECT_TRUE(names(text, "mismatch"));
 }
 
-TEST_F(certificates, WhoseKeyNeedsAPassphraseAreRefusedUnasked) {
+TEST_F(TlsCertificates, EncryptedKeyIsRefusedWithoutAPrompt) {
   const auto key = (directory / "server-key.pem").string();
   const auto script = "openssl ec -in '" + key + "' -aes128 -passout pass:secret -out '" + key +
                       ".new' 2> /dev/null && mv '" + key + ".new' '" + key + "'";
@@ -95,14 +95,14 @@ TEST_F(certificates, WhoseKeyNeedsAPassphraseAreRefusedUnasked) {
   EXPECT_TRUE(names(refusal(settings), "server-key.pem"));
 }
 
-TEST_F(certificates, AreRevokedByAListThatIsOne) {
+TEST_F(TlsCertificates, InvalidCrlIsRefusedOnlyWithVerifyPeer) {
   write_text(directory / "ca-crl.pem", "no list\n");
   EXPECT_NE(io::load_tls(settings), nullptr) << "it is not needed";
   settings.tls_verify_peer = true;
   EXPECT_TRUE(names(refusal(settings), "ca-crl.pem"));
 }
 
-TEST(TlsContext, LooksWhereNbdkitLooks) {
+TEST(TlsContext, SearchesTheCertificateDirectoriesOfNbdkit) {
   config::server_config c;
   c.tls = config::tls_mode::on;
   const temp_directory home;
@@ -123,7 +123,7 @@ TEST(TlsContext, LooksWhereNbdkitLooks) {
   }
 }
 
-class keys : public ::testing::Test {
+class TlsPskFile : public ::testing::Test {
  protected:
   /// The refusal of a file with this in it; never with the key.
   std::string refusal_of(std::string_view text) {
@@ -133,12 +133,12 @@ class keys : public ::testing::Test {
     EXPECT_EQ(said.find("5ec4e7"), std::string::npos) << said;
     return said;
   }
-  keys() { settings.tls_psk = directory / "keys.psk"; }
+  TlsPskFile() { settings.tls_psk = directory / "keys.psk"; }
   temp_directory directory;
   config::server_config settings;
 };
 
-TEST_F(keys, AreTaken) {
+TEST_F(TlsPskFile, IsLoaded) {
   settings.tls_psk = test_keys();
   const auto loaded = io::load_tls(settings);
   EXPECT_EQ(loaded->psk_file(), test_keys());
@@ -146,7 +146,7 @@ TEST_F(keys, AreTaken) {
   EXPECT_EQ(loaded->certificates(), "");
 }
 
-TEST_F(keys, ThatAreNoneAreNamedWithTheirLine) {
+TEST_F(TlsPskFile, InvalidLineIsRefusedWithoutShowingTheKey) {
   EXPECT_TRUE(names(refusal_of("alice:00\n5ec4e7\n"), ":2: "));
   EXPECT_TRUE(names(refusal_of("alice:5ec4e7x\n"), ":1: "));
   EXPECT_TRUE(names(refusal_of("alice:5ec4e700f\n"), "hexadecimal"));
@@ -158,7 +158,7 @@ TEST_F(keys, ThatAreNoneAreNamedWithTheirLine) {
   EXPECT_TRUE(names(refusal_of(""), "USER:KEY"));
 }
 
-TEST_F(keys, ThatCannotBeReadAreNamed) {
+TEST_F(TlsPskFile, UnreadableFileIsNamedInTheError) {
   EXPECT_TRUE(names(refusal(settings), "No such file or directory"));
   fs::create_directory(settings.tls_psk);
   EXPECT_TRUE(names(refusal(settings), settings.tls_psk));

@@ -43,9 +43,9 @@ inline awaitable<void> tls_finish(io::transport& t, tls_outcome& o) {
   o.done = true;
 }
 
-class tls : public ::testing::Test {
+class TlsTransport : public ::testing::Test {
  protected:
-  explicit tls(const config::server_config& c = certificates()) { serve(c); }
+  explicit TlsTransport(const config::server_config& c = certificates()) { serve(c); }
 
   static config::server_config certificates() {
     config::server_config c;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Who is let in.
+// Which peers are accepted: certificates and pre-shared keys.
 #include "tls_fixture.hpp"
 
 namespace nbdstream::test {
 namespace {
 
-TEST_F(tls, ShowsACertificateThatTheAuthorityHasSigned) {
+TEST_F(TlsTransport, ClientAcceptsTheServerCertificateOfATrustedCaOnly) {
   tls_client good(peer.get(), {.trusts = test_certificates("good")});
   EXPECT_TRUE(shake(good)) << error.message();
   serve(certificates());
@@ -14,9 +14,9 @@ TEST_F(tls, ShowsACertificateThatTheAuthorityHasSigned) {
   expect_refusal(other, "unknown ca");
 }
 
-class tls_verifying : public tls {
+class TlsVerifyPeer : public TlsTransport {
  protected:
-  tls_verifying() : tls(strict()) {}
+  TlsVerifyPeer() : TlsTransport(strict()) {}
   static config::server_config strict(const std::string& directory = "good") {
     config::server_config c;
     c.tls_certificates = test_certificates(directory);
@@ -25,35 +25,35 @@ class tls_verifying : public tls {
   }
 };
 
-TEST_F(tls_verifying, LetsAClientInWithACertificate) {
+TEST_F(TlsVerifyPeer, ClientWithCertificateIsAccepted) {
   tls_client client(peer.get(), {.shows = test_certificates("good")});
   EXPECT_TRUE(shake(client)) << error.message();
 }
 
-TEST_F(tls_verifying, RefusesAClientWithout) {
+TEST_F(TlsVerifyPeer, ClientWithoutCertificateIsRefused) {
   tls_client client(peer.get(), {});
   expect_refusal(client, "peer did not return a certificate");
 }
 
-TEST_F(tls_verifying, RefusesACertificateOfAnotherAuthority) {
+TEST_F(TlsVerifyPeer, CertificateOfAnotherCaIsRefused) {
   tls_client client(peer.get(), {.shows = test_certificates("other")});
   expect_refusal(client, "certificate verify failed");
 }
 
-TEST_F(tls_verifying, RefusesACertificateThatWasRevoked) {
+TEST_F(TlsVerifyPeer, RevokedCertificateIsRefused) {
   serve(strict("revoked"));
   tls_client client(peer.get(), {.shows = test_certificates("revoked")});
   expect_refusal(client, "certificate verify failed");
 }
 
-TEST_F(tls, NeedsNoCertificateOfTheClientUnlessToldSo) {
+TEST_F(TlsTransport, ClientCertificateIsIgnoredWithoutVerifyPeer) {
   tls_client client(peer.get(), {.shows = test_certificates("other")});
   EXPECT_TRUE(shake(client)) << error.message();
 }
 
-class tls_psk : public tls {
+class TlsPsk : public TlsTransport {
  protected:
-  tls_psk() : tls(keys()) {}
+  TlsPsk() : TlsTransport(keys()) {}
   static config::server_config keys() {
     config::server_config c;
     c.tls_psk = test_keys();
@@ -62,7 +62,7 @@ class tls_psk : public tls {
   }
 };
 
-TEST_F(tls_psk, LetsInWhoKnowsTheKey) {
+TEST_F(TlsPsk, ClientWithTheRightKeyIsAccepted) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     for (const auto* const user : {"alice", "bob"}) {
       serve(keys());
@@ -72,7 +72,7 @@ TEST_F(tls_psk, LetsInWhoKnowsTheKey) {
   }
 }
 
-TEST_F(tls_psk, RefusesAWrongKeyAndAnUnknownUserAndNoneAtAll) {
+TEST_F(TlsPsk, WrongKeyUnknownUserAndNoUserAreRefused) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     for (const auto* const user : {"carol", "mallory", ""}) {
       serve(keys());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The bytes, the end, and what goes wrong with both.
+// Bytes, the end of the connection, and errors of both.
 #include "tls_fixture.hpp"
 
 #include <array>
@@ -9,7 +9,7 @@
 namespace nbdstream::test {
 namespace {
 
-TEST_F(tls, MovesNothingButPlainBytesUntilItIsAskedFor) {
+TEST_F(TlsTransport, BytesArePlainBeforeTheHandshake) {
   tls_outcome o;
   std::string got;
   l.spawn(tls_write(*server, "plain", o));
@@ -33,7 +33,7 @@ TEST_F(tls, MovesNothingButPlainBytesUntilItIsAskedFor) {
   EXPECT_EQ(got, "ck");
 }
 
-TEST_F(tls, CarriesBytesOfAnyLengthBothWays) {
+TEST_F(TlsTransport, CarriesWritesOfAnyLengthBothWays) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     serve(certificates());
     tls_client client(peer.get(), {.least = version, .most = version});
@@ -65,12 +65,12 @@ TEST_F(tls, CarriesBytesOfAnyLengthBothWays) {
   }
 }
 
-TEST_F(tls, RefusesTls11) {
+TEST_F(TlsTransport, Tls11IsRefused) {
   tls_client client(peer.get(), {.least = TLS1_1_VERSION, .most = TLS1_1_VERSION});
   expect_refusal(client, "unsupported protocol");
 }
 
-TEST_F(tls, RefusesWhatIsNoTls) {
+TEST_F(TlsTransport, HandshakeFailsOnBytesThatAreNotTls) {
   ASSERT_EQ(::write(peer.get(), "IHAVEOPT\0\0\0\3\0\0\0\0", 16), 16);
   tls_outcome o;
   l.spawn(tls_secure(*server, o));
@@ -78,7 +78,7 @@ TEST_F(tls, RefusesWhatIsNoTls) {
   EXPECT_TRUE(o.error);
 }
 
-TEST_F(tls, EndsWhereThePeerVanishesInTheHandshake) {
+TEST_F(TlsTransport, HandshakeFailsWhenThePeerVanishes) {
   for (const int steps : {0, 1}) {
     serve(certificates());
     tls_client client(peer.get(), {});
@@ -93,7 +93,7 @@ TEST_F(tls, EndsWhereThePeerVanishesInTheHandshake) {
   }
 }
 
-TEST_F(tls, ClosingEndsItsHandshake) {
+TEST_F(TlsTransport, CloseAbortsTheHandshake) {
   tls_outcome o;
   l.spawn(tls_secure(*server, o));
   l.poll();
@@ -103,7 +103,7 @@ TEST_F(tls, ClosingEndsItsHandshake) {
   EXPECT_EQ(o.error, asio::error::operation_aborted);
 }
 
-TEST_F(tls, ClosingEndsWhatIsUnderWayAndWhatComesAfter) {
+TEST_F(TlsTransport, CloseAbortsPendingReadsAndWritesAndLaterReads) {
   tls_client client(peer.get(), {});
   ASSERT_TRUE(shake(client));
   std::string got;
@@ -126,7 +126,7 @@ TEST_F(tls, ClosingEndsWhatIsUnderWayAndWhatComesAfter) {
   EXPECT_EQ(late.error, asio::error::operation_aborted);
 }
 
-TEST_F(tls, TellsThePeerThatItCloses) {
+TEST_F(TlsTransport, CloseSendsCloseNotify) {
   tls_client client(peer.get(), {});
   ASSERT_TRUE(shake(client));
   server->close();
@@ -134,7 +134,7 @@ TEST_F(tls, TellsThePeerThatItCloses) {
   EXPECT_TRUE(client.closed_by_peer());
 }
 
-TEST_F(tls, FinishesWhenThePeerHasClosedToo) {
+TEST_F(TlsTransport, FinishSendsCloseNotifyAndWaitsForThePeersEof) {
   tls_client client(peer.get(), {});
   ASSERT_TRUE(shake(client));
   tls_outcome o;
@@ -150,7 +150,7 @@ TEST_F(tls, FinishesWhenThePeerHasClosedToo) {
   l.finish();
 }
 
-TEST_F(tls, TakesTheEndWithoutAClosingAlertForAnEnd) {
+TEST_F(TlsTransport, EofWithoutCloseNotifyIsNoError) {
   tls_client client(peer.get(), {});
   ASSERT_TRUE(shake(client));
   ASSERT_EQ(client.write("data"), 4u);
@@ -163,7 +163,7 @@ TEST_F(tls, TakesTheEndWithoutAClosingAlertForAnEnd) {
   EXPECT_FALSE(o.error);
 }
 
-TEST_F(tls, FailsWhereARecordWasTamperedWith) {
+TEST_F(TlsTransport, ForgedRecordFailsTheRead) {
   tls_client client(peer.get(), {});
   ASSERT_TRUE(shake(client));
   ASSERT_EQ(client.write("data"), 4u);
@@ -180,7 +180,7 @@ TEST_F(tls, FailsWhereARecordWasTamperedWith) {
   EXPECT_TRUE(o.error);
 }
 
-TEST_F(tls, CountsWhatIsUnreadButNotAClosingAlert) {
+TEST_F(TlsTransport, UnreadBytesExcludeCloseNotify) {
   tls_client client(peer.get(), {});
   ASSERT_TRUE(shake(client));
   EXPECT_EQ(server->unread(), 0u);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Clients that agreed on replies in chunks, and what they are told, in words.
+// Clients that negotiated structured replies or extended headers, and their replies as text.
 #ifndef NBDSTREAM_TESTS_UNIT_SERVER_CHUNKS_HPP
 #define NBDSTREAM_TESTS_UNIT_SERVER_CHUNKS_HPP
 
@@ -44,9 +44,9 @@ inline std::string in_words(const chunk& c) {
   return text + (c.flags == 1 ? "" : "…");
 }
 
-class session_forms : public clients_at_work {
+class SessionHeaders : public clients_at_work {
  protected:
-  explicit session_forms(nbd_export::settings s = rig::ordered(stream::order::spool, 0))
+  explicit SessionHeaders(nbd_export::settings s = rig::ordered(stream::order::spool, 0))
       : clients_at_work(std::move(s)) {}
 
   /// The chunks of the answer to what `c` says now.
@@ -69,9 +69,9 @@ class session_forms : public clients_at_work {
 
 using told = std::vector<std::string>;
 
-/// In both forms that have chunks.
-class session_chunks : public session_forms,
-                       public ::testing::WithParamInterface<void (*)(scripted_client&)> {
+/// With structured replies, and with extended headers.
+class SessionChunks : public SessionHeaders,
+                      public ::testing::WithParamInterface<void (*)(scripted_client&)> {
  protected:
   at_work& connect_so() { return connect(GetParam()); }
 };

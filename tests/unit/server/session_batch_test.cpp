@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Small writes that come together are served as one, and nobody can tell.
+// Small adjacent writes that arrive together become one call of the sink; each has its own reply.
 #include "at_work.hpp"
 
 #include <algorithm>
@@ -12,9 +12,9 @@ std::size_t count(const rig& r, std::string_view call) {
   return static_cast<std::size_t>(std::ranges::count(r.tape.calls, call));
 }
 
-class session_batch : public clients_at_work {
+class SessionBatch : public clients_at_work {
  protected:
-  session_batch() : clients_at_work(rig::windowed(1 << 20)) {}
+  SessionBatch() : clients_at_work(rig::windowed(1 << 20)) {}
 
   /// A client that has written the first ten bytes already: the sink is open.
   at_work& connect_and_begin() {
@@ -24,7 +24,7 @@ class session_batch : public clients_at_work {
   }
 };
 
-TEST_F(session_batch, GoesToTheSinkWithOneCallAndIsAnsweredOneByOne) {
+TEST_F(SessionBatch, AdjacentWritesMakeOneSinkCallAndOneReplyEach) {
   auto& c = connect_and_begin();
   say(c, [](scripted_client& s) { s.write(10, "ab").write(12, "c").write(13, "def").disc(); });
   r.settle();
@@ -35,7 +35,7 @@ TEST_F(session_batch, GoesToTheSinkWithOneCallAndIsAnsweredOneByOne) {
   EXPECT_EQ(r.exported.committed(), 1u);
 }
 
-TEST_F(session_batch, EndsWhereTheBytesDoNotFollow) {
+TEST_F(SessionBatch, EndsAtAWriteThatIsNotAdjacent) {
   auto& c = connect_and_begin();
   say(c, [](scripted_client& s) {
     s.write(10, "a").write(11, "b").write(20, "k").write(12, "c").write(13, "defghij");
@@ -46,7 +46,7 @@ TEST_F(session_batch, EndsWhereTheBytesDoNotFollow) {
   EXPECT_EQ(count(r, "parts"), 3u) << "two batches, and what was held";
 }
 
-TEST_F(session_batch, EndsBeforeAWriteThatHasNotCome) {
+TEST_F(SessionBatch, EndsBeforeAnIncompleteWrite) {
   auto& c = connect_and_begin();
   say(
       c, [](scripted_client& s) { s.write(10, "ab").write(12, "cd").write(14, "ef"); }, 1);
@@ -57,7 +57,7 @@ TEST_F(session_batch, EndsBeforeAWriteThatHasNotCome) {
   EXPECT_EQ(r.tape.data(), "0123456789abcdef");
 }
 
-TEST_F(session_batch, LeavesOutWhatIsToBeFlushed) {
+TEST_F(SessionBatch, ExcludesAWriteWithFua) {
   auto& c = connect_and_begin();
   constexpr std::uint16_t fua = 1;
   say(c, [](scripted_client& s) { s.write(10, "a").write(11, "b", fua).write(12, "c"); });
@@ -68,7 +68,7 @@ TEST_F(session_batch, LeavesOutWhatIsToBeFlushed) {
   EXPECT_EQ(r.tape.data(), "0123456789abc");
 }
 
-TEST_F(session_batch, FailsAsAWhole) {
+TEST_F(SessionBatch, SinkErrorFailsEveryWriteOfTheBatch) {
   auto& c = connect_and_begin();
   r.tape.fail_at = r.tape.calls.size();
   say(c, [](scripted_client& s) { s.write(10, "a").write(11, "b").write(12, "c").flush(); });
@@ -77,7 +77,7 @@ TEST_F(session_batch, FailsAsAWhole) {
   EXPECT_EQ(r.exported.aborted(), 1u);
 }
 
-TEST_F(session_batch, IsAnsweredInTheEndByASinkThatWaits) {
+TEST_F(SessionBatch, RepliesWaitForTheSink) {
   auto& c = connect_and_begin();
   r.tape.hold = "parts";
   say(c, [](scripted_client& s) { s.write(10, "a").write(11, "b"); });
@@ -89,7 +89,7 @@ TEST_F(session_batch, IsAnsweredInTheEndByASinkThatWaits) {
   EXPECT_EQ(answers(c), "1 2 3");
 }
 
-TEST_F(session_batch, OfAClientThatIsGoneFailsTheStreamOnce) {
+TEST_F(SessionBatch, ClientLostDuringTheSinkCallAbortsTheStreamOnce) {
   auto& c = connect_and_begin();
   r.tape.hold = "parts";
   say(c, [](scripted_client& s) { s.write(10, "a").write(11, "b"); });
@@ -99,7 +99,7 @@ TEST_F(session_batch, OfAClientThatIsGoneFailsTheStreamOnce) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST_F(session_batch, DoesNotTakeMoreThanOthersCanWaitFor) {
+TEST_F(SessionBatch, ThousandWritesAreSplitIntoSeveralBatches) {
   auto& c = connect_and_begin();
   constexpr std::uint64_t many = 1000;
   say(c, [](scripted_client& s) {
@@ -110,7 +110,7 @@ TEST_F(session_batch, DoesNotTakeMoreThanOthersCanWaitFor) {
   EXPECT_GE(count(r, "parts"), many / 64);
 }
 
-TEST_F(session_batch, OfWhatWasHeldGoesToTheSinkWithOneCallToo) {
+TEST_F(SessionBatch, HeldWritesMakeOneSinkCall) {
   auto& c = connect_and_begin();
   for (std::uint64_t i = 0; i < 20; ++i) write(c, 12 + i, "x");
   EXPECT_EQ(r.tape.data(), "0123456789");
@@ -119,13 +119,13 @@ TEST_F(session_batch, OfWhatWasHeldGoesToTheSinkWithOneCallToo) {
   EXPECT_EQ(count(r, "parts"), 1u);
 }
 
-class session_batch_of_a_size : public clients_at_work {
+class SessionBatchWithSize : public clients_at_work {
  protected:
-  session_batch_of_a_size() : clients_at_work(rig::sized(13)) {}
+  SessionBatchWithSize() : clients_at_work(rig::sized(13)) {}
 };
 
 // The size is rounded up to 512 for clients; what is beyond 13 must be zero.
-TEST_F(session_batch_of_a_size, EndsBeforeWhatLiesBeyondTheSize) {
+TEST_F(SessionBatchWithSize, ExcludesAWriteThatReachesBeyondTheSize) {
   auto& c = connect();
   write(c, 0, "0123456789");
   say(c, [](scripted_client& s) {

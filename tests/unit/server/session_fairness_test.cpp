@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A client that has always more to say, over a connection that never makes it wait.
+// A client whose requests never end, over a connection that never makes the server wait.
 #include "at_work.hpp"
 
 #include <cstring>
@@ -8,7 +8,7 @@
 namespace nbdstream::test {
 namespace {
 
-/// Gives whatever is asked for at once, and takes every answer at once.
+/// Returns every read and takes every reply at once.
 class eager_transport final : public io::transport {
  public:
   explicit eager_transport(connection_tape& tape) : tape_(tape) {}
@@ -41,7 +41,7 @@ class eager_transport final : public io::transport {
   connection_tape& tape_;
 };
 
-TEST(session_fairness, KeepsNobodyWaitingUntilAllThatAnotherHasAskedIsDone) {
+TEST(SessionFairness, ClientWithEndlessRequestsDoesNotBlockAnotherClient) {
   constexpr std::size_t many = 30'000;
   rig r(rig::windowed(1200));
   one_export host(r.exported);
@@ -66,7 +66,7 @@ TEST(session_fairness, KeepsNobodyWaitingUntilAllThatAnotherHasAskedIsDone) {
   const auto is_answered = [&] { return other.parse(c.tape.from_server).answers.size() == 2; };
   while (!is_answered()) {
     r.loop.restart();
-    ASSERT_NE(r.loop.poll_one(), 0u) << "nobody can go on";
+    ASSERT_NE(r.loop.poll_one(), 0u) << "no coroutine can go on";
   }
   EXPECT_LT(talker.parse(busy.from_server).answers.size(), many / 10);
   served.close();

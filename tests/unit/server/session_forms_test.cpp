@@ -14,10 +14,10 @@ namespace {
 
 constexpr std::uint64_t kib = 1024;
 
-INSTANTIATE_TEST_SUITE_P(Both, session_chunks, ::testing::Values(structured, extended),
+INSTANTIATE_TEST_SUITE_P(Both, SessionChunks, ::testing::Values(structured, extended),
                          [](const auto& p) { return p.index == 0 ? "structured" : "extended"; });
 
-TEST_P(session_chunks, OfAReadAreDataAndHoles) {
+TEST_P(SessionChunks, ReadReturnsDataAndHoles) {
   auto& c = connect_so();
   const auto data = pattern(16 * kib);
   write(c, 8 * kib, data);
@@ -29,7 +29,7 @@ TEST_P(session_chunks, OfAReadAreDataAndHoles) {
   EXPECT_EQ(last_data(c), data.substr(kib, kib));
 }
 
-TEST_P(session_chunks, OfAReadAreOneWhereItMustNotBeCut) {
+TEST_P(SessionChunks, ReadWithDontFragmentReturnsOneDataChunk) {
   auto& c = connect_so();
   const auto data = pattern(16 * kib);
   write(c, 8 * kib, data);
@@ -38,19 +38,19 @@ TEST_P(session_chunks, OfAReadAreOneWhereItMustNotBeCut) {
   EXPECT_EQ(last_data(c), std::string(8 * kib, '\0') + data + std::string(40 * kib, '\0'));
 }
 
-TEST_P(session_chunks, OfAReadOfNothingWrittenAreOneHole) {
+TEST_P(SessionChunks, ReadOfUnwrittenBytesReturnsOneHole) {
   auto& c = connect_so();
   EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 32 << 20); }), told{"hole 5+33554432"});
   EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 10, scripted_client::df); }), told{"hole 5+10"});
   EXPECT_TRUE(r.tape.streams.empty());
 }
 
-TEST_P(session_chunks, OfAReadOfNoBytesAreOneWithoutContent) {
+TEST_P(SessionChunks, ReadOfLengthZeroReturnsOneChunkWithoutContent) {
   auto& c = connect_so();
   EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 0); }), told{"nothing"});
 }
 
-TEST_P(session_chunks, OfAnErrorSayWhatIsWrong) {
+TEST_P(SessionChunks, ErrorChunkHasTheReasonAsText) {
   auto& c = connect_so();
   EXPECT_EQ(ask(c, [](auto& s) { s.read(0, (32 << 20) + 1); }), told{"error 75"});
   EXPECT_EQ(reason(c), "more than 32 MiB");
@@ -61,7 +61,7 @@ TEST_P(session_chunks, OfAnErrorSayWhatIsWrong) {
   EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 0); }), told{"error 22"});
 }
 
-TEST_P(session_chunks, OfOthersFollowThoseOfAFailedStream) {
+TEST_P(SessionChunks, RequestsOnAFailedStreamGetErrorChunks) {
   auto& c = connect_so();
   write(c, 0, pattern(10));
   r.exported.stop("for a test");
@@ -81,14 +81,14 @@ void expect_answers_in_any_order(const std::string& answers, const std::string& 
   EXPECT_EQ(sorted(answers), sorted(expected));
 }
 
-TEST_F(session_forms, AreSimpleForSuccessesBesideStructuredReplies) {
+TEST_F(SessionHeaders, SuccessIsASimpleReplyWithStructuredReplies) {
   auto& c = connect(structured);
   EXPECT_EQ(ask(c, [](auto& s) { s.write(0, "data").flush().zeroes(4, 4).trim(8, 4); }), told{});
   EXPECT_EQ(ask(c, [](auto& s) { s.request(scripted_client::cache_command, 0, 4); }), told{});
   expect_answers_in_any_order(answers(c), "1 2 3 4 5");
 }
 
-TEST_F(session_forms, AreExtendedForEverySuccessBesideExtendedHeaders) {
+TEST_F(SessionHeaders, SuccessIsAnExtendedReplyWithExtendedHeaders) {
   auto& c = connect(extended);
   EXPECT_EQ(ask(c, [](auto& s) { s.write(0, "data").flush().zeroes(4, 4).trim(8, 4); }),
             told(4, "nothing"));
@@ -97,7 +97,7 @@ TEST_F(session_forms, AreExtendedForEverySuccessBesideExtendedHeaders) {
   expect_answers_in_any_order(answers(c), "1 2 3 4 5");
 }
 
-TEST_F(session_forms, SkipPayloadsThatHaveNoMeaning) {
+TEST_F(SessionHeaders, UnexpectedPayloadIsSkippedAndRefused) {
   auto& c = connect(extended);
   const std::string payload(5000, 'x');
   for (const auto type :
@@ -109,7 +109,7 @@ TEST_F(session_forms, SkipPayloadsThatHaveNoMeaning) {
   EXPECT_EQ(ask(c, [&](auto& s) { s.flush(); }), told{"nothing"});
 }
 
-TEST_F(session_forms, EndWithAHeaderOfTheWrongForm) {
+TEST_F(SessionHeaders, RequestHeaderOfTheWrongFormClosesTheConnection) {
   auto& compact = connect(structured);
   say(compact, [](auto& s) { s.raw(extended_request(0, 3, 1, 0, 0)); });
   auto& large = connect(extended);
@@ -121,7 +121,7 @@ TEST_F(session_forms, EndWithAHeaderOfTheWrongForm) {
   }
 }
 
-TEST_F(session_forms, TakeAWriteThatDoesNotSayThatItHasAPayload) {
+TEST_F(SessionHeaders, WriteWithoutPayloadLenFlagIsAccepted) {
   constexpr std::size_t answer = 32;  // bytes
   auto& c = connect(extended);
   write(c, 0, "data");
@@ -134,7 +134,7 @@ TEST_F(session_forms, TakeAWriteThatDoesNotSayThatItHasAPayload) {
   EXPECT_EQ(c.connection->tape.from_server.size(), heard_before + 2 * answer);
 }
 
-TEST_F(session_forms, EndWithAPayloadThatIsTooLargeHoweverLargeItIs) {
+TEST_F(SessionHeaders, TooLargePayloadClosesTheConnection) {
   for (const int bit : {26, 32, 50, 51, 62, 63}) {
     auto& c = connect(extended);
     say(c, [&](auto& s) {
@@ -146,12 +146,12 @@ TEST_F(session_forms, EndWithAPayloadThatIsTooLargeHoweverLargeItIs) {
   }
 }
 
-class session_forms_in_window : public session_forms {
+class SessionHeadersInWindow : public SessionHeaders {
  protected:
-  session_forms_in_window() : session_forms(rig::windowed(1000)) {}
+  SessionHeadersInWindow() : SessionHeaders(rig::windowed(1000)) {}
 };
 
-TEST_F(session_forms_in_window, RepeatTheOffsetInAnAnswerThatWasPutOff) {
+TEST_F(SessionHeadersInWindow, DelayedReplyRepeatsTheRequestOffset) {
   auto& c = connect(extended);
   write(c, 100, pattern(700));
   EXPECT_EQ(answers(c), "") << "the window is more than half full";
@@ -164,7 +164,7 @@ TEST_F(session_forms_in_window, RepeatTheOffsetInAnAnswerThatWasPutOff) {
   EXPECT_NE(reason(c), "");
 }
 
-TEST_F(session_forms_in_window, RepeatTheOffsetsOfWritesThatCameTogether) {
+TEST_F(SessionHeadersInWindow, RepliesToABatchRepeatTheRequestOffsets) {
   auto& c = connect(extended);
   write(c, 0, pattern(10));
   say(c, [](scripted_client& s) {
@@ -176,12 +176,12 @@ TEST_F(session_forms_in_window, RepeatTheOffsetsOfWritesThatCameTogether) {
   EXPECT_EQ(std::ranges::count(r.tape.calls, "parts"), 1) << "and are served together";
 }
 
-class session_forms_in_order : public session_forms {
+class SessionHeadersInStrictOrder : public SessionHeaders {
  protected:
-  session_forms_in_order() : session_forms(rig::plain()) {}
+  SessionHeadersInStrictOrder() : SessionHeaders(rig::plain()) {}
 };
 
-TEST_F(session_forms_in_order, RefuseToBeFastWithZeroesThatAreSent) {
+TEST_F(SessionHeadersInStrictOrder, FastZeroIsNotSupported) {
   auto& c = connect(structured);
   EXPECT_EQ(ask(c, [](auto& s) { s.zeroes(0, 100, scripted_client::fast_zero); }),
             told{"error 95"});

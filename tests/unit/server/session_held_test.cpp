@@ -17,13 +17,13 @@ std::size_t resident() {
   return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-class session_held : public clients_at_work {
+class SessionHeldData : public clients_at_work {
  protected:
-  explicit session_held(nbd_export::settings s = rig::windowed(64 << 20))
+  explicit SessionHeldData(nbd_export::settings s = rig::windowed(64 << 20))
       : clients_at_work(std::move(s)) {}
 };
 
-TEST_F(session_held, GivesBackMemoryOfPayloadsThatArriveForAStreamThatHasFailed) {
+TEST_F(SessionHeldData, FailedStreamFreesMemoryOfArrivingPayloads) {
   constexpr std::size_t size = 2 << 20;
   constexpr int count = 8;
   for (int i = 0; i < count; ++i) {
@@ -42,17 +42,17 @@ TEST_F(session_held, GivesBackMemoryOfPayloadsThatArriveForAStreamThatHasFailed)
   EXPECT_EQ(answers(clients.front()), "1:5");
 }
 
-class session_held_of_streams : public session_held {
+class SessionHeldDataOfTwoStreams : public SessionHeldData {
  protected:
   static nbd_export::settings one_after_another() {
     auto s = rig::windowed(1 << 20);
     s.config.streams = 0;
     return s;
   }
-  session_held_of_streams() : session_held(one_after_another()) {}
+  SessionHeldDataOfTwoStreams() : SessionHeldData(one_after_another()) {}
 };
 
-TEST_F(session_held_of_streams, IsReadInLargePiecesByOneClientAtATimeWhateverItsStream) {
+TEST_F(SessionHeldDataOfTwoStreams, LargeReadsShareOneBuffer) {
   constexpr std::size_t large = 300'000;
   auto& first = connect();
   write(first, 1000, pattern(large));
@@ -74,7 +74,7 @@ TEST_F(session_held_of_streams, IsReadInLargePiecesByOneClientAtATimeWhateverIts
   EXPECT_EQ(heard(second).answers[1].data, pattern(large, 2));
 }
 
-TEST_F(session_held, IsReadInSmallPiecesWhileAnotherTakesALargeOne) {
+TEST_F(SessionHeldData, SmallReadIsAnsweredDuringALargeRead) {
   constexpr std::size_t large = 300'000;
   auto& first = connect();
   write(first, 1000, pattern(large));
@@ -89,7 +89,7 @@ TEST_F(session_held, IsReadInSmallPiecesWhileAnotherTakesALargeOne) {
   EXPECT_EQ(answers(first), "1 2");
 }
 
-TEST_F(session_held, IsReadAsZeroesHoweverManyPiecesOfThemThereAre) {
+TEST_F(SessionHeldData, ReadOverThousandsOfZeroExtentsReturnsZeroes) {
   constexpr int pieces = 3000;
   auto& c = connect();
   say(c, [](scripted_client& s) {
@@ -103,7 +103,7 @@ TEST_F(session_held, IsReadAsZeroesHoweverManyPiecesOfThemThereAre) {
   EXPECT_EQ(said.answers.back().data, std::string(pieces * 1024, '\0'));
 }
 
-TEST_F(session_held, IsReadBehindManyPiecesOfZeroes) {
+TEST_F(SessionHeldData, ReadReturnsDataBehindThousandsOfZeroExtents) {
   constexpr int pieces = 3000;
   auto& c = connect();
   say(c, [](scripted_client& s) {
@@ -117,9 +117,9 @@ TEST_F(session_held, IsReadBehindManyPiecesOfZeroes) {
 }
 
 /// Everything that is ahead goes to the file.
-class session_spilled : public session_held {
+class SessionSpilledData : public SessionHeldData {
  protected:
-  session_spilled() : session_held(rig::ordered(stream::order::spill, 0)) {}
+  SessionSpilledData() : SessionHeldData(rig::ordered(stream::order::spill, 0)) {}
 
   static constexpr std::size_t size = 300'000;  // of which the first piece is in the file soon
   static constexpr std::size_t missing = 100'000;
@@ -131,7 +131,7 @@ class session_spilled : public session_held {
   }
 };
 
-TEST_F(session_spilled, OutlivesZeroesThatCameWhileItWasArriving) {
+TEST_F(SessionSpilledData, ZeroesDuringArrivalDoNotReplaceThePayload) {
   auto& a = connect();
   auto& b = connect();
   write(b, 600'000, pattern(10'000, 2));  // so that the zeroes replace something
@@ -144,7 +144,7 @@ TEST_F(session_spilled, OutlivesZeroesThatCameWhileItWasArriving) {
   EXPECT_TRUE(r.tape.data() == pattern(200'000, 9) + pattern(size) + std::string(110'000, '\0'));
 }
 
-TEST_F(session_spilled, OutlivesATrimThatCameWhileItWasArriving) {
+TEST_F(SessionSpilledData, TrimDuringArrivalDoesNotReplaceThePayload) {
   auto& a = connect();
   auto& b = connect();
   write(b, 600'000, pattern(10'000, 2));
@@ -156,7 +156,7 @@ TEST_F(session_spilled, OutlivesATrimThatCameWhileItWasArriving) {
   EXPECT_TRUE(r.tape.data() == pattern(200'000, 9) + pattern(size) + std::string(110'000, '\0'));
 }
 
-TEST_F(session_spilled, GivesItsPlaceInTheFileBackToZeroesOnceNothingArrives) {
+TEST_F(SessionSpilledData, ZeroesOverDataFreeItsSpaceInTheSpillFile) {
   auto& c = connect();
   write(c, 200'000, pattern(size));
   ASSERT_EQ(r.spill.bytes.size(), size);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// When a gap is given up, and when it is not. A payload of 100,000 bytes of which 80,000 are there
-// has its place in the window, and is still arriving.
+// When a gap is filled with zeroes, and when not. A payload of 100,000 bytes of which 80,000 are
+// there has its place in the window, and is still arriving.
 #include "at_work.hpp"
 
 namespace nbdstream::test {
@@ -12,14 +12,14 @@ constexpr std::size_t missing = 20'000;
 constexpr std::uint64_t four = 400'000;  // the window: three of them, with what they cost
 
 /// No patience, and a window of `four`.
-class session_stall : public clients_at_work {
+class SessionStall : public clients_at_work {
  protected:
-  explicit session_stall(nbd_export::settings s = impatient(rig::windowed(four)))
+  explicit SessionStall(nbd_export::settings s = impatient(rig::windowed(four)))
       : clients_at_work(std::move(s)) {}
   [[nodiscard]] bool gave_up() const { return r.log.says("zeroes were sent instead"); }
 };
 
-TEST_F(session_stall, BeginsWhereTheSinkTookLongToOpen) {
+TEST_F(SessionStall, GapIsZeroFilledOnceTheSlowSinkIsOpen) {
   r.tape.hold = "open";
   begin_write(connect(), 1'000'000, pattern(large), missing);  // opens the sink
   auto& c = connect();
@@ -33,7 +33,7 @@ TEST_F(session_stall, BeginsWhereTheSinkTookLongToOpen) {
   EXPECT_TRUE(gave_up()) << r.log.all();
 }
 
-TEST_F(session_stall, WaitsForAPayloadThatIsArrivingWhileThereIsRoom) {
+TEST_F(SessionStall, GapWaitsForAnArrivingPayloadWhileTheWindowHasRoom) {
   auto& slow = connect();
   begin_write(slow, 1'000'000, pattern(large), missing);
   auto& c = connect();
@@ -45,7 +45,7 @@ TEST_F(session_stall, WaitsForAPayloadThatIsArrivingWhileThereIsRoom) {
   EXPECT_TRUE(gave_up()) << "nothing arrives any more";
 }
 
-TEST_F(session_stall, DoesNotWaitForAPayloadThatIsArrivingWhereThereIsNoRoom) {
+TEST_F(SessionStall, GapIsZeroFilledDespiteAnArrivingPayloadInAFullWindow) {
   begin_write(connect(), 1'000'000, pattern(large), missing);
   auto& c = connect();
   for (std::uint64_t at = 200'000; at <= 500'000; at += large) write(c, at, pattern(large));
@@ -53,12 +53,12 @@ TEST_F(session_stall, DoesNotWaitForAPayloadThatIsArrivingWhereThereIsNoRoom) {
   EXPECT_EQ(answers(c), "1 2 3 4");
 }
 
-class session_stall_refusing : public session_stall {
+class SessionStallWithGapsRefused : public SessionStall {
  protected:
-  session_stall_refusing() : session_stall(refusing_gaps(impatient(rig::windowed(four)))) {}
+  SessionStallWithGapsRefused() : SessionStall(refusing_gaps(impatient(rig::windowed(four)))) {}
 };
 
-TEST_F(session_stall_refusing, FindsNoGapBetweenZeroesAndAPayloadThatIsArriving) {
+TEST_F(SessionStallWithGapsRefused, ArrivingPayloadAdjacentToZeroesIsNoGap) {
   auto& slow = connect();
   begin_write(slow, 100'000, pattern(large), missing);
   zeroes(connect(), 0, 100'000);
@@ -73,7 +73,7 @@ TEST_F(session_stall_refusing, FindsNoGapBetweenZeroesAndAPayloadThatIsArriving)
   EXPECT_EQ(r.tape.data(), std::string(100'000, '\0') + piece + piece + piece + piece);
 }
 
-TEST_F(session_stall_refusing, FindsAGapBetweenZeroesAndAPayloadFartherAhead) {
+TEST_F(SessionStallWithGapsRefused, GapBeforeAnArrivingPayloadAborts) {
   auto& slow = connect();
   begin_write(slow, 100'001, pattern(large), missing);
   zeroes(connect(), 0, 100'000);
@@ -82,17 +82,18 @@ TEST_F(session_stall_refusing, FindsAGapBetweenZeroesAndAPayloadFartherAhead) {
   EXPECT_EQ(r.exported.aborted(), 1u) << r.log.all();
 }
 
-/// A window of 1200, a stall that takes time, and somebody who is never silent.
-class session_stall_beside_another : public clients_at_work {
+/// A window of 1200, a stall time of 50 ms, and another client that never stops sending requests.
+class SessionStallBesideBusyClient : public clients_at_work {
  protected:
   static nbd_export::settings soon() {
     auto s = rig::windowed(1200);
     s.config.stall = std::chrono::milliseconds(50);
     return s;
   }
-  session_stall_beside_another() : clients_at_work(soon()) {}
+  SessionStallBesideBusyClient() : clients_at_work(soon()) {}
 
-  /// The other one names zeroes ahead, one piece after another, until `c` has `wanted`.
+  /// Another client sends zeroes ahead of the gap, one after another, until `c` has the replies
+  /// `wanted`.
   [[nodiscard]] bool answered_beside(const at_work& c, const std::string& wanted) {
     auto& other = connect();
     std::uint64_t at = 1 << 30;
@@ -107,13 +108,13 @@ class session_stall_beside_another : public clients_at_work {
   }
 };
 
-TEST_F(session_stall_beside_another, ComesToOneThatWaitsForRoom) {
+TEST_F(SessionStallBesideBusyClient, GapIsZeroFilledForAWriteWithoutRoom) {
   auto& c = connect();
   write(c, 300, pattern(3000));
   EXPECT_TRUE(answered_beside(c, "1"));
 }
 
-TEST_F(session_stall_beside_another, ComesToOneWhoseAnswerWasPutOff) {
+TEST_F(SessionStallBesideBusyClient, GapIsZeroFilledForADelayedReply) {
   auto& c = connect();
   write(c, 300, pattern(300));
   write(c, 600, pattern(300));

@@ -6,11 +6,11 @@
 namespace nbdstream::test {
 namespace {
 
-class session_status : public session_chunks {};
-INSTANTIATE_TEST_SUITE_P(Both, session_status, ::testing::Values(structured, extended),
+class SessionBlockStatus : public SessionChunks {};
+INSTANTIATE_TEST_SUITE_P(Both, SessionBlockStatus, ::testing::Values(structured, extended),
                          [](const auto& p) { return p.index == 0 ? "structured" : "extended"; });
 
-TEST_P(session_status, TellsDataZeroesAndWhatIsUnwritten) {
+TEST_P(SessionBlockStatus, ReportsDataZeroesAndUnwrittenBytes) {
   auto& c = connect_so();
   EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 100'000); }), told{"status 100000:3"});
   EXPECT_TRUE(r.tape.streams.empty()) << "asking opens nothing";
@@ -30,7 +30,7 @@ TEST_P(session_status, TellsDataZeroesAndWhatIsUnwritten) {
   EXPECT_EQ(ask(c, [](auto& s) { s.status(8192, 1025); }), told{"status 1024:2 1:3"});
 }
 
-TEST_P(session_status, TellsASectorWithAByteOfDataAsData) {
+TEST_P(SessionBlockStatus, SectorWithSomeDataIsReportedAsData) {
   auto& c = connect_so();
   write(c, 8292, pattern(1000));
   zeroes(c, 20'000, 10'000);
@@ -40,7 +40,7 @@ TEST_P(session_status, TellsASectorWithAByteOfDataAsData) {
             told{"status 92:3"});
 }
 
-TEST_P(session_status, IsBoundedHoweverManyPiecesThereAre) {
+TEST_P(SessionBlockStatus, ReplyIsBoundedForThousandsOfExtents) {
   auto& c = connect_so();
   say(c, [](scripted_client& s) {
     for (std::uint64_t i = 0; i < 3000; ++i) s.zeroes(1024 * i, 512);
@@ -55,7 +55,7 @@ TEST_P(session_status, IsBoundedHoweverManyPiecesThereAre) {
   EXPECT_GE(chunks.back().payload.size(), 8'000u);
 }
 
-TEST_P(session_status, NeedsAContext) {
+TEST_P(SessionBlockStatus, RequestWithoutAMetaContextIsInvalid) {
   const bool large = GetParam() == extended;
   auto& c = connect([large](scripted_client& s) { large ? s.extended() : s.structured(); });
   EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 1); }), told{"error 22"});
@@ -68,7 +68,7 @@ std::string contexts(std::uint64_t length, const std::vector<std::uint32_t>& ids
   return payload;
 }
 
-TEST_F(session_forms, TakeAStatusRequestWithAPayload) {
+TEST_F(SessionHeaders, BlockStatusPayloadMustNameTheAgreedContext) {
   auto& c = connect(extended);
   write(c, 0, pattern(100));
   const auto status = [&](const std::string& payload, std::uint16_t flags = 0) {
@@ -87,12 +87,12 @@ TEST_F(session_forms, TakeAStatusRequestWithAPayload) {
   EXPECT_EQ(status(contexts(1, {1})), told{"status 1:0"}) << "it is in step";
 }
 
-class session_status_in_window : public session_forms {
+class SessionBlockStatusInWindow : public SessionHeaders {
  protected:
-  session_status_in_window() : session_forms(rig::windowed(1000)) {}
+  SessionBlockStatusInWindow() : SessionHeaders(rig::windowed(1000)) {}
 };
 
-TEST_F(session_status_in_window, AgreesWithReadOnWhatWasSent) {
+TEST_F(SessionBlockStatusInWindow, SentBytesAreReportedAsDataAndCannotBeRead) {
   auto& c = connect(structured);
   write(c, 0, pattern(512));
   write(c, 1024, pattern(100));
@@ -106,9 +106,9 @@ TEST_F(session_status_in_window, AgreesWithReadOnWhatWasSent) {
 
 constexpr auto disk = config::unknown_size;
 
-class session_forms_of_a_whole_disk : public session_forms {
+class SessionHeadersForWholeDisk : public SessionHeaders {
  protected:
-  session_forms_of_a_whole_disk() : session_forms(spooled()) {}
+  SessionHeadersForWholeDisk() : SessionHeaders(spooled()) {}
   static nbd_export::settings spooled() {
     auto s = rig::ordered(stream::order::spool, 0);
     s.config.size = disk;
@@ -116,7 +116,7 @@ class session_forms_of_a_whole_disk : public session_forms {
   }
 };
 
-TEST_F(session_forms_of_a_whole_disk, AreTakenInOneExtendedRequest) {
+TEST_F(SessionHeadersForWholeDisk, StatusTrimAndZeroesTakeOneExtendedRequest) {
   auto& c = connect(extended);
   EXPECT_EQ(ask(c, [](auto& s) { s.status(0, disk); }),
             told{"status " + std::to_string(disk) + ":3"});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Clients that have gone before their answers could reach them. In a window of 1200 bytes a write
+// Clients that hang up before their replies reach them. In a window of 1200 bytes a write
 // of 300 is answered, and a second one is not.
 #include "at_work.hpp"
 
@@ -12,9 +12,9 @@
 namespace nbdstream::test {
 namespace {
 
-class session_undelivered : public clients_at_work {
+class UndeliveredReply : public clients_at_work {
  protected:
-  explicit session_undelivered(nbd_export::settings s = rig::windowed(1200))
+  explicit UndeliveredReply(nbd_export::settings s = rig::windowed(1200))
       : clients_at_work(std::move(s)) {}
 
   /// One held and answered, one held and not answered.
@@ -33,7 +33,7 @@ class session_undelivered : public clients_at_work {
   }
 };
 
-TEST_F(session_undelivered, FailsTheStreamOfAGoodbyeWhoseClientIsGone) {
+TEST_F(UndeliveredReply, DisconnectFollowedByHangUpAborts) {
   auto& c = one_that_waits();
   say(c, [](scripted_client& s) { s.disc(); });
   hang_up(c);
@@ -41,7 +41,7 @@ TEST_F(session_undelivered, FailsTheStreamOfAGoodbyeWhoseClientIsGone) {
   expect_torn(c);
 }
 
-TEST_F(session_undelivered, FailsTheStreamOfAGoodbyeThatIsReadBeforeItsClientGoes) {
+TEST_F(UndeliveredReply, HangUpAfterTheServerReadDisconnectAborts) {
   auto& c = one_that_waits();
   c.connection->tape.reads = false;
   disc(c);
@@ -50,7 +50,7 @@ TEST_F(session_undelivered, FailsTheStreamOfAGoodbyeThatIsReadBeforeItsClientGoe
   expect_torn(c);
 }
 
-TEST_F(session_undelivered, FailsTheStreamOfAGoodbyeBehindALateAnswerThatWasLost) {
+TEST_F(UndeliveredReply, LostDelayedReplyBeforeDisconnectAborts) {
   auto& c = one_that_waits();
   c.connection->tape.reads = false;
   write(connect(), 0, pattern(300));  // fills the gap: the answer is due
@@ -59,12 +59,12 @@ TEST_F(session_undelivered, FailsTheStreamOfAGoodbyeBehindALateAnswerThatWasLost
   expect_torn(c);
 }
 
-class session_undelivered_decided_by_run : public session_undelivered {
+class UndeliveredReplyWithRun : public UndeliveredReply {
  protected:
-  session_undelivered_decided_by_run() : session_undelivered(decided_by_run(rig::windowed(1200))) {}
+  UndeliveredReplyWithRun() : UndeliveredReply(decided_by_run(rig::windowed(1200))) {}
 };
 
-TEST_F(session_undelivered_decided_by_run, FailsTheStreamOfAGoodbyeWhoseClientIsGone) {
+TEST_F(UndeliveredReplyWithRun, DisconnectFollowedByHangUpAborts) {
   auto& c = one_that_waits();
   say(c, [](scripted_client& s) { s.disc(); });
   hang_up(c);
@@ -72,14 +72,14 @@ TEST_F(session_undelivered_decided_by_run, FailsTheStreamOfAGoodbyeWhoseClientIs
   expect_torn(c);
 }
 
-TEST_F(session_undelivered_decided_by_run, FailsTheStreamOfAClientThatEndsAndIsGone) {
+TEST_F(UndeliveredReplyWithRun, HangUpWithoutDisconnectAborts) {
   auto& c = one_that_waits();
   hang_up(c);
   r.command_succeeds();
   expect_torn(c);
 }
 
-TEST_F(session_undelivered_decided_by_run, CommitsWhereTheAnswerIsTakenBeforeTheEnd) {
+TEST_F(UndeliveredReplyWithRun, EofCommitsWhenTheClientTakesTheReply) {
   auto& c = one_that_waits();
   c.connection->tape.stays = false;
   c.connection->tape.changed.notify_all();
@@ -89,10 +89,10 @@ TEST_F(session_undelivered_decided_by_run, CommitsWhereTheAnswerIsTakenBeforeThe
   EXPECT_EQ(r.exported.committed(), 1u) << r.log.all();
 }
 
-/// A client at the other end of a socket of the system's.
-class session_undelivered_on_a_socket : public ::testing::Test {
+/// A client at the other end of a real socket.
+class UndeliveredReplyOnSocket : public ::testing::Test {
  protected:
-  /// One that says all of `script`, takes no answer, and is gone at once.
+  /// A client sends all of `script`, takes no reply, and closes at once.
   void come_and_go(rig& r, const scripted_client& script) {
     std::array<int, 2> ends{};
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
@@ -109,7 +109,7 @@ class session_undelivered_on_a_socket : public ::testing::Test {
     say(script.script());
     std::array<char, 4096> heard{};  // what is not read would make the server's next read fail
     EXPECT_GT(::read(peer.get(), heard.data(), heard.size()), 0);
-    // Nobody has a turn between these two.
+    // The server does not run between these two.
     const auto goodbye = request_message(0, scripted_client::disc_command, 0, 0, 0);
     EXPECT_EQ(::write(peer.get(), goodbye.data(), goodbye.size()),
               static_cast<ssize_t>(goodbye.size()));
@@ -124,13 +124,13 @@ class session_undelivered_on_a_socket : public ::testing::Test {
   }
 };
 
-TEST_F(session_undelivered_on_a_socket, FailsTheStreamOfAGoodbyeWhoseClientIsGone) {
+TEST_F(UndeliveredReplyOnSocket, DisconnectFollowedByCloseAborts) {
   rig r(rig::windowed(1200));
   come_and_go(r, one_that_waits());
   EXPECT_EQ(r.exported.aborted(), 1u) << r.log.all();
 }
 
-TEST_F(session_undelivered_on_a_socket, CommitsWhereEveryAnswerWasTakenBeforeTheGoodbye) {
+TEST_F(UndeliveredReplyOnSocket, DisconnectAfterAllRepliesCommits) {
   rig r(rig::windowed(1200));
   scripted_client c;
   c.flags().go().write(300, pattern(300));

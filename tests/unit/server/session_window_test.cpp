@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A window that fills: who is answered, who waits, who fills the gap. A window of 1200 bytes, in
+// A window that fills: which writes are answered and which wait. A window of 1200 bytes, in
 // which a write of 300 costs 492 (window::overhead): the first is held and answered, the second is
 // held and not answered, a third is not read any more.
 #include "at_work.hpp"
@@ -10,9 +10,9 @@ namespace {
 
 using client = scripted_client;
 
-class session_window : public clients_at_work {
+class SessionWindow : public clients_at_work {
  protected:
-  explicit session_window(nbd_export::settings s = rig::windowed(1200))
+  explicit SessionWindow(nbd_export::settings s = rig::windowed(1200))
       : clients_at_work(std::move(s)) {}
 
   /// Lets it say more.
@@ -32,14 +32,14 @@ class session_window : public clients_at_work {
   }
 };
 
-TEST_F(session_window, HoldsAndAnswersAtOnceUpToHalfOfIt) {
+TEST_F(SessionWindow, WriteWithinHalfIsHeldAndAnsweredAtOnce) {
   auto& c = connect();
   write(c, 300);
   EXPECT_EQ(answers(c), "1");
   EXPECT_EQ(r.tape.data(), "");
 }
 
-TEST_F(session_window, HoldsTheRestUnansweredUntilTheGapIsFilled) {
+TEST_F(SessionWindow, WriteBeyondHalfIsAnsweredWhenTheGapIsFilled) {
   auto& c = connect();
   write(c, 300);
   write(c, 600);
@@ -51,7 +51,7 @@ TEST_F(session_window, HoldsTheRestUnansweredUntilTheGapIsFilled) {
   EXPECT_EQ(r.exported.committed(), 1u);
 }
 
-TEST_F(session_window, AnswersWhatTheCursorHasPassedThoughMoreThanHalfIsStillUsed) {
+TEST_F(SessionWindow, WritePassedByTheCursorIsAnsweredAlthoughHalfIsUsed) {
   auto& c = connect();
   go_on(c, [](client& s) { s.write(1000, pattern(500)).write(300, pattern(100)); });
   EXPECT_EQ(answers(c), "");
@@ -61,7 +61,7 @@ TEST_F(session_window, AnswersWhatTheCursorHasPassedThoughMoreThanHalfIsStillUse
   EXPECT_EQ(answers(c), "2 1");
 }
 
-TEST_F(session_window, ReadsAConnectionNoFurtherThatHasMoreThanItHolds) {
+TEST_F(SessionWindow, ConnectionIsNotReadWhileItsWriteHasNoRoom) {
   auto& c = connect();
   write(c, 300);
   write(c, 600);
@@ -76,7 +76,7 @@ TEST_F(session_window, ReadsAConnectionNoFurtherThatHasMoreThanItHolds) {
   EXPECT_NE(answers(c).find("4:22"), std::string::npos);
 }
 
-TEST_F(session_window, LetsManyConnectionsWaitForTheOneThatFillsTheGap) {
+TEST_F(SessionWindow, TwentyConnectionsCommitOnceTheLastFillsTheGap) {
   for (unsigned i = 1; i < 20; ++i) write(connect(), i * 300);
   auto& last = connect();
   write(last, 0);
@@ -90,7 +90,7 @@ TEST_F(session_window, LetsManyConnectionsWaitForTheOneThatFillsTheGap) {
   EXPECT_EQ(r.exported.committed(), 1u);
 }
 
-TEST_F(session_window, NeverKeepsFlushAndFuaWaitingForAGap) {
+TEST_F(SessionWindow, FlushAndFuaDoNotWaitForTheGap) {
   auto& c = connect();
   write(c, 300);
   write(c, 600);
@@ -104,7 +104,7 @@ TEST_F(session_window, NeverKeepsFlushAndFuaWaitingForAGap) {
   EXPECT_EQ(answers(small), "1") << "held, and answered";
 }
 
-TEST_F(session_window, AnswersAClientThatSaysGoodbye) {
+TEST_F(SessionWindow, DisconnectZeroFillsTheGapAndAnswersHeldWrites) {
   auto& c = connect();
   write(c, 300);
   write(c, 600);
@@ -115,7 +115,7 @@ TEST_F(session_window, AnswersAClientThatSaysGoodbye) {
   EXPECT_EQ(r.tape.data(), std::string(300, '\0') + piece(300) + piece(600));
 }
 
-TEST_F(session_window, AnswersEverybodyWhenTheStreamFails) {
+TEST_F(SessionWindow, StreamFailureAnswersWaitingWritesWithEio) {
   auto& c = connect();
   write(c, 300);
   write(c, 600);
@@ -131,7 +131,7 @@ TEST_F(session_window, AnswersEverybodyWhenTheStreamFails) {
   EXPECT_EQ(r.exported.aborted(), 1u);
 }
 
-TEST_F(session_window, SendsLateAnswersToAClientThatIsSlowToTakeThem) {
+TEST_F(SessionWindow, SlowClientGetsItsDelayedReply) {
   auto& c = connect();
   write(c, 300);
   write(c, 600);
@@ -145,7 +145,7 @@ TEST_F(session_window, SendsLateAnswersToAClientThatIsSlowToTakeThem) {
   EXPECT_EQ(answers(c), "1 2");
 }
 
-TEST_F(session_window, DoesNotMixLateAnswersIntoTheDataOfARead) {
+TEST_F(SessionWindow, DelayedReplyDoesNotSplitTheDataOfARead) {
   auto& c = connect();
   write(c, 300);
   write(c, 600);
@@ -162,7 +162,7 @@ TEST_F(session_window, DoesNotMixLateAnswersIntoTheDataOfARead) {
             std::string(300, '\0') + piece(300) + piece(600) + std::string(100, '\0'));
 }
 
-TEST_F(session_window, ReadsWhatIsHeldAndNotWhatWasSent) {
+TEST_F(SessionWindow, ReadReturnsHeldBytesAndFailsForSentBytes) {
   auto& c = connect();
   write(c, 300);
   go_on(c, [](client& s) { s.read(250, 100).read(5000, 10); });
@@ -175,7 +175,7 @@ TEST_F(session_window, ReadsWhatIsHeldAndNotWhatWasSent) {
   EXPECT_EQ(answers(c), "1 2 3 4 5:5");
 }
 
-TEST_F(session_window, OffersSeveralConnectionsAndFastZeroes) {
+TEST_F(SessionWindow, MultiConnIsOfferedAndFastZeroIsAccepted) {
   EXPECT_TRUE(r.exported.info().flags & protocol::transmission_flag::can_multi_conn);
   auto& c = connect();
   go_on(c, [](client& s) { s.zeroes(100, 1 << 30, client::fast_zero); });
@@ -184,12 +184,12 @@ TEST_F(session_window, OffersSeveralConnectionsAndFastZeroes) {
   EXPECT_FALSE(strict.exported.info().flags & protocol::transmission_flag::can_multi_conn);
 }
 
-class session_wide_window : public session_window {
+class SessionWideWindow : public SessionWindow {
  protected:
-  session_wide_window() : session_window(rig::windowed(1 << 20)) {}
+  SessionWideWindow() : SessionWindow(rig::windowed(1 << 20)) {}
 };
 
-TEST_F(session_wide_window, TellsAClientWhosePayloadComesAfterTheStreamHasFailed) {
+TEST_F(SessionWideWindow, PayloadThatEndsAfterTheFailureGetsEio) {
   constexpr std::size_t there = 80'000;  // of 100,000: enough to have its place in the window
   auto& slow = connect();
   const auto begin = slow.script.script().size();
@@ -205,12 +205,12 @@ TEST_F(session_wide_window, TellsAClientWhosePayloadComesAfterTheStreamHasFailed
   EXPECT_EQ(answers(slow), "1:5");
 }
 
-class session_window_without_patience : public session_window {
+class SessionWindowWithoutStallTime : public SessionWindow {
  protected:
-  session_window_without_patience() : session_window(impatient(rig::windowed(1200))) {}
+  SessionWindowWithoutStallTime() : SessionWindow(impatient(rig::windowed(1200))) {}
 };
 
-TEST_F(session_window_without_patience, GivesAGapUpForOneThatIsNotAnswered) {
+TEST_F(SessionWindowWithoutStallTime, GapIsZeroFilledForADelayedReply) {
   auto& c = connect();
   write(c, 300);
   write(c, 600);
@@ -221,7 +221,7 @@ TEST_F(session_window_without_patience, GivesAGapUpForOneThatIsNotAnswered) {
   EXPECT_NE(r.log.all().find("--order spill"), std::string::npos) << r.log.all();
 }
 
-TEST_F(session_window_without_patience, TakesAWriteThatIsLargerThanTheWindow) {
+TEST_F(SessionWindowWithoutStallTime, WriteLargerThanTheWindowIsAccepted) {
   auto& c = connect();
   go_on(c, [](client& s) { s.write(5000, pattern(3000)).write(8000, pattern(10)).disc(); });
   EXPECT_EQ(answers(c), "1 2");
@@ -229,13 +229,12 @@ TEST_F(session_window_without_patience, TakesAWriteThatIsLargerThanTheWindow) {
   EXPECT_EQ(r.exported.committed(), 1u);
 }
 
-class session_window_that_refuses_gaps : public session_window {
+class SessionWindowWithGapsRefused : public SessionWindow {
  protected:
-  session_window_that_refuses_gaps()
-      : session_window(refusing_gaps(impatient(rig::windowed(1200)))) {}
+  SessionWindowWithGapsRefused() : SessionWindow(refusing_gaps(impatient(rig::windowed(1200)))) {}
 };
 
-TEST_F(session_window_that_refuses_gaps, FailsNamingWhatWouldHaveHelped) {
+TEST_F(SessionWindowWithGapsRefused, StallAbortsAndTheLogSuggestsOrderSpill) {
   auto& c = connect();
   write(c, 300);
   write(c, 600);
