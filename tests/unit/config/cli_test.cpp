@@ -151,7 +151,6 @@ TEST(CommandLine, HasShortFormsAsNbdkitHas) {
 }
 
 TEST(CommandLine, CollectsAddresses) {
-  using kind = listen_address::kind;
   const auto one = [](std::vector<std::string> words) {
     const auto listen = parse(words).config.server.listen;
     EXPECT_EQ(listen.size(), 1U);

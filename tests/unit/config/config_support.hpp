@@ -5,6 +5,7 @@
 #define NBDSTREAM_TESTS_CONFIG_SUPPORT_HPP
 
 #include "config/cli.hpp"
+#include "config/validate.hpp"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@
 #include <vector>
 
 namespace nbdstream::config {
+
+using kind = listen_address::kind;
 
 inline command parse(const std::vector<std::string>& words) {
   std::vector<const char*> argv{"nbdstream"};
@@ -42,6 +45,22 @@ std::string error_of(Call call) {
 
 inline std::string error_of_words(const std::vector<std::string>& words) {
   return error_of([&] { static_cast<void>(parse(words)); });
+}
+
+/// The warnings about a command line; `config` is then complete.
+inline std::vector<std::string> complete(const std::vector<std::string>& words,
+                                         configuration& config) {
+  config = parse(words).config;
+  return complete_and_validate(config);
+}
+inline std::vector<std::string> complete(const std::vector<std::string>& words) {
+  configuration config;
+  return complete(words, config);
+}
+
+/// The error about a command line that can be parsed and is invalid.
+inline std::string refusal(const std::vector<std::string>& words) {
+  return error_of([&] { static_cast<void>(complete(words)); });
 }
 
 /// Whether all of `parts` stand in `message`.

@@ -8,13 +8,6 @@
 namespace nbdstream::config {
 namespace {
 
-using kind = listen_address::kind;
-
-std::string refusal(const std::vector<std::string>& words) {
-  auto config = parse(words).config;
-  return error_of([&] { static_cast<void>(complete_and_validate(config)); });
-}
-
 TEST(Control, IsThisUsersAloneUnlessToldOtherwise) {
   const auto config = parse({"--control=/run/c"}).config.server;
   EXPECT_EQ(config.control, "/run/c");

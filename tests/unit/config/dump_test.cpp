@@ -39,7 +39,6 @@ nanoseconds odd_time(std::mt19937& random) {
 }
 
 server_config odd_server(std::mt19937& random) {
-  using kind = listen_address::kind;
   server_config s;
   for (auto n = random() % 3; n > 0; --n) {
     s.listen.push_back(one_of<listen_address>(

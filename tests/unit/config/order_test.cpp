@@ -9,15 +9,6 @@ namespace {
 
 constexpr const char* missing = "/nonexistent/nbdstream";
 
-std::vector<std::string> complete(const std::vector<std::string>& words) {
-  configuration config = parse(words).config;
-  return complete_and_validate(config);
-}
-
-std::string refusal(const std::vector<std::string>& words) {
-  return error_of([&] { static_cast<void>(complete(words)); });
-}
-
 order_mode effective(const std::vector<std::string>& words) {
   configuration config = parse(words).config;
   static_cast<void>(complete_and_validate(config));

@@ -138,7 +138,6 @@ TEST(Format, WritesTheShortestTextThatIsReadBack) {
 }
 
 TEST(ParseListen, ReadsAddressesAndWritesThemBack) {
-  using kind = listen_address::kind;
   const auto unix_socket = parse_listen("unix:/run/a b:c.sock");
   EXPECT_EQ(unix_socket.what, kind::unix_path);
   EXPECT_EQ(unix_socket.path, "/run/a b:c.sock");

@@ -8,23 +8,7 @@
 namespace nbdstream::config {
 namespace {
 
-using kind = listen_address::kind;
-
-std::vector<std::string> complete(const std::vector<std::string>& words, configuration& config) {
-  config = parse(words).config;
-  return complete_and_validate(config);
-}
-
-std::vector<std::string> complete(const std::vector<std::string>& words) {
-  configuration config;
-  return complete(words, config);
-}
-
-std::string refusal(const std::vector<std::string>& words) {
-  return error_of([&] { static_cast<void>(complete(words)); });
-}
-
-std::string refusal(const std::function<void(configuration&)>& change) {
+std::string refusal_after(const std::function<void(configuration&)>& change) {
   configuration config;
   config.exports.emplace_back();
   change(config);
@@ -138,12 +122,13 @@ TEST(Validate, RefusesStringsThatNbdCannotCarry) {
       names(refusal({"-e", std::string(4097, 'x')}), {"export name", "4097 bytes", "4096"}));
   EXPECT_TRUE(names(refusal({"-e", "a\xff"}), {"export name", "UTF-8"}));
   EXPECT_TRUE(names(refusal({"--description", "\xc0\x80"}), {"description", "UTF-8"}));
-  EXPECT_TRUE(names(refusal([](auto& c) { c.exports[0].name = std::string("a\0b", 3); }), {"NUL"}));
+  EXPECT_TRUE(
+      names(refusal_after([](auto& c) { c.exports[0].name = std::string("a\0b", 3); }), {"NUL"}));
 }
 
 TEST(Validate, RefusesTwoExportsOfOneName) {
-  EXPECT_TRUE(
-      names(refusal([](auto& c) { c.exports.push_back(c.exports[0]); }), {"two exports \"\""}));
+  EXPECT_TRUE(names(refusal_after([](auto& c) { c.exports.push_back(c.exports[0]); }),
+                    {"two exports \"\""}));
 }
 
 TEST(Validate, RefusesAnAddressThatCannotBeBound) {
@@ -157,7 +142,7 @@ TEST(Validate, RefusesAnAddressThatCannotBeBound) {
     };
   };
   for (const auto text : {"unix:/a", "unix:-", "tcp:127.0.0.1:10809", "vsock:7"}) {
-    EXPECT_TRUE(names(refusal(twice(text)), {text, "given twice"}));
+    EXPECT_TRUE(names(refusal_after(twice(text)), {text, "given twice"}));
   }
   configuration config;
   twice("tcp:127.0.0.1:0")(config);

@@ -16,7 +16,7 @@
 namespace nbdstream::test {
 namespace {
 
-constexpr std::size_t much = 1'000'003;
+constexpr std::size_t file_size = 1'000'003;
 
 io::unique_fd file_of(const std::string& data, const char* directory = "/dev/shm") {
   io::unique_fd file(::open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
@@ -24,7 +24,7 @@ io::unique_fd file_of(const std::string& data, const char* directory = "/dev/shm
   return file;
 }
 
-struct rig {
+struct send_file_rig {
   loop l;
   io::fd_waiter ready{l.executor()};
   io::worker thread{l.executor()};
@@ -34,7 +34,7 @@ struct rig {
   bool done = false;
   error_code error;
 
-  explicit rig(int fd, bool shared = false, bool copy_only = false)
+  explicit send_file_rig(int fd, bool shared = false, bool copy_only = false)
       : writer(std::make_unique<io::fd_writer>(fd, shared, ready, thread, stop, copy_only)) {}
   void start(const io::unique_fd& from, std::uint64_t offset, std::uint64_t count);
   error_code send(const io::unique_fd& from, std::uint64_t offset, std::uint64_t count) {
@@ -42,7 +42,7 @@ struct rig {
     l.finish();
     return error;
   }
-  /// Runs until the pipe holds as much, and so the writer waits or soon will.
+  /// Runs until the pipe holds `held` bytes, so that the writer waits or soon will.
   void fill(int pipe, std::size_t held) {
     EXPECT_TRUE(l.until([&] {
       int now = 0;
@@ -51,18 +51,18 @@ struct rig {
   }
 };
 
-awaitable<void> send_file(rig& r, int from, std::uint64_t offset, std::uint64_t count) {
+awaitable<void> send_file(send_file_rig& r, int from, std::uint64_t offset, std::uint64_t count) {
   r.done = false;
   r.error = co_await r.writer->send_file(from, offset, count);
   r.done = true;
 }
 
-void rig::start(const io::unique_fd& from, std::uint64_t offset, std::uint64_t count) {
+void send_file_rig::start(const io::unique_fd& from, std::uint64_t offset, std::uint64_t count) {
   l.spawn(send_file(*this, from.get(), offset, count));
 }
 
 /// What comes out at `read` until `r` is done and nothing is left.
-std::string take(rig& r, int read, std::size_t count) {
+std::string take(send_file_rig& r, int read, std::size_t count) {
   std::string got;
   EXPECT_TRUE(r.l.until([&] {
     got += drain(read);
@@ -74,12 +74,12 @@ std::string take(rig& r, int read, std::size_t count) {
 
 void expect_intact(int read, int write, bool shared, bool copy_only) {
   const auto flags = ::fcntl(write, F_GETFL);
-  const auto data = numbered(much);
+  const auto data = numbered(file_size);
   for (const char* const directory : {"/var/tmp", "/dev/shm"}) {
     const auto file = file_of(data, directory);
-    rig r(write, shared, copy_only);
+    send_file_rig r(write, shared, copy_only);
     for (const std::uint64_t offset : {0, 1, 4095, 4096, 70'001}) {
-      const auto count = much - offset - 3;
+      const auto count = file_size - offset - 3;
       r.start(file, offset, count);
       EXPECT_TRUE(take(r, read, count) == data.substr(offset, count)) << directory << offset;
     }
@@ -114,7 +114,7 @@ TEST(FdWriterFile, SendsItThroughAPipeOfOnePage) {
   ASSERT_EQ(::fcntl(p.write.get(), F_SETPIPE_SZ, 4096), 4096);
   const auto data = numbered(100'000);
   const auto file = file_of(data);
-  rig r(p.write.get());
+  send_file_rig r(p.write.get());
   r.start(file, 1, 99'998);
   EXPECT_TRUE(take(r, p.read.get(), 99'998) == data.substr(1, 99'998));
 }
@@ -123,7 +123,7 @@ TEST(FdWriterFile, WaitsWhereAPipeIsFullOfSmallPieces) {
   auto p = make_pipe();
   const auto data = numbered(50'000);
   const auto file = file_of(data);
-  rig r(p.write.get());
+  send_file_rig r(p.write.get());
   const auto slots = static_cast<std::uint64_t>(::fcntl(p.write.get(), F_GETPIPE_SZ) / 4096);
   for (std::uint64_t i = 0; i < slots; ++i) EXPECT_FALSE(r.send(file, i, 1));
   EXPECT_EQ(r.writer->in_transit(), slots) << "a byte in each page";
@@ -137,20 +137,22 @@ TEST(FdWriterFile, WaitsWhereAPipeIsFullOfSmallPieces) {
 }
 
 TEST(FdWriterFile, AppendsItToAFile) {
-  const auto data = numbered(much);
+  const auto data = numbered(file_size);
   const auto file = file_of(data);
   for (const int flags : {0, O_APPEND}) {
     for (const bool copy_only : {false, true}) {
       for (const char* const directory : {"/var/tmp", "/dev/shm"}) {
         const auto target = file_of("", directory);
         ASSERT_EQ(::fcntl(target.get(), F_SETFL, flags), 0);
-        rig r(target.get(), true, copy_only);
+        send_file_rig r(target.get(), true, copy_only);
         EXPECT_TRUE(r.writer->blocking());
         EXPECT_FALSE(r.send(file, 5, 100'000));
-        EXPECT_FALSE(r.send(file, 100'005, much - 100'005)) << r.error.message();
-        std::string got(much, '?');
-        EXPECT_EQ(::pread(target.get(), got.data(), much, 0), static_cast<ssize_t>(much - 5));
-        EXPECT_TRUE(got.substr(0, much - 5) == data.substr(5)) << flags << copy_only << directory;
+        EXPECT_FALSE(r.send(file, 100'005, file_size - 100'005)) << r.error.message();
+        std::string got(file_size, '?');
+        EXPECT_EQ(::pread(target.get(), got.data(), file_size, 0),
+                  static_cast<ssize_t>(file_size - 5));
+        EXPECT_TRUE(got.substr(0, file_size - 5) == data.substr(5))
+            << flags << copy_only << directory;
         EXPECT_EQ(r.writer->in_transit(), 0u);
       }
     }
@@ -158,11 +160,11 @@ TEST(FdWriterFile, AppendsItToAFile) {
 }
 
 TEST(FdWriterFile, SendsItToADevice) {
-  const auto file = file_of(numbered(much));
+  const auto file = file_of(numbered(file_size));
   const io::unique_fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
-  EXPECT_FALSE(rig(null.get(), true).send(file, 0, much));
+  EXPECT_FALSE(send_file_rig(null.get(), true).send(file, 0, file_size));
   const io::unique_fd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
-  EXPECT_EQ(rig(full.get(), true).send(file, 0, much).value(), ENOSPC);
+  EXPECT_EQ(send_file_rig(full.get(), true).send(file, 0, file_size).value(), ENOSPC);
 }
 
 TEST(FdWriterFile, SendsItToATerminal) {
@@ -175,7 +177,7 @@ TEST(FdWriterFile, SendsItToATerminal) {
   const io::unique_fd write(slave);
   const auto data = numbered(50'000);
   const auto file = file_of(data);
-  rig r(write.get(), true);
+  send_file_rig r(write.get(), true);
   r.start(file, 0, data.size());
   EXPECT_TRUE(take(r, read.get(), data.size()) == data);
 }
@@ -186,7 +188,7 @@ TEST(FdWriterFile, CopiesWhatTheSystemCannotSplice) {
   data.resize(static_cast<std::size_t>(::read(environment.get(), data.data(), data.size())));
   ASSERT_FALSE(data.empty());
   auto p = make_pipe();
-  rig r(p.write.get());
+  send_file_rig r(p.write.get());
   r.start(environment, 1, data.size() - 1);
   EXPECT_EQ(take(r, p.read.get(), data.size() - 1), data.substr(1));
 }
@@ -198,7 +200,7 @@ TEST(FdWriterFile, AFileThatEndsTooSoonIsAnError) {
   const auto target = file_of("");
   for (const int fd : {p.write.get(), s.write.get(), target.get()}) {
     for (const bool copy_only : {false, true}) {
-      rig r(fd, false, copy_only);
+      send_file_rig r(fd, false, copy_only);
       EXPECT_EQ(r.send(file, 1, 3).value(), EIO);
       EXPECT_EQ(r.send(file, 100, 1).value(), EIO);
     }
@@ -206,12 +208,12 @@ TEST(FdWriterFile, AFileThatEndsTooSoonIsAnError) {
 }
 
 TEST(FdWriterFile, AReaderThatLeavesInTheMiddleIsAnError) {
-  const auto file = file_of(numbered(much));
+  const auto file = file_of(numbered(file_size));
   for (const bool shared : {false, true}) {
     for (const bool sockets : {false, true}) {
       auto p = sockets ? make_socketpair() : make_pipe();
-      rig r(p.write.get(), shared);
-      r.start(file, 0, much);
+      send_file_rig r(p.write.get(), shared);
+      r.start(file, 0, file_size);
       r.fill(p.read.get(), 60'000);
       EXPECT_FALSE(r.done);
       p.read.reset();
@@ -222,12 +224,12 @@ TEST(FdWriterFile, AReaderThatLeavesInTheMiddleIsAnError) {
 }
 
 TEST(FdWriterFile, StopsWhereItWaitsForASlowReader) {
-  const auto file = file_of(numbered(much));
+  const auto file = file_of(numbered(file_size));
   for (const bool shared : {false, true}) {
     for (const bool copy_only : {false, true}) {
       auto p = make_pipe();
-      rig r(p.write.get(), shared, copy_only);
-      r.start(file, 0, much);
+      send_file_rig r(p.write.get(), shared, copy_only);
+      r.start(file, 0, file_size);
       r.fill(p.read.get(), 60'000);
       r.stop = true;
       r.ready.cancel();

@@ -14,7 +14,7 @@
 namespace nbdstream::test {
 namespace {
 
-struct rig {
+struct writer_rig {
   loop l;
   io::fd_waiter ready{l.executor()};
   io::worker thread{l.executor()};
@@ -28,20 +28,20 @@ struct rig {
   }
 };
 
-awaitable<void> write_all(rig& r, io::fd_writer& w, std::string data) {
+awaitable<void> write_all(writer_rig& r, io::fd_writer& w, std::string data) {
   r.done = false;
   r.error = co_await w.write(std::as_bytes(std::span(data)));
   r.done = true;
 }
 
-awaitable<void> write_zeroes(rig& r, io::fd_writer& w, std::uint64_t count) {
+awaitable<void> write_zeroes(writer_rig& r, io::fd_writer& w, std::uint64_t count) {
   r.done = false;
   r.error = co_await w.write_zeroes(count);
   r.done = true;
 }
 
 /// In pieces of 1, 2, 3, ... bytes: more of them than the system takes at once.
-awaitable<void> write_parts(rig& r, io::fd_writer& w, std::string data) {
+awaitable<void> write_parts(writer_rig& r, io::fd_writer& w, std::string data) {
   std::vector<iovec> parts;
   for (std::size_t at = 0; at < data.size();) {
     const auto size = std::min(parts.size() + 1, data.size() - at);
@@ -58,14 +58,14 @@ std::string contents(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-constexpr std::size_t much = 3'000'001;
+constexpr std::size_t large_size = 3'000'001;
 
-/// Writes much to `write`, while a slow reader takes it from `read`.
+/// Writes `large_size` bytes to `write`, while a slow reader takes it from `read`.
 void expect_intact(int read, int write, bool shared) {
-  rig r;
+  writer_rig r;
   const auto w = r.writer(write, shared);
   const auto flags = ::fcntl(write, F_GETFL);
-  const auto data = numbered(much);
+  const auto data = numbered(large_size);
   r.l.spawn(write_all(r, *w, data));
   EXPECT_TRUE(r.l.until([&] { return r.waits(); }));
   EXPECT_FALSE(r.done) << "nobody has read yet";
@@ -82,9 +82,9 @@ void expect_intact(int read, int write, bool shared) {
 }
 
 void expect_parts_intact(int read, int write, bool shared) {
-  rig r;
+  writer_rig r;
   const auto w = r.writer(write, shared);
-  const auto data = numbered(much);
+  const auto data = numbered(large_size);
   r.l.spawn(write_parts(r, *w, data));
   std::string got;
   EXPECT_TRUE(r.l.until([&] {
@@ -107,9 +107,9 @@ TEST(FdWriter, WritesManyPartsToWhateverItIs) {
 TEST(FdWriter, WritesManyPartsToAFile) {
   const temp_directory t;
   const io::unique_fd file(::open((t / "f").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-  rig r;
+  writer_rig r;
   const auto w = r.writer(file.get(), false);
-  const auto data = numbered(much);
+  const auto data = numbered(large_size);
   r.l.spawn(write_parts(r, *w, data));
   r.l.finish();
   EXPECT_FALSE(r.error);
@@ -118,9 +118,9 @@ TEST(FdWriter, WritesManyPartsToAFile) {
 
 TEST(FdWriter, FailsInTheMiddleOfManyPartsWithTheReaderThatGoesAway) {
   auto p = make_pipe();
-  rig r;
+  writer_rig r;
   const auto w = r.writer(p.write.get(), false);
-  r.l.spawn(write_parts(r, *w, numbered(much)));
+  r.l.spawn(write_parts(r, *w, numbered(large_size)));
   EXPECT_TRUE(r.l.until([&] { return r.waits(); }));
   p.read.reset();
   r.l.finish();
@@ -155,10 +155,10 @@ TEST(FdWriter, WritesASocketWithoutTouchingItsFlags) {
 TEST(FdWriter, WritesAFileOnTheThread) {
   const temp_directory t;
   const io::unique_fd file(::open((t / "f").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-  rig r;
+  writer_rig r;
   const auto w = r.writer(file.get(), false);
   EXPECT_TRUE(w->blocking());
-  const auto data = numbered(much);
+  const auto data = numbered(large_size);
   r.l.spawn(write_all(r, *w, data));
   r.l.finish();
   r.l.spawn(write_zeroes(r, *w, 1'000'000));
@@ -170,7 +170,7 @@ TEST(FdWriter, WritesAFileOnTheThread) {
 TEST(FdWriter, WritesZeroesOfAnyCount) {
   for (const std::uint64_t count : {0, 1, 262'143, 262'144, 262'145, 1'000'000}) {
     auto p = make_pipe();
-    rig r;
+    writer_rig r;
     const auto w = r.writer(p.write.get(), false);
     r.l.spawn(write_zeroes(r, *w, count));
     std::string got;
@@ -184,16 +184,16 @@ TEST(FdWriter, WritesZeroesOfAnyCount) {
 
 TEST(FdWriter, ADeviceThatTakesEverythingIsWritten) {
   const io::unique_fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
-  rig r;
+  writer_rig r;
   const auto w = r.writer(null.get(), true);
-  r.l.spawn(write_all(r, *w, numbered(much)));
+  r.l.spawn(write_all(r, *w, numbered(large_size)));
   r.l.finish();
   EXPECT_FALSE(r.error);
 }
 
 TEST(FdWriter, AFullDeviceIsAnError) {
   const io::unique_fd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
-  rig r;
+  writer_rig r;
   const auto w = r.writer(full.get(), false);
   r.l.spawn(write_all(r, *w, "data"));
   r.l.finish();
@@ -204,9 +204,9 @@ TEST(FdWriter, AReaderThatIsGoneIsAnErrorAndNoSignal) {
   for (const bool shared : {false, true}) {
     for (const bool sockets : {false, true}) {
       auto p = sockets ? make_socketpair() : make_pipe();
-      rig r;
+      writer_rig r;
       const auto w = r.writer(p.write.get(), shared);
-      r.l.spawn(write_all(r, *w, numbered(much)));
+      r.l.spawn(write_all(r, *w, numbered(large_size)));
       EXPECT_TRUE(r.l.until([&] { return r.waits(); }));
       p.read.reset();
       r.l.finish();
@@ -218,10 +218,10 @@ TEST(FdWriter, AReaderThatIsGoneIsAnErrorAndNoSignal) {
 TEST(FdWriter, StopsWhereItWaitsForASlowReader) {
   for (const bool shared : {false, true}) {
     auto p = make_pipe();
-    rig r;
+    writer_rig r;
     const auto w = r.writer(p.write.get(), shared);
     EXPECT_EQ(w->blocking(), shared);
-    r.l.spawn(write_all(r, *w, numbered(much)));
+    r.l.spawn(write_all(r, *w, numbered(large_size)));
     EXPECT_TRUE(r.l.until([&] { return r.waits(); }));
     r.stop = true;
     r.ready.cancel();

@@ -14,17 +14,17 @@
 namespace nbdstream::test {
 namespace {
 
-const auto unit = io::give_back_unit();
-constexpr std::uint64_t page = 4096;
+const auto unit_size = io::give_back_unit();
+constexpr std::uint64_t page_size = 4096;
 /// What a file may take beside its data: a huge page that it uses a part of.
-constexpr std::uint64_t slack = 4 << 20;
-constexpr std::array directories{"/var/tmp", "/dev/shm"};
+constexpr std::uint64_t huge_page_slack = 4 << 20;
+constexpr std::array transit_directories{"/var/tmp", "/dev/shm"};
 
-awaitable<void> open(io::spill& s, error_code& error) {
+awaitable<void> open_spill(io::spill& s, error_code& error) {
   error = co_await s.open();
 }
 
-struct rig {
+struct transit_rig {
   loop l;
   ends pipe = make_pipe();
   io::fd_waiter ready{l.executor()};
@@ -37,13 +37,13 @@ struct rig {
   bool punch_pages = false;  ///< each page at once, not as the spill would
   error_code error;
 
-  rig(const char* directory, std::size_t size, bool copy_only = false)
+  transit_rig(const char* directory, std::size_t size, bool copy_only = false)
       : kept(io::make_spill_file(l.executor(), directory, std::chrono::hours(1))),
         writer(std::make_unique<io::fd_writer>(pipe.write.get(), false, ready, thread, stop,
                                                copy_only)),
         data(numbered(size)) {
     ::fcntl(pipe.write.get(), F_SETPIPE_SZ, 1 << 20);
-    l.spawn(open(*kept, error));
+    l.spawn(open_spill(*kept, error));
     l.finish();
     EXPECT_FALSE(error) << error.message();
     // In one piece, so that the page cache makes its folios as large as it can.
@@ -60,31 +60,31 @@ struct rig {
   void send(std::uint64_t offset, std::uint64_t count);
 };
 
-awaitable<void> send_file(rig& r, std::uint64_t offset, std::uint64_t count) {
+awaitable<void> send_file(transit_rig& r, std::uint64_t offset, std::uint64_t count) {
   r.error = co_await r.writer->send_file(r.kept->descriptor(), offset, count);
 }
 
-void rig::send(std::uint64_t offset, std::uint64_t count) {
+void transit_rig::send(std::uint64_t offset, std::uint64_t count) {
   l.spawn(send_file(*this, offset, count));
   l.finish();
   EXPECT_FALSE(error) << error.message();
 }
 
 /// Gives back exactly what is no longer in transit.
-awaitable<void> give_back(rig& r) {
+awaitable<void> give_back(transit_rig& r) {
   const auto passed = r.sent - r.writer->in_transit();
   if (!r.punch_pages) {
     co_await r.kept->give_back(0, passed);
     co_return;
   }
-  const auto whole = passed / page * page;
+  const auto whole = passed / page_size * page_size;
   if (whole == 0) co_return;
   EXPECT_EQ(::fallocate(r.kept->descriptor(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                         static_cast<off_t>(whole)),
             0);
 }
 
-awaitable<void> send_all_giving_back(rig& r) {
+awaitable<void> send_all_giving_back(transit_rig& r) {
   constexpr std::uint64_t piece = 777'777;
   while (r.sent < r.data.size() && !r.error) {
     const auto count = std::min(piece, r.data.size() - r.sent);
@@ -95,7 +95,7 @@ awaitable<void> send_all_giving_back(rig& r) {
 }
 
 void expect_intact_with_a_slow_reader(const char* directory, bool punch_pages) {
-  rig r(directory, 2 * unit + 12'345);
+  transit_rig r(directory, 2 * unit_size + 12'345);
   r.punch_pages = punch_pages;
   const auto before = r.space();
   std::string got;
@@ -104,7 +104,7 @@ void expect_intact_with_a_slow_reader(const char* directory, bool punch_pages) {
   // The reader stops until the pipe is full, takes an odd amount, and stops again.
   EXPECT_TRUE(r.l.until([&] {
     stopped = r.l.running() == 0;
-    if (r.writer->in_transit() + 8 * page < r.pipe_size() || stopped) return stopped;
+    if (r.writer->in_transit() + 8 * page_size < r.pipe_size() || stopped) return stopped;
     std::string some(300'001, '\0');
     some.resize(static_cast<std::size_t>(::read(r.pipe.read.get(), some.data(), some.size())));
     got += some;
@@ -119,11 +119,11 @@ void expect_intact_with_a_slow_reader(const char* directory, bool punch_pages) {
   EXPECT_EQ(r.writer->in_transit(), 0u);
   r.l.spawn(give_back(r));
   r.l.finish();
-  EXPECT_LE(r.space(), slack) << "only a part of a block is left";
+  EXPECT_LE(r.space(), huge_page_slack) << "only a part of a block is left";
 }
 
 TEST(FdWriterTransit, WhatAStoppedReaderHasNotTakenStaysAsItWas) {
-  for (const auto* const directory : directories) {
+  for (const auto* const directory : transit_directories) {
     expect_intact_with_a_slow_reader(directory, false);
     expect_intact_with_a_slow_reader(directory, true);
   }
@@ -131,13 +131,14 @@ TEST(FdWriterTransit, WhatAStoppedReaderHasNotTakenStaysAsItWas) {
 
 TEST(FdWriterTransit, PagesThatAReaderMovedOnStayAsTheyWereWhenTheyAreGivenBack) {
   // As pv does: our pipe is empty, but another one holds our pages.
-  for (const auto* const directory : directories) {
-    rig r(directory, 3 * unit);
+  for (const auto* const directory : transit_directories) {
+    transit_rig r(directory, 3 * unit_size);
     const ends next = make_pipe();
     ASSERT_EQ(::fcntl(next.write.get(), F_SETPIPE_SZ, r.pipe_size()),
               static_cast<int>(r.pipe_size()));
     const auto count = r.pipe_size();
-    for (const auto offset : {unit - count / 2, unit + 1'003 * page, 2 * unit - 70 * page}) {
+    for (const auto offset :
+         {unit_size - count / 2, unit_size + 1'003 * page_size, 2 * unit_size - 70 * page_size}) {
       r.send(offset, count);
       EXPECT_EQ(r.writer->in_transit(), count);
       EXPECT_EQ(::splice(r.pipe.read.get(), nullptr, next.write.get(), nullptr, count, 0),
@@ -148,23 +149,23 @@ TEST(FdWriterTransit, PagesThatAReaderMovedOnStayAsTheyWereWhenTheyAreGivenBack)
       r.l.finish();
       EXPECT_TRUE(drain(next.read.get()) == r.data.substr(offset, count)) << directory << offset;
     }
-    EXPECT_LE(r.space(), unit + slack);
+    EXPECT_LE(r.space(), unit_size + huge_page_slack);
   }
 }
 
 TEST(FdWriterTransit, ClosingTheFileChangesNothing) {
-  for (const auto* const directory : directories) {
-    rig r(directory, unit);
+  for (const auto* const directory : transit_directories) {
+    transit_rig r(directory, unit_size);
     const auto count = r.pipe_size();
-    r.send(12'345, count - page);
+    r.send(12'345, count - page_size);
     r.kept.reset();
-    EXPECT_TRUE(drain(r.pipe.read.get()) == r.data.substr(12'345, count - page)) << directory;
+    EXPECT_TRUE(drain(r.pipe.read.get()) == r.data.substr(12'345, count - page_size)) << directory;
   }
 }
 
 /// Sends a part of a file, overwrites that part, and returns whether the reader sees it.
 bool shows_what_comes_after(const char* directory, bool copy_only) {
-  rig r(directory, 100'000, copy_only);
+  transit_rig r(directory, 100'000, copy_only);
   r.send(5, 50'000);
   EXPECT_EQ(r.writer->in_transit(), copy_only ? 0u : 50'000u);
   const std::string other(100'000, '!');
@@ -173,14 +174,14 @@ bool shows_what_comes_after(const char* directory, bool copy_only) {
 }
 
 TEST(FdWriterTransit, OnlyBytesThatWereCopiedMayBeOverwritten) {
-  for (const auto* const directory : directories) {
+  for (const auto* const directory : transit_directories) {
     EXPECT_FALSE(shows_what_comes_after(directory, true));
     EXPECT_TRUE(shows_what_comes_after(directory, false)) << "nothing was saved by reference";
   }
 }
 
 TEST(FdWriterTransit, SaysSoWhereItCannotTell) {
-  rig r("/dev/shm", 100'000);
+  transit_rig r("/dev/shm", 100'000);
   EXPECT_EQ(r.writer->in_transit(), 0u);
   r.send(0, 10);
   EXPECT_EQ(r.writer->in_transit(), 10u);

@@ -124,10 +124,10 @@ TEST_F(Output, WriterEndsWithEpipeWhenThePeerIsLost) {
 
 TEST_F(Output, CountsEachPieceSentOfALongMessage) {
   EXPECT_EQ(out.pieces_sent(), 0u);
-  const std::string much(1 << 20, 'x');
+  const std::string message_of_1_mib(1 << 20, 'x');
   attempt message;
   EXPECT_FALSE(finish(out.begin_message()));
-  begin(out.write(bytes(much)), message);
+  begin(out.write(bytes(message_of_1_mib)), message);
   l.finish();
   EXPECT_EQ(out.pieces_sent(), 16u);
   out.end_message();

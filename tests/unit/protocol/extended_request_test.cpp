@@ -8,8 +8,8 @@ namespace {
 
 using namespace test;
 
-request extended(command type, std::uint64_t offset, std::uint64_t length,
-                 std::uint16_t flags = 0) {
+request with_extended_header(command type, std::uint64_t offset, std::uint64_t length,
+                             std::uint16_t flags = 0) {
   auto r = make(type, offset, length, flags);
   r.extended = true;
   return r;
@@ -52,16 +52,18 @@ TEST(ExtendedRequest, IsNoneWhereTheOtherHeaderWasAgreedOn) {
 
 TEST(ExtendedRequest, HasAPayloadWhereItSaysSo) {
   for (int type = 0; type < 12; ++type) {
-    const auto with = extended(static_cast<command>(type), 0, 17, payload_len);
+    const auto with = with_extended_header(static_cast<command>(type), 0, 17, payload_len);
     EXPECT_EQ(with.payload(), 17u) << type;
-    EXPECT_EQ(extended(static_cast<command>(type), 0, 17).payload(), type == 1 ? 17u : 0u) << type;
+    EXPECT_EQ(with_extended_header(static_cast<command>(type), 0, 17).payload(),
+              type == 1 ? 17u : 0u)
+        << type;
     EXPECT_EQ(make(static_cast<command>(type), 0, 17, payload_len).payload(), type == 1 ? 17u : 0u);
   }
 }
 
 // "Request message" has a SHOULD for the flag, and QEMU 10 does not set it.
 TEST(ExtendedRequest, ToWriteNeedNotSaySo) {
-  const auto v = check_request(extended(command::write, 0, 17), agreed(form::extended));
+  const auto v = check_request(with_extended_header(command::write, 0, 17), agreed(form::extended));
   EXPECT_FALSE(v.disconnect);
   EXPECT_EQ(v.error, wire_error::none);
 }
@@ -69,14 +71,14 @@ TEST(ExtendedRequest, ToWriteNeedNotSaySo) {
 TEST(ExtendedRequest, HasA64BitLengthWhereItHasNoPayload) {
   for (const auto type :
        {command::write_zeroes, command::trim, command::cache, command::block_status}) {
-    EXPECT_EQ(check_request(extended(type, 0, huge), agreed(form::extended)).error,
+    EXPECT_EQ(check_request(with_extended_header(type, 0, huge), agreed(form::extended)).error,
               wire_error::none);
     for (const auto length : {huge + 1, top}) {
-      const auto v = check_request(extended(type, 0, length), agreed(form::extended));
+      const auto v = check_request(with_extended_header(type, 0, length), agreed(form::extended));
       EXPECT_NE(v.error, wire_error::none);
       EXPECT_FALSE(v.disconnect);
     }
-    EXPECT_NE(check_request(extended(type, top, top), agreed(form::extended)).error,
+    EXPECT_NE(check_request(with_extended_header(type, top, top), agreed(form::extended)).error,
               wire_error::none);
   }
 }
@@ -84,29 +86,30 @@ TEST(ExtendedRequest, HasA64BitLengthWhereItHasNoPayload) {
 TEST(ExtendedRequest, WithMoreThan32MibOfPayloadEndsTheConnection) {
   for (int type = 0; type < 12; ++type) {
     for (const auto length : {32 * mib + 1, std::uint64_t{1} << 32, top}) {
-      const auto r = extended(static_cast<command>(type), 0, length, payload_len);
+      const auto r = with_extended_header(static_cast<command>(type), 0, length, payload_len);
       EXPECT_TRUE(check_request(r, agreed(form::extended)).disconnect) << type;
     }
-    const auto r = extended(static_cast<command>(type), 0, 32 * mib, payload_len);
+    const auto r = with_extended_header(static_cast<command>(type), 0, 32 * mib, payload_len);
     EXPECT_FALSE(check_request(r, agreed(form::extended)).disconnect) << type;
   }
-  EXPECT_EQ(
-      check_request(extended(command::write, 0, 32 * mib, payload_len), agreed(form::extended))
-          .error,
-      wire_error::none);
+  EXPECT_EQ(check_request(with_extended_header(command::write, 0, 32 * mib, payload_len),
+                          agreed(form::extended))
+                .error,
+            wire_error::none);
 }
 
 TEST(ExtendedRequest, OfOtherCommandsMayHaveNoPayload) {
   for (const auto type :
        {command::read, command::flush, command::trim, command::cache, command::write_zeroes}) {
-    EXPECT_EQ(check_request(extended(type, 0, 12, payload_len), agreed(form::extended)).error,
-              wire_error::inval);
+    EXPECT_EQ(
+        check_request(with_extended_header(type, 0, 12, payload_len), agreed(form::extended)).error,
+        wire_error::inval);
   }
 }
 
 TEST(ExtendedRequest, ForStatusMayHaveOnePayload) {
   const auto status = [](std::uint64_t length) {
-    return check_request(extended(command::block_status, top, length, payload_len),
+    return check_request(with_extended_header(command::block_status, top, length, payload_len),
                          agreed(form::extended))
         .error;
   };
@@ -116,13 +119,16 @@ TEST(ExtendedRequest, ForStatusMayHaveOnePayload) {
   }
   auto unoffered = agreed(form::extended);
   unoffered.flags = with_df;
-  EXPECT_EQ(check_request(extended(command::block_status, 0, 12, payload_len), unoffered).error,
-            wire_error::inval);
+  EXPECT_EQ(
+      check_request(with_extended_header(command::block_status, 0, 12, payload_len), unoffered)
+          .error,
+      wire_error::inval);
 }
 
 TEST(ExtendedRequest, ForStatusIsNarrowedToWhatItsPayloadSays) {
   using nbdstream::test::big_endian;
-  const auto r = extended(command::block_status, 7, 12, payload_len | command_flag::req_one);
+  const auto r =
+      with_extended_header(command::block_status, 7, 12, payload_len | command_flag::req_one);
   auto asked = r;
   EXPECT_TRUE(
       apply_status_payload(asked, as_bytes(big_endian(0x1122334455667788, 8) + big_endian(1, 4))));

@@ -10,12 +10,13 @@ using namespace test;
 using nbdstream::test::meta_data;
 using state = negotiator::state;
 
-constexpr std::uint32_t structured = 8, list_meta = 9, set_meta = 10, extended = 11;
+constexpr std::uint32_t structured_reply_option = 8, list_meta = 9, set_meta = 10,
+                        extended_headers_option = 11;
 constexpr std::uint32_t context_reply = 4, err_ext_header_reqd = 0x8000000a;
 constexpr int df = 1 << 7, status_payload = 1 << 12;
 
-const auto with_structured = flags() + option_message(structured);
-const auto with_extended = flags() + option_message(extended);
+const auto with_structured = flags() + option_message(structured_reply_option);
+const auto with_extended = flags() + option_message(extended_headers_option);
 const auto allocation = "base:allocation";
 
 std::string select(std::string_view name) {
@@ -53,14 +54,15 @@ TEST(NegotiatorForms, AreStructuredWithDf) {
   const auto t = outcome(with_structured);
   EXPECT_EQ(t.reply_form, form::structured);
   EXPECT_EQ(t.flags, 0x0d | df);
-  EXPECT_EQ(types(with_structured + option_message(structured)),
+  EXPECT_EQ(types(with_structured + option_message(structured_reply_option)),
             (answers{acknowledged, acknowledged}));
 }
 
 TEST(NegotiatorForms, AreExtendedWithDf) {
   EXPECT_EQ(types(with_extended), answers{acknowledged});
-  for (const auto& script : {with_extended, with_structured + option_message(extended),
-                             with_extended + option_message(extended)}) {
+  for (const auto& script :
+       {with_extended, with_structured + option_message(extended_headers_option),
+        with_extended + option_message(extended_headers_option)}) {
     const auto t = outcome(script);
     EXPECT_EQ(t.reply_form, form::extended);
     EXPECT_EQ(t.flags, 0x0d | df);
@@ -68,13 +70,13 @@ TEST(NegotiatorForms, AreExtendedWithDf) {
 }
 
 TEST(NegotiatorForms, ThatAreExtendedCannotBecomeStructured) {
-  const auto script = with_extended + option_message(structured);
+  const auto script = with_extended + option_message(structured_reply_option);
   EXPECT_EQ(types(script), (answers{acknowledged, err_ext_header_reqd}));
   EXPECT_EQ(outcome(script).reply_form, form::extended);
 }
 
 TEST(NegotiatorForms, AreAskedForWithoutData) {
-  for (const auto o : {structured, extended}) {
+  for (const auto o : {structured_reply_option, extended_headers_option}) {
     expect_refused(option_message(o, "x"), err_invalid);
     EXPECT_EQ(outcome(flags() + option_message(o, "x")).reply_form, form::simple);
   }
@@ -170,7 +172,7 @@ TEST(NegotiatorContexts, NeedStructuredReplies) {
     expect_refused(option_message(o, meta_data("a", {allocation})), err_invalid);
     expect_refused(option_message(o), err_invalid);
   }
-  EXPECT_FALSE(outcome(flags() + select("a") + option_message(structured)).allocation);
+  EXPECT_FALSE(outcome(flags() + select("a") + option_message(structured_reply_option)).allocation);
 }
 
 /// The answer to `data` after structured replies.

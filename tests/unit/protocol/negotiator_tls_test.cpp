@@ -16,7 +16,7 @@ std::vector<std::uint32_t> types(const handshake& h) {
   return all;
 }
 
-using replies = std::vector<std::uint32_t>;
+using reply_types = std::vector<std::uint32_t>;
 
 TEST(NegotiatorTls, IsRefusedWhereItIsOff) {
   negotiator m(two_exports);
@@ -29,7 +29,7 @@ TEST(NegotiatorTls, BeginsWithAnAcknowledgement) {
   for (const auto policy : {tls_policy::on, tls_policy::require}) {
     negotiator m(two_exports, policy);
     handshake h(m, flags() + option_message(starttls) + option_message(list));
-    EXPECT_EQ(types(h), replies{acknowledged});
+    EXPECT_EQ(types(h), reply_types{acknowledged});
     EXPECT_EQ(m.current(), state::starttls);
     EXPECT_EQ(h.unused, 16u) << "what is behind it was not taken";
   }
@@ -38,7 +38,7 @@ TEST(NegotiatorTls, BeginsWithAnAcknowledgement) {
 TEST(NegotiatorTls, TakesNoData) {
   negotiator m(two_exports, tls_policy::require);
   handshake h(m, flags() + option_message(starttls, "x"));
-  EXPECT_EQ(types(h), replies{err_invalid});
+  EXPECT_EQ(types(h), reply_types{err_invalid});
   EXPECT_EQ(m.current(), state::talking);
 }
 
@@ -47,7 +47,7 @@ TEST(NegotiatorTls, IsRefusedASecondTime) {
   handshake before(m, flags() + option_message(starttls));
   m.secured();
   handshake h(m, option_message(starttls) + option_message(go, info_data("a")));
-  EXPECT_EQ(types(h), (replies{err_invalid, info_reply, acknowledged}));
+  EXPECT_EQ(types(h), (reply_types{err_invalid, info_reply, acknowledged}));
   EXPECT_EQ(m.current(), state::transmission);
 }
 
@@ -57,7 +57,7 @@ TEST(NegotiatorTls, WhereRequiredComesBeforeEveryOtherOption) {
                                         std::string(20'000, 'x')}) {
       negotiator m(two_exports, tls_policy::require);
       handshake h(m, flags() + option_message(o, data));
-      EXPECT_EQ(types(h), replies{err_tls_reqd}) << o;
+      EXPECT_EQ(types(h), reply_types{err_tls_reqd}) << o;
       EXPECT_EQ(m.current(), state::talking);
       EXPECT_EQ(h.output.find("the first"), std::string::npos) << "it tells of its exports";
     }
@@ -77,7 +77,7 @@ TEST(NegotiatorTls, WhereRequiredExportNameIsAHangUp) {
 TEST(NegotiatorTls, WhereRequiredAClientMayStillLeave) {
   negotiator m(two_exports, tls_policy::require);
   handshake h(m, flags() + option_message(2));
-  EXPECT_EQ(types(h), replies{acknowledged});
+  EXPECT_EQ(types(h), reply_types{acknowledged});
   EXPECT_EQ(m.current(), state::finished);
 }
 
@@ -86,7 +86,7 @@ TEST(NegotiatorTls, WhereRequiredEverythingWorksInsideOfIt) {
   handshake before(m, flags() + option_message(list) + option_message(starttls));
   m.secured();
   handshake h(m, option_message(list) + option_message(99) + option_message(1, "bb"));
-  EXPECT_EQ(types(h), (replies{server_reply, server_reply, acknowledged, err_unsup}));
+  EXPECT_EQ(types(h), (reply_types{server_reply, server_reply, acknowledged, err_unsup}));
   EXPECT_EQ(m.current(), state::transmission);
   EXPECT_EQ(m.chosen(), 1u);
 }
@@ -120,7 +120,7 @@ TEST(NegotiatorTls, ForgetsWhatWasAgreedOnInTheClear) {
   for (const std::uint32_t option : {8U, 11U}) {
     negotiator m(two_exports, tls_policy::on);
     handshake before(m, flags() + option_message(option) + option_message(starttls));
-    EXPECT_EQ(types(before), (replies{acknowledged, acknowledged}));
+    EXPECT_EQ(types(before), (reply_types{acknowledged, acknowledged}));
     m.secured();
     handshake h(m, option_message(go, info_data("a")));
     ASSERT_EQ(m.current(), state::transmission);

@@ -16,7 +16,7 @@ using namespace std::string_literals;
 
 constexpr cookie asked{0x0102030405060708, 0x1112131415161718};
 const auto cookie = "\1\2\3\4\5\6\7\x08"s;
-const auto offset = "\x11\x12\x13\x14\x15\x16\x17\x18"s;
+const auto encoded_offset = "\x11\x12\x13\x14\x15\x16\x17\x18"s;
 const auto simple_magic = "\x67\x44\x66\x98"s;
 const auto structured_magic = "\x66\x8e\x33\xef"s;
 const auto extended_magic = "\x6e\x8a\x27\x8c"s;
@@ -35,14 +35,14 @@ TEST(Reply, OfSuccessIsSimpleUnlessHeadersAreExtended) {
   EXPECT_EQ(said(form::simple, success), simple_magic + "\0\0\0\0"s + cookie);
   EXPECT_EQ(said(form::structured, success), simple_magic + "\0\0\0\0"s + cookie);
   EXPECT_EQ(said(form::extended, success),
-            extended_magic + "\0\1\0\0"s + cookie + offset + std::string(8, '\0'));
+            extended_magic + "\0\1\0\0"s + cookie + encoded_offset + std::string(8, '\0'));
 }
 
 TEST(Reply, OfNoContentIsAChunk) {
   const auto nothing = [](reply_writer& r) { r.nothing(asked); };
   EXPECT_EQ(said(form::structured, nothing), structured_magic + "\0\1\0\0"s + cookie + "\0\0\0\0"s);
   EXPECT_EQ(said(form::extended, nothing),
-            extended_magic + "\0\1\0\0"s + cookie + offset + std::string(8, '\0'));
+            extended_magic + "\0\1\0\0"s + cookie + encoded_offset + std::string(8, '\0'));
 }
 
 TEST(Reply, OfAnErrorHasItsTextWhereThatCanBeSaid) {
@@ -50,7 +50,8 @@ TEST(Reply, OfAnErrorHasItsTextWhereThatCanBeSaid) {
   EXPECT_EQ(said(form::simple, failure), simple_magic + "\0\0\0\x1c"s + cookie);
   EXPECT_EQ(said(form::structured, failure),
             structured_magic + "\0\1\x80\1"s + cookie + "\0\0\0\x0a\0\0\0\x1c\0\4"s + "full");
-  EXPECT_EQ(said(form::extended, failure), extended_magic + "\0\1\x80\1"s + cookie + offset +
+  EXPECT_EQ(said(form::extended, failure), extended_magic + "\0\1\x80\1"s + cookie +
+                                               encoded_offset +
                                                "\0\0\0\0\0\0\0\x0a\0\0\0\x1c\0\4"s + "full");
 }
 
@@ -74,7 +75,7 @@ TEST(Reply, WithDataHasTheirOffset) {
   EXPECT_EQ(said(form::structured, data(false)),
             structured_magic + "\0\0\0\1"s + cookie + "\1\2\3\x0c"s + place);
   EXPECT_EQ(said(form::extended, data(false)),
-            extended_magic + "\0\0\0\1"s + cookie + offset + "\0\0\0\0\1\2\3\x0c"s + place);
+            extended_magic + "\0\0\0\1"s + cookie + encoded_offset + "\0\0\0\0\1\2\3\x0c"s + place);
 }
 
 TEST(Reply, WithAHoleHasItsOffsetAndLength) {
@@ -85,7 +86,7 @@ TEST(Reply, WithAHoleHasItsOffsetAndLength) {
   EXPECT_EQ(said(form::structured, hole(false)),
             structured_magic + "\0\0\0\2"s + cookie + "\0\0\0\x0c"s + place);
   EXPECT_EQ(said(form::extended, hole(true)),
-            extended_magic + "\0\1\0\2"s + cookie + offset + "\0\0\0\0\0\0\0\x0c"s + place);
+            extended_magic + "\0\1\0\2"s + cookie + encoded_offset + "\0\0\0\0\0\0\0\x0c"s + place);
 }
 
 TEST(Reply, ToBlockStatusListsExtentsOfTheWidthOfItsForm) {
@@ -96,9 +97,10 @@ TEST(Reply, ToBlockStatusListsExtentsOfTheWidthOfItsForm) {
   EXPECT_EQ(said(form::structured, status), structured_magic + "\0\1\0\5"s + cookie +
                                                 "\0\0\0\x14\0\0\0\1"s +
                                                 "\1\2\3\4\0\0\0\3\0\0\0\5\0\0\0\0"s);
-  EXPECT_EQ(said(form::extended, status),
-            extended_magic + "\0\1\0\6"s + cookie + offset + "\0\0\0\0\0\0\0\x28\0\0\0\1\0\0\0\2"s +
-                "\0\0\0\0\1\2\3\4\0\0\0\0\0\0\0\3"s + "\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\0"s);
+  EXPECT_EQ(said(form::extended, status), extended_magic + "\0\1\0\6"s + cookie + encoded_offset +
+                                              "\0\0\0\0\0\0\0\x28\0\0\0\1\0\0\0\2"s +
+                                              "\0\0\0\0\1\2\3\4\0\0\0\0\0\0\0\3"s +
+                                              "\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\0"s);
 }
 
 TEST(Reply, IsAppendedToWhatIsThere) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "s3/filling.hpp"
 
-#include "s3/schedule.hpp"
-
 #include <gtest/gtest.h>
 
 #include <string>
@@ -10,6 +8,8 @@
 
 namespace nbdstream::s3 {
 namespace {
+
+constexpr std::size_t mib = 1 << 20;
 
 class Filling : public testing::Test {
  protected:
@@ -47,7 +47,7 @@ TEST_F(Filling, TakesZeroesWithoutMemoryUntilDataFollows) {
 }
 
 TEST_F(Filling, ClearsWhatTheLastPartLeftInItsMemory) {
-  for (const std::size_t size : {std::size_t{10000}, 5 * MiB + 123}) {
+  for (const std::size_t size : {std::size_t{10000}, 5 * mib + 123}) {
     filling first(size);
     EXPECT_EQ(write(first, size, 'o'), size);
     (void)first.take();
@@ -88,17 +88,17 @@ TEST_F(Filling, KeepsItsBytesWhileAnybodyHasThem) {
 
 TEST(BufferPool, LendsSoManyAtATimeOfWhateverSize) {
   const auto pool = std::make_shared<buffer_pool>();
-  auto first = pool->lend(MiB, 2);
-  const auto second = pool->lend(2 * MiB, 2);
-  EXPECT_EQ(second->size(), 2 * MiB);
-  EXPECT_FALSE(pool->lend(4 * MiB, 2));
+  auto first = pool->lend(mib, 2);
+  const auto second = pool->lend(2 * mib, 2);
+  EXPECT_EQ(second->size(), 2 * mib);
+  EXPECT_FALSE(pool->lend(4 * mib, 2));
   first.reset();
-  EXPECT_TRUE(pool->lend(4 * MiB, 2));
+  EXPECT_TRUE(pool->lend(4 * mib, 2));
 }
 
 TEST(BufferPool, MayGoBeforeItsBuffers) {
   auto pool = std::make_shared<buffer_pool>();
-  auto lent = pool->lend(MiB, 1);
+  auto lent = pool->lend(mib, 1);
   pool.reset();
   lent.reset();
 }

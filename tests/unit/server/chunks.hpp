@@ -54,10 +54,10 @@ class SessionHeaders : public clients_at_work {
     const auto before = heard(c).chunks.size();
     say(c, with);
     r.settle();
-    std::vector<std::string> told;
+    std::vector<std::string> chunk_texts;
     const auto all = heard(c).chunks;
-    for (auto i = before; i < all.size(); ++i) told.push_back(in_words(all[i]));
-    return told;
+    for (auto i = before; i < all.size(); ++i) chunk_texts.push_back(in_words(all[i]));
+    return chunk_texts;
   }
   /// The text of the last answer, which is an error.
   static std::string reason(const at_work& c) { return heard(c).answers.back().text; }
@@ -67,7 +67,7 @@ class SessionHeaders : public clients_at_work {
   }
 };
 
-using told = std::vector<std::string>;
+using chunk_texts = std::vector<std::string>;
 
 /// With structured replies, and with extended headers.
 class SessionChunks : public SessionHeaders,

@@ -11,7 +11,7 @@ namespace {
 using protocol::wire_error;
 using std::chrono::milliseconds;
 
-constexpr milliseconds grace{20};
+constexpr milliseconds stuck_grace{20};
 
 /// So many streams into a sink that has a short grace.
 class stuck_rig : public rig {
@@ -29,7 +29,7 @@ class stuck_rig : public rig {
   }
   /// Lets more than the grace go by.
   void wait_out_grace() {
-    const auto end = io::clock::now() + 10 * grace;  // and the second look
+    const auto end = io::clock::now() + 10 * stuck_grace;  // and the second look
     EXPECT_TRUE(run_until(loop, [&] { return io::clock::now() >= end; }));
     settle();
   }
@@ -62,7 +62,7 @@ class stuck_rig : public rig {
 
  private:
   static nbd_export::settings with_grace(nbd_export::settings s) {
-    s.grace = grace;
+    s.grace = stuck_grace;
     return s;
   }
 };
@@ -78,7 +78,7 @@ TEST(StuckSink, IsReportedAfterItsGraceAndNotBefore) {
   r.exported.hung_up(a.who());
   r.settle();
   EXPECT_TRUE(r.becomes_stuck());
-  EXPECT_GE(io::clock::now() - asked, grace);
+  EXPECT_GE(io::clock::now() - asked, stuck_grace);
   EXPECT_EQ(r.lines("a call has not returned"), 1u) << r.log.all();
   EXPECT_FALSE(r.export_done);
   EXPECT_EQ(r.exported.aborted(), 0u) << "the stream has not ended";

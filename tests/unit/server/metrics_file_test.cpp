@@ -88,9 +88,9 @@ std::counting_semaphore<>& returned() {
 /// The path is a descriptor, and the disk answers once there is something to read there.
 std::int64_t hang(const std::string& path, const std::string& /*text*/) {
   char byte{};
-  const auto result = ::read(std::stoi(path), &byte, 1) == 1 ? 0 : -EIO;
+  const auto answer = ::read(std::stoi(path), &byte, 1) == 1 ? 0 : -EIO;
   returned().release();
-  return result;
+  return answer;
 }
 
 TEST_F(MetricsFile, DoesNotKeepTheProcessWhereTheDiskHangs) {

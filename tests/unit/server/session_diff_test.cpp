@@ -15,10 +15,10 @@
 namespace nbdstream::test {
 namespace {
 
-constexpr std::uint64_t size = 100'000;
+constexpr std::uint64_t disk_size = 100'000;
 
 nbd_export::settings incremental(std::optional<std::uint64_t> expected = {}) {
-  auto s = as_diff(size);
+  auto s = as_diff(disk_size);
   s.config.diff_from = "yesterday";
   s.config.diff_to = "today";
   s.config.expect_bytes = expected;
@@ -27,9 +27,10 @@ nbd_export::settings incremental(std::optional<std::uint64_t> expected = {}) {
 
 class SessionDiff : public clients_at_work {
  protected:
-  explicit SessionDiff(nbd_export::settings s = as_diff(size)) : clients_at_work(std::move(s)) {}
+  explicit SessionDiff(nbd_export::settings s = as_diff(disk_size))
+      : clients_at_work(std::move(s)) {}
 
-  const std::string head_ = diff_header({{}, {}, size});
+  const std::string head_ = diff_header({{}, {}, disk_size});
 };
 
 TEST_F(SessionDiff, WritesGoOutInTheOrderInWhichTheyCome) {
@@ -76,7 +77,7 @@ TEST_F(SessionDiff, ReadFindsZeroesWhereNothingWasWrittenAndAnErrorWhereSomethin
 }
 
 TEST_F(SessionDiff, StreamIsAbortedWithoutAnEndWhereAByteIsMissing) {
-  auto s = as_diff(size);
+  auto s = as_diff(disk_size);
   s.refuse_gaps = true;
   rig other(std::move(s));
   scripted_client client;
@@ -127,19 +128,19 @@ TEST(SessionDiffs, WhatRandomClientsWriteIsWhatIsApplied) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
     const bool full = random() % 2 == 0;
-    std::string disk(size, full ? '\0' : 'b');
+    std::string disk(disk_size, full ? '\0' : 'b');
     const std::string before = disk;
-    random_clients all(full ? as_diff(size) : incremental());
+    random_clients all(full ? as_diff(disk_size) : incremental());
     std::vector<random_clients::at_work*> clients;
     for (int i = 0; i < 3; ++i) clients.push_back(&all.connect());
     for (int i = 0; i < 40; ++i) {
       auto& c = *clients[random() % clients.size()];
       all.say(c, [&](scripted_client& s) {
         for (auto n = 1 + random() % 4; n > 0; --n) {
-          const std::uint64_t offset = random() % size;
+          const std::uint64_t offset = random() % disk_size;
           const bool large = random() % 5 == 0;
           const auto length =
-              std::min<std::uint64_t>(size - offset, 1 + random() % (large ? 40'000 : 300));
+              std::min<std::uint64_t>(disk_size - offset, 1 + random() % (large ? 40'000 : 300));
           switch (random() % 6) {
             case 0: s.zeroes(offset, length); break;
             case 1: s.trim(offset, length); break;
@@ -184,7 +185,7 @@ class SessionIncremental : public SessionDiff {
  protected:
   explicit SessionIncremental(std::optional<std::uint64_t> expected = {})
       : SessionDiff(incremental(expected)) {}
-  const std::string head_ = diff_header({"yesterday", "today", size});
+  const std::string head_ = diff_header({"yesterday", "today", disk_size});
 };
 
 TEST_F(SessionIncremental, GapsAreLeftOut) {

@@ -23,9 +23,9 @@ TEST_P(SessionChunks, ReadReturnsDataAndHoles) {
   write(c, 8 * kib, data);
   zeroes(c, 32 * kib, 8 * kib);
   EXPECT_EQ(ask(c, [](auto& s) { s.read(0, 64 * kib); }),
-            (told{"hole 0+8192…", "data 8192+16384…", "hole 24576+40960"}));
+            (chunk_texts{"hole 0+8192…", "data 8192+16384…", "hole 24576+40960"}));
   EXPECT_EQ(last_data(c), std::string(8 * kib, '\0') + data + std::string(40 * kib, '\0'));
-  EXPECT_EQ(ask(c, [](auto& s) { s.read(9 * kib, kib); }), told{"data 9216+1024"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(9 * kib, kib); }), chunk_texts{"data 9216+1024"});
   EXPECT_EQ(last_data(c), data.substr(kib, kib));
 }
 
@@ -34,31 +34,31 @@ TEST_P(SessionChunks, ReadWithDontFragmentReturnsOneDataChunk) {
   const auto data = pattern(16 * kib);
   write(c, 8 * kib, data);
   EXPECT_EQ(ask(c, [](auto& s) { s.read(0, 64 * kib, scripted_client::df); }),
-            told{"data 0+65536"});
+            chunk_texts{"data 0+65536"});
   EXPECT_EQ(last_data(c), std::string(8 * kib, '\0') + data + std::string(40 * kib, '\0'));
 }
 
 TEST_P(SessionChunks, ReadOfUnwrittenBytesReturnsOneHole) {
   auto& c = connect_so();
-  EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 32 << 20); }), told{"hole 5+33554432"});
-  EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 10, scripted_client::df); }), told{"hole 5+10"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 32 << 20); }), chunk_texts{"hole 5+33554432"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 10, scripted_client::df); }), chunk_texts{"hole 5+10"});
   EXPECT_TRUE(r.tape.streams.empty());
 }
 
 TEST_P(SessionChunks, ReadOfLengthZeroReturnsOneChunkWithoutContent) {
   auto& c = connect_so();
-  EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 0); }), told{"nothing"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(5, 0); }), chunk_texts{"nothing"});
 }
 
 TEST_P(SessionChunks, ErrorChunkHasTheReasonAsText) {
   auto& c = connect_so();
-  EXPECT_EQ(ask(c, [](auto& s) { s.read(0, (32 << 20) + 1); }), told{"error 75"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(0, (32 << 20) + 1); }), chunk_texts{"error 75"});
   EXPECT_EQ(reason(c), "more than 32 MiB");
-  EXPECT_EQ(ask(c, [](auto& s) { s.request(99, 0, 1); }), told{"error 22"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.request(99, 0, 1); }), chunk_texts{"error 22"});
   EXPECT_EQ(reason(c), "an unknown command");
-  EXPECT_EQ(ask(c, [](auto& s) { s.read(~std::uint64_t{0}, 1); }), told{"error 22"});
-  EXPECT_EQ(ask(c, [](auto& s) { s.read(0, 1, 0x100); }), told{"error 22"});
-  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 0); }), told{"error 22"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(~std::uint64_t{0}, 1); }), chunk_texts{"error 22"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(0, 1, 0x100); }), chunk_texts{"error 22"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 0); }), chunk_texts{"error 22"});
 }
 
 TEST_P(SessionChunks, RequestsOnAFailedStreamGetErrorChunks) {
@@ -83,17 +83,19 @@ void expect_answers_in_any_order(const std::string& answers, const std::string& 
 
 TEST_F(SessionHeaders, SuccessIsASimpleReplyWithStructuredReplies) {
   auto& c = connect(structured);
-  EXPECT_EQ(ask(c, [](auto& s) { s.write(0, "data").flush().zeroes(4, 4).trim(8, 4); }), told{});
-  EXPECT_EQ(ask(c, [](auto& s) { s.request(scripted_client::cache_command, 0, 4); }), told{});
+  EXPECT_EQ(ask(c, [](auto& s) { s.write(0, "data").flush().zeroes(4, 4).trim(8, 4); }),
+            chunk_texts{});
+  EXPECT_EQ(ask(c, [](auto& s) { s.request(scripted_client::cache_command, 0, 4); }),
+            chunk_texts{});
   expect_answers_in_any_order(answers(c), "1 2 3 4 5");
 }
 
 TEST_F(SessionHeaders, SuccessIsAnExtendedReplyWithExtendedHeaders) {
   auto& c = connect(extended);
   EXPECT_EQ(ask(c, [](auto& s) { s.write(0, "data").flush().zeroes(4, 4).trim(8, 4); }),
-            told(4, "nothing"));
+            chunk_texts(4, "nothing"));
   EXPECT_EQ(ask(c, [](auto& s) { s.request(scripted_client::cache_command, 0, 4); }),
-            told{"nothing"});
+            chunk_texts{"nothing"});
   expect_answers_in_any_order(answers(c), "1 2 3 4 5");
 }
 
@@ -104,9 +106,9 @@ TEST_F(SessionHeaders, UnexpectedPayloadIsSkippedAndRefused) {
        {scripted_client::read_command, scripted_client::flush_command,
         scripted_client::trim_command, scripted_client::cache_command, std::uint16_t{99}}) {
     EXPECT_EQ(ask(c, [&](auto& s) { s.request(type, 0, payload.size(), 0, payload); }),
-              told{"error 22"});
+              chunk_texts{"error 22"});
   }
-  EXPECT_EQ(ask(c, [&](auto& s) { s.flush(); }), told{"nothing"});
+  EXPECT_EQ(ask(c, [&](auto& s) { s.flush(); }), chunk_texts{"nothing"});
 }
 
 TEST_F(SessionHeaders, RequestHeaderOfTheWrongFormClosesTheConnection) {
@@ -184,7 +186,7 @@ class SessionHeadersInStrictOrder : public SessionHeaders {
 TEST_F(SessionHeadersInStrictOrder, FastZeroIsNotSupported) {
   auto& c = connect(structured);
   EXPECT_EQ(ask(c, [](auto& s) { s.zeroes(0, 100, scripted_client::fast_zero); }),
-            told{"error 95"});
+            chunk_texts{"error 95"});
   EXPECT_NE(reason(c), "");
 }
 

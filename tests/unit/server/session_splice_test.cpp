@@ -7,7 +7,7 @@ namespace nbdstream::test {
 namespace {
 
 /// More than must be there before a write may hold up others.
-constexpr std::size_t large = 100'000;
+constexpr std::size_t spliced_size = 100'000;
 
 /// Streams of clients whose bytes take each path.
 class SessionSplice : public ::testing::TestWithParam<data_path> {
@@ -22,15 +22,15 @@ class SessionSplice : public ::testing::TestWithParam<data_path> {
   /// A client that has written one payload, and a second but for the end of it.
   rig::connection& begin_second(std::size_t withheld) {
     scripted_client c;
-    c.flags().go().write(0, pattern(large));
+    c.flags().go().write(0, pattern(spliced_size));
     auto& connection = go(c.script(), true);
     const auto first = c.script().size();
-    c.write(large, pattern(large));
+    c.write(spliced_size, pattern(spliced_size));
     const auto second = c.script().substr(first);
     withheld_ = second.substr(second.size() - withheld);
     connection.tape.send(second.substr(0, second.size() - withheld));
     r.settle();
-    EXPECT_EQ(r.tape.data().size(), 2 * large - withheld);
+    EXPECT_EQ(r.tape.data().size(), 2 * spliced_size - withheld);
     return connection;
   }
   rig r{rig::streams(0), GetParam()};
@@ -44,8 +44,8 @@ TEST_P(SessionSplice, MovesEveryLargePayloadBehindTheFirstWhole) {
   std::string meant;
   c.flags().go();
   for (unsigned i = 0; i < 10; ++i) {
-    c.write(meant.size(), pattern(large, i));
-    meant += pattern(large, i);
+    c.write(meant.size(), pattern(spliced_size, i));
+    meant += pattern(spliced_size, i);
   }
   c.disc();
   auto& connection = r.connect(c.script());
@@ -56,7 +56,7 @@ TEST_P(SessionSplice, MovesEveryLargePayloadBehindTheFirstWhole) {
   EXPECT_TRUE(r.tape.data() == meant);
   const bool spliced = GetParam() != data_path::copied;
   // The first is read like any other, and perhaps the beginning of the second with it.
-  EXPECT_GE(r.tape.spliced, spliced ? 8 * large : 0);
+  EXPECT_GE(r.tape.spliced, spliced ? 8 * spliced_size : 0);
   EXPECT_EQ(r.tape.spliced == 0, !spliced);
 }
 
@@ -72,7 +72,7 @@ TEST_P(SessionSplice, AClientWhoseConnectionIsResetHasVanished) {
   EXPECT_EQ(r.exported.aborted(), 1u);
   EXPECT_TRUE(r.log.says("connection 1 disconnected inside a request")) << r.log.all();
   scripted_client b;
-  b.flags().go().write(2 * large, pattern(large)).disc();
+  b.flags().go().write(2 * spliced_size, pattern(spliced_size)).disc();
   go(b.script());
   EXPECT_EQ(r.exported.committed(), 0u) << "the second half may be of the same client";
   EXPECT_TRUE(r.log.says("vanished")) << r.log.all();
@@ -97,7 +97,7 @@ TEST_P(SessionSplice, AClientThatHangsUpWhileTheSinkTakesItsPayloadAbortsTheStre
 
 TEST_P(SessionSplice, AnotherConnectionGoesOnWhereOneIsCutInItsPayload) {
   scripted_client b;
-  b.flags().go().write(2 * large, pattern(large, 2)).flush().disc();
+  b.flags().go().write(2 * spliced_size, pattern(spliced_size, 2)).flush().disc();
   auto& first = begin_second(1);
   auto& second = go(b.script());
   EXPECT_FALSE(second.done) << "it waits for its turn";

@@ -12,32 +12,32 @@ INSTANTIATE_TEST_SUITE_P(Both, SessionBlockStatus, ::testing::Values(structured,
 
 TEST_P(SessionBlockStatus, ReportsDataZeroesAndUnwrittenBytes) {
   auto& c = connect_so();
-  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 100'000); }), told{"status 100000:3"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 100'000); }), chunk_texts{"status 100000:3"});
   EXPECT_TRUE(r.tape.streams.empty()) << "asking opens nothing";
   write(c, 8192, pattern(512));
   write(c, 8704, pattern(512));
   zeroes(c, 20'480, 10'240);
   EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 100'000); }),
-            told{"status 8192:3 1024:0 11264:3 10240:2 69280:3"});
+            chunk_texts{"status 8192:3 1024:0 11264:3 10240:2 69280:3"});
   EXPECT_EQ(ask(c, [](auto& s) { s.status(8200, 100'000); }),
-            told{"status 1016:0 11264:3 10240:2 77480:3"});
+            chunk_texts{"status 1016:0 11264:3 10240:2 77480:3"});
   EXPECT_EQ(ask(c, [](auto& s) { s.status(8200, 100'000, scripted_client::req_one); }),
-            told{"status 1016:0"});
+            chunk_texts{"status 1016:0"});
   EXPECT_EQ(ask(c, [](auto& s) { s.status(8200, 7, scripted_client::req_one); }),
-            told{"status 7:0"});
-  EXPECT_EQ(ask(c, [](auto& s) { s.status(30'719, 1); }), told{"status 1:2"});
+            chunk_texts{"status 7:0"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(30'719, 1); }), chunk_texts{"status 1:2"});
   zeroes(c, 8192, 1024);
-  EXPECT_EQ(ask(c, [](auto& s) { s.status(8192, 1025); }), told{"status 1024:2 1:3"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(8192, 1025); }), chunk_texts{"status 1024:2 1:3"});
 }
 
 TEST_P(SessionBlockStatus, SectorWithSomeDataIsReportedAsData) {
   auto& c = connect_so();
   write(c, 8292, pattern(1000));
   zeroes(c, 20'000, 10'000);
-  const told sectors{"status 8192:3 1536:0 10240:3 10240:2 69792:3"};
+  const chunk_texts sectors{"status 8192:3 1536:0 10240:3 10240:2 69792:3"};
   EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 100'000); }), sectors);
   EXPECT_EQ(ask(c, [](auto& s) { s.status(8200, 92, scripted_client::req_one); }),
-            told{"status 92:3"});
+            chunk_texts{"status 92:3"});
 }
 
 TEST_P(SessionBlockStatus, ReplyIsBoundedForThousandsOfExtents) {
@@ -58,7 +58,7 @@ TEST_P(SessionBlockStatus, ReplyIsBoundedForThousandsOfExtents) {
 TEST_P(SessionBlockStatus, RequestWithoutAMetaContextIsInvalid) {
   const bool large = GetParam() == extended;
   auto& c = connect([large](scripted_client& s) { large ? s.extended() : s.structured(); });
-  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 1); }), told{"error 22"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 1); }), chunk_texts{"error 22"});
   EXPECT_EQ(reason(c), "no metadata context was agreed on");
 }
 
@@ -76,15 +76,15 @@ TEST_F(SessionHeaders, BlockStatusPayloadMustNameTheAgreedContext) {
       s.request(scripted_client::status_command, 50, payload.size(), flags, payload);
     });
   };
-  EXPECT_EQ(status(contexts(100, {1})), told{"status 100:0"});
-  EXPECT_EQ(status(contexts(100, {1}), scripted_client::req_one), told{"status 100:0"});
+  EXPECT_EQ(status(contexts(100, {1})), chunk_texts{"status 100:0"});
+  EXPECT_EQ(status(contexts(100, {1}), scripted_client::req_one), chunk_texts{"status 100:0"});
   for (const auto& wrong :
        {contexts(100, {}), contexts(100, {2}), contexts(100, {1, 1}), contexts(100, {1, 2}),
         contexts(0, {1}), contexts(config::unknown_size, {1}), contexts(~std::uint64_t{0}, {1}),
         std::string("x"), std::string(100'000, 'x')}) {
-    EXPECT_EQ(status(wrong), told{"error 22"}) << wrong.size();
+    EXPECT_EQ(status(wrong), chunk_texts{"error 22"}) << wrong.size();
   }
-  EXPECT_EQ(status(contexts(1, {1})), told{"status 1:0"}) << "it is in step";
+  EXPECT_EQ(status(contexts(1, {1})), chunk_texts{"status 1:0"}) << "it is in step";
 }
 
 class SessionBlockStatusInWindow : public SessionHeaders {
@@ -96,12 +96,13 @@ TEST_F(SessionBlockStatusInWindow, SentBytesAreReportedAsDataAndCannotBeRead) {
   auto& c = connect(structured);
   write(c, 0, pattern(512));
   write(c, 1024, pattern(100));
-  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 2000); }), told{"status 512:0 512:3 512:0 464:3"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(0, 2000); }),
+            chunk_texts{"status 512:0 512:3 512:0 464:3"});
   EXPECT_EQ(ask(c, [](auto& s) { s.status(10, 400, scripted_client::req_one); }),
-            told{"status 400:0"});
-  EXPECT_EQ(ask(c, [](auto& s) { s.read(511, 10); }), told{"error 5"});
+            chunk_texts{"status 400:0"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(511, 10); }), chunk_texts{"error 5"});
   EXPECT_EQ(reason(c), "these bytes were sent, and are not kept");
-  EXPECT_EQ(ask(c, [](auto& s) { s.read(1024, 100); }), told{"data 1024+100"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.read(1024, 100); }), chunk_texts{"data 1024+100"});
 }
 
 constexpr auto disk = config::unknown_size;
@@ -119,13 +120,13 @@ class SessionHeadersForWholeDisk : public SessionHeaders {
 TEST_F(SessionHeadersForWholeDisk, StatusTrimAndZeroesTakeOneExtendedRequest) {
   auto& c = connect(extended);
   EXPECT_EQ(ask(c, [](auto& s) { s.status(0, disk); }),
-            told{"status " + std::to_string(disk) + ":3"});
+            chunk_texts{"status " + std::to_string(disk) + ":3"});
   EXPECT_EQ(ask(c, [](auto& s) { s.trim(0, disk).zeroes(0, disk, scripted_client::fast_zero); }),
-            (told{"nothing", "nothing"}));
+            (chunk_texts{"nothing", "nothing"}));
   EXPECT_EQ(ask(c, [](auto& s) { s.status(0, disk); }),
-            told{"status " + std::to_string(disk) + ":2"});
-  EXPECT_EQ(ask(c, [](auto& s) { s.zeroes(0, disk + 1); }), told{"error 28"});
-  EXPECT_EQ(ask(c, [](auto& s) { s.status(1, disk); }), told{"error 22"});
+            chunk_texts{"status " + std::to_string(disk) + ":2"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.zeroes(0, disk + 1); }), chunk_texts{"error 28"});
+  EXPECT_EQ(ask(c, [](auto& s) { s.status(1, disk); }), chunk_texts{"error 22"});
 }
 
 }  // namespace

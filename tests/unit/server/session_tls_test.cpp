@@ -76,11 +76,11 @@ struct tls_rig : rig {
   std::size_t asked = 0;
 };
 
-const std::string begin = scripted_client().flags().option(starttls).script();
+const std::string starttls_request = scripted_client().flags().option(starttls).script();
 
 TEST(SessionTls, GoesOnInsideOfIt) {
   tls_rig r;
-  const auto said = r.talk(begin, scripted_client().option(list).script());
+  const auto said = r.talk(starttls_request, scripted_client().option(list).script());
   EXPECT_EQ(r.asked, 1u);
   ASSERT_EQ(said.options.size(), 3u) << r.log.all();
   EXPECT_EQ(said.options[1].type, server_reply);
@@ -88,7 +88,7 @@ TEST(SessionTls, GoesOnInsideOfIt) {
 
 TEST(SessionTls, ClosesWhereSomethingCameInTheClearBehindTheOption) {
   tls_rig r;
-  const auto said = r.talk(begin + scripted_client().option(list).script(), "");
+  const auto said = r.talk(starttls_request + scripted_client().option(list).script(), "");
   EXPECT_EQ(r.asked, 0u);
   ASSERT_EQ(said.options.size(), 1u);
   EXPECT_EQ(said.options[0].type, acknowledged);
@@ -97,15 +97,15 @@ TEST(SessionTls, ClosesWhereSomethingCameInTheClearBehindTheOption) {
 
 TEST(SessionTls, ClosesForASingleByteToo) {
   tls_rig r;
-  const auto said = r.talk(begin + "\x16", "");
+  const auto said = r.talk(starttls_request + "\x16", "");
   EXPECT_EQ(r.asked, 0u);
   EXPECT_EQ(said.options.size(), 1u);
 }
 
 TEST(SessionTls, ClosesWhereItsHandshakeFails) {
   tls_rig r;
-  const auto said =
-      r.talk(begin, scripted_client().option(list).script(), asio::error::connection_aborted);
+  const auto said = r.talk(starttls_request, scripted_client().option(list).script(),
+                           asio::error::connection_aborted);
   EXPECT_EQ(r.asked, 1u);
   EXPECT_EQ(said.options.size(), 1u) << "it went on in the clear";
   EXPECT_TRUE(r.log.says("the TLS handshake failed: "));

@@ -12,20 +12,23 @@ namespace {
 
 namespace calls = fake_module_calls;
 
-constexpr std::size_t much = 700'001;
+constexpr std::size_t payload_size = 700'001;
 
-struct fixture {
+struct file_fixture {
   loop l;
   fake_log log;
   module_script script;
   sink::module module = fake_module(script);
   std::unique_ptr<sink::module_sink> made;
   ends pipe = make_pipe();
-  std::string data = numbered(much);
+  std::string data = numbered(payload_size);
   io::unique_fd file{::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
   outcome o;
 
-  fixture() { EXPECT_EQ(::pwrite(file.get(), data.data(), much, 0), static_cast<ssize_t>(much)); }
+  file_fixture() {
+    EXPECT_EQ(::pwrite(file.get(), data.data(), payload_size, 0),
+              static_cast<ssize_t>(payload_size));
+  }
   void lend_pipe() {
     module.table.native_fd = calls::native_fd;
     script.fd = pipe.write.get();
@@ -46,11 +49,11 @@ struct fixture {
 
 TEST(ModuleSinkFile, PassesItThroughTheModulesWrite) {
   for (const bool blocks : {false, true}) {
-    fixture f;
+    file_fixture f;
     if (blocks) f.module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
     f.script.most = 100'000;
     auto& s = f.opened();
-    f.run(write_file(s, f.file.get(), 3, much - 3, f.o));
+    f.run(write_file(s, f.file.get(), 3, payload_size - 3, f.o));
     EXPECT_FALSE(f.o.failed) << f.o.failed.why;
     EXPECT_TRUE(f.script.data == f.data.substr(3));
     EXPECT_EQ(s.in_transit(), 0u);
@@ -60,7 +63,7 @@ TEST(ModuleSinkFile, PassesItThroughTheModulesWrite) {
 
 TEST(ModuleSinkFile, HandsItToALentPipe) {
   for (const bool copy_only : {false, true}) {
-    fixture f;
+    file_fixture f;
     f.lend_pipe();
     auto& s = f.opened(copy_only);
     f.run(write_file(s, f.file.get(), 1, 30'000, f.o));
@@ -74,7 +77,7 @@ TEST(ModuleSinkFile, HandsItToALentPipe) {
 
 TEST(ModuleSinkFile, SaysNoMoreWhatIsInTransitOnceTheStreamEnds) {
   for (const bool commits : {false, true}) {
-    fixture f;
+    file_fixture f;
     f.lend_pipe();
     auto& s = f.opened();
     f.run(write_file(s, f.file.get(), 1, 30'000, f.o));
@@ -88,35 +91,35 @@ TEST(ModuleSinkFile, SaysNoMoreWhatIsInTransitOnceTheStreamEnds) {
 
 TEST(ModuleSinkFile, AFileThatEndsTooSoonIsAFailure) {
   for (const bool lends : {false, true}) {
-    fixture f;
+    file_fixture f;
     if (lends) f.lend_pipe();
     auto& s = f.opened();
-    f.run(write_file(s, f.file.get(), much - 10, 11, f.o));
+    f.run(write_file(s, f.file.get(), payload_size - 10, 11, f.o));
     EXPECT_EQ(f.o.failed.code.value(), EIO);
     EXPECT_FALSE(f.o.failed.why.empty());
   }
 }
 
 TEST(ModuleSinkFile, PassesOnWhatTheModuleSays) {
-  fixture f;
+  file_fixture f;
   auto& s = f.opened();
   f.script.answer = [&f](const char*) {
     f.script.host->explain(f.script.host, "the tape is full");
     return -ENOSPC;
   };
-  f.run(write_file(s, f.file.get(), 0, much, f.o));
+  f.run(write_file(s, f.file.get(), 0, payload_size, f.o));
   EXPECT_EQ(f.o.failed.why, "the tape is full");
 }
 
 TEST(ModuleSinkFile, CancelEndsIt) {
   for (const bool lends : {false, true}) {
-    fixture f;
+    file_fixture f;
     if (lends) f.lend_pipe();
     f.script.answer = [](const char* call) { return std::string(call) == "write" ? -EAGAIN : 0; };
     f.script.wait.timeout_ns = 3'600'000'000'000;
     auto& s = f.opened();
     outcome writing;
-    f.l.spawn(write_file(s, f.file.get(), 0, much, writing));
+    f.l.spawn(write_file(s, f.file.get(), 0, payload_size, writing));
     f.l.poll();
     EXPECT_FALSE(writing.done);
     f.run(abort(s, f.o));
@@ -129,11 +132,11 @@ TEST(ModuleSinkFile, CancelEndsIt) {
 
 TEST(ModuleSinkFile, FailsAtOnceWhereTheSinkWasCancelled) {
   for (const bool lends : {false, true}) {
-    fixture f;
+    file_fixture f;
     if (lends) f.lend_pipe();
     auto& s = f.opened();
     s.cancel();
-    f.run(write_file(s, f.file.get(), 0, much, f.o));
+    f.run(write_file(s, f.file.get(), 0, payload_size, f.o));
     EXPECT_EQ(f.o.failed.code, asio::error::operation_aborted);
     EXPECT_TRUE(f.script.data.empty());
   }

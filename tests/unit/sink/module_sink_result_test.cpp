@@ -12,7 +12,7 @@
 namespace nbdstream::test {
 namespace {
 
-struct fixture {
+struct result_fixture {
   loop l;
   fake_log log;
   module_script script;
@@ -47,7 +47,7 @@ struct fixture {
 
 TEST(ModuleSinkResults, AreThoseOfTheLastCommit) {
   for (const bool blocks : {false, true}) {
-    fixture f;
+    result_fixture f;
     if (blocks) f.module.table.blocking = NBDSTREAM_BLOCKING_FINISH;
     int streams = 0;
     f.script.answer = [&](const char* call) -> std::int64_t {
@@ -70,7 +70,7 @@ TEST(ModuleSinkResults, AreThoseOfTheLastCommit) {
 }
 
 TEST(ModuleSinkResults, CountOnlyFromWithinACommit) {
-  fixture f;
+  result_fixture f;
   f.script.answer = [&](const char* call) -> std::int64_t {
     if (std::string_view(call) == "open") f.tell("early", "1");
     return 0;
@@ -82,7 +82,7 @@ TEST(ModuleSinkResults, CountOnlyFromWithinACommit) {
 }
 
 TEST(ModuleSinkResults, AreBounded) {
-  fixture f;
+  result_fixture f;
   f.script.answer = [&](const char* call) -> std::int64_t {
     if (std::string_view(call) != "commit") return 0;
     f.tell("", "no key");

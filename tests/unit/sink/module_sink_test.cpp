@@ -17,7 +17,7 @@ namespace {
 namespace calls = fake_module_calls;
 using std::chrono::milliseconds;
 
-struct fixture {
+struct module_sink_fixture {
   loop l;
   fake_log log;
   module_script script;
@@ -37,7 +37,7 @@ struct fixture {
 };
 
 TEST(ModuleSink, DrivesAModuleThroughAStream) {
-  fixture f;
+  module_sink_fixture f;
   f.module.table.zero = calls::zero;
   auto& s = f.make();
   f.spawn(open(s, f.o));
@@ -56,7 +56,7 @@ TEST(ModuleSink, DrivesAModuleThroughAStream) {
 }
 
 TEST(ModuleSink, RepeatsShortWritesUntilAllIsTaken) {
-  fixture f;
+  module_sink_fixture f;
   f.script.most = 7;
   auto& s = f.make();
   f.spawn(write(s, numbered(100), f.o));
@@ -69,7 +69,7 @@ TEST(ModuleSink, RepeatsShortWritesUntilAllIsTaken) {
 }
 
 TEST(ModuleSink, WritesZeroesItselfWhereTheModuleSaysNotSupported) {
-  fixture f;
+  module_sink_fixture f;
   f.module.table.zero = calls::zero;
   f.script.answer = [](const char* call) { return std::string(call) == "zero" ? -ENOTSUP : 0; };
   auto& s = f.make();
@@ -80,7 +80,7 @@ TEST(ModuleSink, WritesZeroesItselfWhereTheModuleSaysNotSupported) {
 }
 
 TEST(ModuleSink, RepeatsACallThatSaysNotNow) {
-  fixture f;
+  module_sink_fixture f;
   int left = 3;
   f.script.answer = [&](const char*) { return left-- > 0 ? -EAGAIN : 0; };
   auto& s = f.make();
@@ -92,7 +92,7 @@ TEST(ModuleSink, RepeatsACallThatSaysNotNow) {
 
 TEST(ModuleSink, RefusesNotNowWithoutAWayToWait) {
   for (const bool without_function : {true, false}) {
-    fixture f;
+    module_sink_fixture f;
     f.script.answer = [](const char*) { return -EAGAIN; };
     f.script.wait.timeout_ns = -1;
     if (without_function) f.module.table.wait_for = nullptr;
@@ -105,7 +105,7 @@ TEST(ModuleSink, RefusesNotNowWithoutAWayToWait) {
 }
 
 TEST(ModuleSink, RefusesACountThatCannotBe) {
-  fixture f;
+  module_sink_fixture f;
   f.script.answer = [](const char*) { return 1000; };
   auto& s = f.make();
   f.spawn(write(s, "abc", f.o));
@@ -114,7 +114,7 @@ TEST(ModuleSink, RefusesACountThatCannotBe) {
 }
 
 TEST(ModuleSink, TellsWhatTheModuleExplained) {
-  fixture f;
+  module_sink_fixture f;
   f.script.answer = [&f](const char*) {
     f.script.host->explain(f.script.host, "the tape is full");
     return -ENOSPC;
@@ -131,7 +131,7 @@ TEST(ModuleSink, TellsWhatTheModuleExplained) {
 }
 
 TEST(ModuleSink, AModuleThatSaysCancelledOfItsOwnAccordHasFailed) {
-  fixture f;
+  module_sink_fixture f;
   f.script.answer = [](const char*) { return -ECANCELED; };
   auto& s = f.make();
   f.spawn(write(s, "abc", f.o));
@@ -141,7 +141,7 @@ TEST(ModuleSink, AModuleThatSaysCancelledOfItsOwnAccordHasFailed) {
 }
 
 TEST(ModuleSink, ThrowsWhereTheModuleRefusesToBeCreated) {
-  fixture f;
+  module_sink_fixture f;
   f.script.create_result = -EINVAL;
   try {
     f.make();
@@ -153,7 +153,7 @@ TEST(ModuleSink, ThrowsWhereTheModuleRefusesToBeCreated) {
 }
 
 TEST(ModuleSink, MakesBlockingCallsOnItsThreadAndOthersOnTheLoop) {
-  fixture f;
+  module_sink_fixture f;
   f.module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
   auto& s = f.make();
   f.spawn(open(s, f.o));
@@ -166,7 +166,7 @@ TEST(ModuleSink, MakesBlockingCallsOnItsThreadAndOthersOnTheLoop) {
 }
 
 TEST(ModuleSink, CancelEndsACallThatWaitsAndAllThatComeUntilAbort) {
-  fixture f;
+  module_sink_fixture f;
   f.script.answer = [](const char* call) { return std::string(call) == "abort" ? 0 : -EAGAIN; };
   f.script.wait.timeout_ns = 3'600'000'000'000;
   auto& s = f.make();
@@ -189,7 +189,7 @@ TEST(ModuleSink, CancelEndsACallThatWaitsAndAllThatComeUntilAbort) {
 }
 
 TEST(ModuleSink, AbortAwaitsWhatIsUnderWay) {
-  fixture f;
+  module_sink_fixture f;
   f.module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
   f.module.table.interrupt = calls::interrupt;
   f.script.answer = [&f](const char* call) {
@@ -209,7 +209,7 @@ TEST(ModuleSink, AbortAwaitsWhatIsUnderWay) {
 
 TEST(ModuleSink, IsBusyWithACallThatIgnoresBeingAskedToEndUntilItReturns) {
   using activity = sink::sink::activity;
-  fixture f;
+  module_sink_fixture f;
   f.module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
   std::atomic<bool> release = false;
   f.script.answer = [&](const char* call) {
@@ -231,7 +231,7 @@ TEST(ModuleSink, IsBusyWithACallThatIgnoresBeingAskedToEndUntilItReturns) {
 }
 
 TEST(ModuleSink, WaitsForTheLongestTimeThatAModuleCanName) {
-  fixture f;
+  module_sink_fixture f;
   f.script.answer = [](const char* call) { return std::string(call) == "abort" ? 0 : -EAGAIN; };
   f.script.wait.timeout_ns = std::numeric_limits<std::int64_t>::max();
   auto& s = f.make();
@@ -245,7 +245,7 @@ TEST(ModuleSink, WaitsForTheLongestTimeThatAModuleCanName) {
 }
 
 TEST(ModuleSink, AnAbortThatIsNeverDoneEndsWithItsGrace) {
-  fixture f;
+  module_sink_fixture f;
   f.script.answer = [](const char*) { return -EAGAIN; };
   auto& s = f.make(milliseconds(30));
   f.spawn(abort(s, f.o));
@@ -255,7 +255,7 @@ TEST(ModuleSink, AnAbortThatIsNeverDoneEndsWithItsGrace) {
 }
 
 TEST(ModuleSink, WritesToALentPipeWithoutCallingWrite) {
-  fixture f;
+  module_sink_fixture f;
   auto p = make_pipe();
   f.module.table.native_fd = calls::native_fd;
   f.script.fd = p.write.get();
@@ -272,7 +272,7 @@ TEST(ModuleSink, WritesToALentPipeWithoutCallingWrite) {
 
 TEST(ModuleSink, InterruptsTheModuleOnlyInABlockingCallOfItsOwn) {
   // A shared pipe that is full: the host's own write blocks on the thread, not a module's call.
-  fixture f;
+  module_sink_fixture f;
   auto p = make_pipe();
   f.module.table.native_fd = calls::native_fd;
   f.module.table.interrupt = calls::interrupt;

@@ -8,7 +8,7 @@
 namespace nbdstream::stream {
 namespace {
 
-constexpr std::uint64_t page = 4096;
+constexpr std::uint64_t page_bytes = 4096;
 
 class Extents : public testing::Test {
  protected:
@@ -64,7 +64,7 @@ TEST_F(Extents, OfSpilledBytesThatTouchAreOne) {
   spill(20, 30);
   spill(10, 20);
   EXPECT_EQ(all(), "s0-30");
-  EXPECT_EQ(held.spilled_bytes(), page);
+  EXPECT_EQ(held.spilled_bytes(), page_bytes);
 }
 
 TEST_F(Extents, OfMemoryThatTouchStayApart) {
@@ -120,17 +120,17 @@ TEST_F(Extents, AreErasedUpToTheByte) {
   spill(0, 100);
   held.erase(10, 20);
   EXPECT_EQ(all(), "s0-10 s20-100");
-  EXPECT_EQ(held.spilled_bytes(), 2 * page) << "a page of two extents counts for each";
+  EXPECT_EQ(held.spilled_bytes(), 2 * page_bytes) << "a page of two extents counts for each";
   held.erase(0, 21);
   EXPECT_EQ(all(), "s21-100");
   held.erase(99, 1000);
   EXPECT_EQ(all(), "s21-99");
   held.erase(50, 50);
   EXPECT_EQ(all(), "s21-99");
-  EXPECT_EQ(held.spilled_bytes(), page);
-  spill(2 * page - 1, 3 * page + 1);
-  EXPECT_EQ(held.spilled_bytes(), page + 3 * page);
-  EXPECT_EQ(held.spilled_bytes(2 * page, 3 * page), page);
+  EXPECT_EQ(held.spilled_bytes(), page_bytes);
+  spill(2 * page_bytes - 1, 3 * page_bytes + 1);
+  EXPECT_EQ(held.spilled_bytes(), page_bytes + 3 * page_bytes);
+  EXPECT_EQ(held.spilled_bytes(2 * page_bytes, 3 * page_bytes), page_bytes);
 }
 
 TEST_F(Extents, KnowWhetherTheyCarryData) {
@@ -170,7 +170,7 @@ TEST_F(Extents, AreSafeAtTheEndOfTheWorld) {
   zeroes(0, end);
   spill(end - 10, end);
   EXPECT_EQ(held.end(), end);
-  EXPECT_EQ(held.spilled_bytes(), page);
+  EXPECT_EQ(held.spilled_bytes(), page_bytes);
   held.erase(0, end);
   EXPECT_TRUE(held.empty());
 }

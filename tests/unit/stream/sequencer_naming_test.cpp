@@ -6,14 +6,14 @@
 namespace nbdstream::stream {
 namespace {
 
-constexpr std::uint64_t size = 8 * mib;
+constexpr std::uint64_t stream_size = 8 * mib;
 
-sequencer spooling() {
-  return sequencer(in_order(order::spool, size));
+sequencer spool_of_8_mib() {
+  return sequencer(in_order(order::spool, stream_size));
 }
 
 TEST(Naming, WriteAndWriteZeroesNameEveryByte) {
-  auto s = spooling();
+  auto s = spool_of_8_mib();
   hold(s, 0, 3 * mib);
   ASSERT_TRUE(s.write_zeroes(3 * mib, 5 * mib));
   s.finish(true);
@@ -23,17 +23,17 @@ TEST(Naming, WriteAndWriteZeroesNameEveryByte) {
 
 TEST(Naming, TrimNamesNothing) {
   for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
-    sequencer s(in_order(mode, size));
-    ASSERT_TRUE(s.trim(0, size));
+    sequencer s(in_order(mode, stream_size));
+    ASSERT_TRUE(s.trim(0, stream_size));
     s.finish(true);
     while (s.next()) {
     }
-    EXPECT_EQ(s.named().missing_bytes(), size) << static_cast<int>(mode);
+    EXPECT_EQ(s.named().missing_bytes(), stream_size) << static_cast<int>(mode);
   }
 }
 
 TEST(Naming, TrimOfWhatWasNamedLeavesItNamed) {
-  auto s = spooling();
+  auto s = spool_of_8_mib();
   hold(s, 0, mib);
   ASSERT_TRUE(s.write_zeroes(mib, mib));
   ASSERT_TRUE(s.trim(0, 4 * mib));
@@ -41,17 +41,17 @@ TEST(Naming, TrimOfWhatWasNamedLeavesItNamed) {
   EXPECT_EQ(s.named().missing_bytes(), 6 * mib);
   EXPECT_EQ(s.named().describe(), "6291456 bytes at 2097152");
 
-  auto before = spooling();
-  ASSERT_TRUE(before.trim(0, size));
-  hold(before, 0, size);
-  ASSERT_TRUE(before.trim(0, size));
+  auto before = spool_of_8_mib();
+  ASSERT_TRUE(before.trim(0, stream_size));
+  hold(before, 0, stream_size);
+  ASSERT_TRUE(before.trim(0, stream_size));
   before.finish(true);
   EXPECT_TRUE(before.named().complete()) << "the write came after the first trim";
 }
 
 TEST(Naming, WriteOrWriteZeroesAfterTrimNameTheBytes) {
-  auto s = spooling();
-  ASSERT_TRUE(s.trim(0, size));
+  auto s = spool_of_8_mib();
+  ASSERT_TRUE(s.trim(0, stream_size));
   hold(s, 2 * mib, mib);
   ASSERT_TRUE(s.write_zeroes(4 * mib, mib));
   s.finish(true);
@@ -60,15 +60,15 @@ TEST(Naming, WriteOrWriteZeroesAfterTrimNameTheBytes) {
 }
 
 TEST(Naming, TrimmedZeroesThatTheCursorPassesAreMissing) {
-  sequencer s(in_order(order::window, size));
+  sequencer s(in_order(order::window, stream_size));
   ASSERT_TRUE(s.trim(0, 2 * mib));
   expect_sent(s.write(2 * mib, mib), 2 * mib, mib);
   EXPECT_EQ(s.named().missing_bytes(), 2 * mib);
 }
 
 TEST(Naming, DataOnNamedZeroesAreRemembered) {
-  auto s = spooling();
-  ASSERT_TRUE(s.write_zeroes(0, size));
+  auto s = spool_of_8_mib();
+  ASSERT_TRUE(s.write_zeroes(0, stream_size));
   hold(s, 5 * mib, kib);
   hold(s, 3 * mib, kib);
   s.finish(true);
@@ -78,15 +78,15 @@ TEST(Naming, DataOnNamedZeroesAreRemembered) {
 }
 
 TEST(Naming, DataOnNamedZeroesAreRememberedAlsoAtTheCursor) {
-  sequencer s(in_order(order::spill, size));
-  ASSERT_TRUE(s.write_zeroes(0, size));
+  sequencer s(in_order(order::spill, stream_size));
+  ASSERT_TRUE(s.write_zeroes(0, stream_size));
   expect_sent(s.write(2 * mib, mib), 2 * mib, mib);
   ASSERT_TRUE(s.named().zeroes_were_overwritten());
   EXPECT_EQ(s.named().first_overwritten(), 2 * mib);
 }
 
 TEST(Naming, DataOnNamedZeroesOfTheFirstMiBProveNothing) {
-  auto s = spooling();
+  auto s = spool_of_8_mib();
   ASSERT_TRUE(s.write_zeroes(0, mib));
   hold(s, 0, mib);
   EXPECT_FALSE(s.named().zeroes_were_overwritten());
@@ -96,14 +96,14 @@ TEST(Naming, DataOnNamedZeroesOfTheFirstMiBProveNothing) {
 }
 
 TEST(Naming, DataOnDataProveNothing) {
-  auto s = spooling();
+  auto s = spool_of_8_mib();
   hold(s, 2 * mib, mib);
   hold(s, 2 * mib, mib);
   EXPECT_FALSE(s.named().zeroes_were_overwritten());
 }
 
 TEST(Naming, ZeroesBetweenAdmissionAndArrivalOfDataAreOverwrittenToo) {
-  auto s = spooling();
+  auto s = spool_of_8_mib();
   const auto data = s.write(2 * mib, mib);
   ASSERT_TRUE(data);
   ASSERT_TRUE(s.write_zeroes(2 * mib, mib));
@@ -146,7 +146,7 @@ TEST(Naming, WhatLiesBeyondTheSizeNamesNothing) {
 }
 
 TEST(Naming, TrimmedPiecesCountAsExtents) {
-  auto limits = in_order(order::window, size);
+  auto limits = in_order(order::window, stream_size);
   limits.extents = 100;
   sequencer s(limits);
   ASSERT_TRUE(s.trim(mib, 6 * mib));
@@ -160,8 +160,8 @@ TEST(Naming, TrimmedPiecesCountAsExtents) {
 }
 
 TEST(Naming, ZeroesOfTheFirstMibCountWhereTheirRequestReachedBeyondIt) {
-  auto s = spooling();
-  ASSERT_TRUE(s.write_zeroes(4096, size - 4096));
+  auto s = spool_of_8_mib();
+  ASSERT_TRUE(s.write_zeroes(4096, stream_size - 4096));
   hold(s, 0, 4096);
   EXPECT_FALSE(s.named().zeroes_were_overwritten());
   hold(s, 512 * kib, 4096);

@@ -9,7 +9,7 @@
 namespace nbdstream::stream {
 
 using namespace std::chrono_literals;
-using state = verdict::state;
+using verdict_state = verdict::state;
 inline constexpr verdict::time_point start{1000s};
 
 inline coverage all_named() {

@@ -14,54 +14,62 @@ namespace {
 
 /// What becomes of a stream with that coverage: where every event has come, and all time has
 /// passed.
-state outcome(completeness rules, const std::string& events, const coverage& named) {
+verdict_state outcome(completeness rules, const std::string& events, const coverage& named) {
   verdict v(rules, start);
   play(v, events, named);
-  if (v.current() == state::settling) v.tick(v.next_at());
-  if (v.current() == state::written) v.cover(named);
+  if (v.current() == verdict_state::settling) v.tick(v.next_at());
+  if (v.current() == verdict_state::written) v.cover(named);
   return v.current();
 }
 
 struct row {
   const char* events;
-  state then;
+  verdict_state then;
 };
 
 TEST(Verdict, WithRunTheExitStatusDecides) {
   constexpr row table[] = {
-      {"jdc0n", state::complete}, {"jde0n", state::complete},    {"jdm0n", state::failed},
-      {"jdc1", state::failed},    {"jdcjde0n", state::complete}, {"jdc", state::open},
-      {"jdc0", state::open},      {"jdcn0", state::complete},    {"0n", state::complete},
-      {"jdcf0n", state::failed},  {"jd0s", state::failed},       {"jdc0ns", state::complete},
+      {"jdc0n", verdict_state::complete},    {"jde0n", verdict_state::complete},
+      {"jdm0n", verdict_state::failed},      {"jdc1", verdict_state::failed},
+      {"jdcjde0n", verdict_state::complete}, {"jdc", verdict_state::open},
+      {"jdc0", verdict_state::open},         {"jdcn0", verdict_state::complete},
+      {"0n", verdict_state::complete},       {"jdcf0n", verdict_state::failed},
+      {"jd0s", verdict_state::failed},       {"jdc0ns", verdict_state::complete},
   };
   for (const auto& r : table)
     EXPECT_EQ(outcome(by_run(), r.events, some_missing()), r.then) << r.events;
 }
 
 TEST(Verdict, WithSizeEveryByteMustBeNamed) {
-  EXPECT_EQ(outcome(by_coverage(), "jdc", all_named()), state::complete);
-  EXPECT_EQ(outcome(by_coverage(), "jdc", some_missing()), state::failed);
-  EXPECT_EQ(outcome(by_coverage(), "jdc", zeroes_overwritten()), state::failed);
-  EXPECT_EQ(outcome(by_coverage(), "jc", all_named()), state::complete) << "a disk of zeroes";
-  EXPECT_EQ(outcome({}, "jdc", zeroes_overwritten()), state::complete) << "with --gaps allow";
+  EXPECT_EQ(outcome(by_coverage(), "jdc", all_named()), verdict_state::complete);
+  EXPECT_EQ(outcome(by_coverage(), "jdc", some_missing()), verdict_state::failed);
+  EXPECT_EQ(outcome(by_coverage(), "jdc", zeroes_overwritten()), verdict_state::failed);
+  EXPECT_EQ(outcome(by_coverage(), "jc", all_named()), verdict_state::complete)
+      << "a disk of zeroes";
+  EXPECT_EQ(outcome({}, "jdc", zeroes_overwritten()), verdict_state::complete)
+      << "with --gaps allow";
 }
 
 TEST(Verdict, WithoutBothTheCleanDisconnectsDecide) {
   constexpr row table[] = {
-      {"jdc", state::complete}, {"jde", state::failed},     {"jdm", state::failed},
-      {"jjdc", state::open},    {"jjdcc", state::complete}, {"jjdce", state::failed},
-      {"jdf", state::failed},   {"jds", state::failed},     {"jc", state::complete},
-      {"jcs", state::complete}, {"jdcs", state::complete},
+      {"jdc", verdict_state::complete},   {"jde", verdict_state::failed},
+      {"jdm", verdict_state::failed},     {"jjdc", verdict_state::open},
+      {"jjdcc", verdict_state::complete}, {"jjdce", verdict_state::failed},
+      {"jdf", verdict_state::failed},     {"jds", verdict_state::failed},
+      {"jc", verdict_state::complete},    {"jcs", verdict_state::complete},
+      {"jdcs", verdict_state::complete},
   };
   for (const auto& r : table) EXPECT_EQ(outcome({}, r.events, some_missing()), r.then) << r.events;
 }
 
 TEST(Verdict, ToldDecidesWhateverDisconnectsSay) {
   constexpr row table[] = {
-      {"jdc", state::open},      {"jde", state::open},   {"jdct", state::complete},
-      {"jdet", state::complete}, {"jdt", state::open},   {"jdtc", state::open},
-      {"jdcf", state::failed},   {"jdm", state::failed}, {"jdcn", state::open},
-      {"jdcs", state::failed},   {"t", state::complete}, {"jdctf", state::failed},
+      {"jdc", verdict_state::open},      {"jde", verdict_state::open},
+      {"jdct", verdict_state::complete}, {"jdet", verdict_state::complete},
+      {"jdt", verdict_state::open},      {"jdtc", verdict_state::open},
+      {"jdcf", verdict_state::failed},   {"jdm", verdict_state::failed},
+      {"jdcn", verdict_state::open},     {"jdcs", verdict_state::failed},
+      {"t", verdict_state::complete},    {"jdctf", verdict_state::failed},
   };
   for (const auto& r : table) {
     EXPECT_EQ(outcome(by_being_told(), r.events, some_missing()), r.then) << r.events;
@@ -72,8 +80,9 @@ TEST(Verdict, ToldWithRunMustHappenBeforeTheCommandEnds) {
   auto rules = by_run();
   rules.told = true;
   constexpr row table[] = {
-      {"jdct0n", state::complete}, {"jdc0n", state::failed},   {"jdc0nt", state::failed},
-      {"jdct1", state::failed},    {"jdc0t", state::complete}, {"jdc1t", state::failed},
+      {"jdct0n", verdict_state::complete}, {"jdc0n", verdict_state::failed},
+      {"jdc0nt", verdict_state::failed},   {"jdct1", verdict_state::failed},
+      {"jdc0t", verdict_state::complete},  {"jdc1t", verdict_state::failed},
   };
   for (const auto& r : table) EXPECT_EQ(outcome(rules, r.events, all_named()), r.then) << r.events;
 }
@@ -86,17 +95,17 @@ TEST(Verdict, ToldTooEarlyChangesNothingAndSaysWhy) {
   EXPECT_NE(v.told_to_commit(all_named()).find("still connected"), std::string::npos);
   play(v, "c");
   EXPECT_NE(v.told_to_commit(some_missing()).find("512 bytes"), std::string::npos);
-  EXPECT_EQ(v.current(), state::open);
+  EXPECT_EQ(v.current(), verdict_state::open);
   EXPECT_EQ(v.told_to_commit(zeroes_overwritten()), "") << "a mirror that zeroed first";
-  EXPECT_EQ(v.current(), state::written);
+  EXPECT_EQ(v.current(), verdict_state::written);
   EXPECT_NE(v.told_to_commit(all_named()), "") << "twice";
 }
 
 TEST(Verdict, StreamAfterAVanishedClientMustNameEveryByteWhateverGapsSays) {
   completeness rules;
   rules.follows_vanished_client = true;
-  EXPECT_EQ(outcome(rules, "jdc", all_named()), state::complete);
-  EXPECT_EQ(outcome(rules, "jdc", some_missing()), state::failed);
+  EXPECT_EQ(outcome(rules, "jdc", all_named()), verdict_state::complete);
+  EXPECT_EQ(outcome(rules, "jdc", some_missing()), verdict_state::failed);
   verdict v(rules, start);
   play(v, "jdc");
   v.cover(some_missing());
@@ -119,16 +128,16 @@ TEST(Verdict, ZeroesAloneWaitForAnotherConnection) {
   rules.settle = 1s;
   verdict v(rules, start);
   play(v, "jc");
-  EXPECT_EQ(v.current(), state::settling);
+  EXPECT_EQ(v.current(), verdict_state::settling);
   EXPECT_EQ(v.next_at(), start + 1s);
   v.bystanders(1, start);
   EXPECT_EQ(v.next_at(), verdict::time_point::max()) << "a connection is there, and may be slow";
   v.tick(start + 1000s);
-  EXPECT_EQ(v.current(), state::settling);
+  EXPECT_EQ(v.current(), verdict_state::settling);
   play(v, "jd");
-  EXPECT_EQ(v.current(), state::open) << "it joins the stream";
+  EXPECT_EQ(v.current(), verdict_state::open) << "it joins the stream";
   play(v, "c");
-  EXPECT_EQ(v.current(), state::written) << "data do not wait";
+  EXPECT_EQ(v.current(), verdict_state::written) << "data do not wait";
 }
 
 TEST(Verdict, ZeroesAloneDoNotWaitForEverForProbesThatComeAndGo) {
@@ -137,12 +146,12 @@ TEST(Verdict, ZeroesAloneDoNotWaitForEverForProbesThatComeAndGo) {
   verdict v(rules, start);
   play(v, "jc");
   auto now = start;
-  for (; v.current() == state::settling && now < start + 100s; now += 500ms) {
+  for (; v.current() == verdict_state::settling && now < start + 100s; now += 500ms) {
     v.bystanders(1, now);
     v.bystanders(0, now);
     v.tick(now);
   }
-  EXPECT_EQ(v.current(), state::written);
+  EXPECT_EQ(v.current(), verdict_state::written);
   EXPECT_LE(now, start + 11s);
 }
 
@@ -162,7 +171,7 @@ TEST(Verdict, ZeroesAloneDoNotWaitWhereNoConnectionCanCome) {
   for (const char* events : {"jcn", "jnc", "jcs"}) {
     verdict v(rules, start);
     play(v, events);
-    EXPECT_EQ(v.current(), state::written) << events;
+    EXPECT_EQ(v.current(), verdict_state::written) << events;
   }
 }
 
@@ -171,12 +180,13 @@ TEST(Verdict, SignalFailsZeroesThatAnotherConnectionMayGoOnWith) {
   play(v, "jc");
   v.bystanders(1, start);
   play(v, "s");
-  EXPECT_EQ(v.current(), state::failed);
+  EXPECT_EQ(v.current(), verdict_state::failed);
   verdict whole(by_coverage(), start);
   play(whole, "jc");
   whole.bystanders(1, start);
   play(whole, "s");
-  EXPECT_EQ(whole.current(), state::failed) << "it may have zeroed all of the disk for the other";
+  EXPECT_EQ(whole.current(), verdict_state::failed)
+      << "it may have zeroed all of the disk for the other";
 }
 
 TEST(Verdict, StreamThatNamesNothingIsOneOfZeroesOnlyWithRunSizeAndGapsAllowed) {
@@ -189,10 +199,11 @@ TEST(Verdict, StreamThatNamesNothingIsOneOfZeroesOnlyWithRunSizeAndGapsAllowed) 
         rules.refuse_gaps = refuse;
         verdict v(rules, start);
         play(v, "jc0n");
-        if (v.current() == state::settling) v.tick(v.next_at());
-        ASSERT_EQ(v.current(), state::written);
+        if (v.current() == verdict_state::settling) v.tick(v.next_at());
+        ASSERT_EQ(v.current(), verdict_state::written);
         v.cover(coverage());
-        EXPECT_EQ(v.current() == state::complete, run && size && !refuse) << run << size << refuse;
+        EXPECT_EQ(v.current() == verdict_state::complete, run && size && !refuse)
+            << run << size << refuse;
       }
     }
   }
@@ -201,8 +212,8 @@ TEST(Verdict, StreamThatNamesNothingIsOneOfZeroesOnlyWithRunSizeAndGapsAllowed) 
 TEST(Verdict, WithRunZeroesMayBeOverwrittenAlsoWhereGapsAreRefused) {
   auto rules = by_run();
   rules.refuse_gaps = true;
-  EXPECT_EQ(outcome(rules, "jdc0n", zeroes_overwritten()), state::complete);
-  EXPECT_EQ(outcome(rules, "jdc0n", some_missing()), state::failed);
+  EXPECT_EQ(outcome(rules, "jdc0n", zeroes_overwritten()), verdict_state::complete);
+  EXPECT_EQ(outcome(rules, "jdc0n", some_missing()), verdict_state::failed);
 }
 
 TEST(Verdict, ClientThatStaysAfterTheCommandFailsTheStream) {
@@ -210,7 +221,7 @@ TEST(Verdict, ClientThatStaysAfterTheCommandFailsTheStream) {
   play(v, "jd0");
   EXPECT_EQ(v.next_at(), start + 10s);
   v.tick(start + 10s);
-  EXPECT_EQ(v.current(), state::failed);
+  EXPECT_EQ(v.current(), verdict_state::failed);
   EXPECT_NE(v.reason().find("--run-grace"), std::string::npos);
 }
 
@@ -269,7 +280,7 @@ TEST(Verdict, RandomEventsNeverCommitWhatTheRulesForbid) {
     std::string events;
     int writers = 0;
     bool broken = false;
-    while (events.size() < 30 && v.current() < state::complete) {
+    while (events.size() < 30 && v.current() < verdict_state::complete) {
       const char event = letters[random() % letters.size()];
       if (event == 'j' && !v.accepts_writers()) continue;
       if ((event == 'c' || event == 'e' || event == 'm') && writers == 0) continue;
@@ -277,13 +288,13 @@ TEST(Verdict, RandomEventsNeverCommitWhatTheRulesForbid) {
       const bool by_disconnects = !rules.decided_by_run && !rules.told;
       broken |= event == 'm' || event == '1' || event == 'f';
       broken |= event == 'e' && by_disconnects;
-      broken |= event == 's' && v.current() == state::open;
+      broken |= event == 's' && v.current() == verdict_state::open;
       events += event;
       play(v, std::string(1, event), named);
-      if (v.current() == state::written) v.cover(named);
+      if (v.current() == verdict_state::written) v.cover(named);
     }
     SCOPED_TRACE(events);
-    if (v.current() != state::complete) continue;
+    if (v.current() != verdict_state::complete) continue;
     EXPECT_FALSE(broken);
     const bool every_byte = rules.refuse_gaps || rules.follows_vanished_client;
     const bool proves = rules.decided_by_run || rules.told || !named.zeroes_were_overwritten();
