@@ -36,7 +36,7 @@ milliseconds let_run(loop& l, milliseconds time) {
 /// A peer must not count as gone while it is there, and must when it is not.
 int watch_without_epoll(loop& l, io::transport& t, io::unique_fd& peer) {
   if (!disable_call(SYS_epoll_ctl, ENOMEM)) return 1;
-  outcome watching;
+  transport_outcome watching;
   l.spawn(watch(t, watching));
   if (let_run(l, milliseconds(200)) > milliseconds(100)) return 2;
   if (watching.done) return 3;

@@ -11,7 +11,7 @@
 
 namespace nbdstream::test {
 
-struct outcome {
+struct transport_outcome {
   bool done = false;
   error_code error;
   std::size_t count = 0;
@@ -19,7 +19,7 @@ struct outcome {
   bool sending = false;  ///< has stopped sending
 };
 
-inline awaitable<void> read_into(io::transport& t, std::string& into, outcome& o) {
+inline awaitable<void> read_into(io::transport& t, std::string& into, transport_outcome& o) {
   const auto n = co_await t.read_some(std::as_writable_bytes(std::span(into)));
   if (n.has_error()) {
     o.error = n.error();
@@ -29,12 +29,12 @@ inline awaitable<void> read_into(io::transport& t, std::string& into, outcome& o
   o.done = true;
 }
 
-inline awaitable<void> write_from(io::transport& t, std::string data, outcome& o) {
+inline awaitable<void> write_from(io::transport& t, std::string data, transport_outcome& o) {
   o.error = co_await t.write(std::as_bytes(std::span(data)));
   o.done = true;
 }
 
-inline awaitable<void> watch(io::transport& t, outcome& o) {
+inline awaitable<void> watch(io::transport& t, transport_outcome& o) {
   const auto peer = co_await t.wait_hangup();
   o.answer = peer == io::transport::peer_state::hung_up;
   o.sending = peer == io::transport::peer_state::sends_no_more;

@@ -6,12 +6,12 @@
 namespace nbdstream::test {
 namespace {
 
-awaitable<void> deliver(io::transport& t, io::clock::duration within, outcome& o) {
+awaitable<void> deliver(io::transport& t, io::clock::duration within, transport_outcome& o) {
   o.answer = co_await t.all_delivered(io::clock::now() + within);
   o.done = true;
 }
 
-awaitable<void> wait_for(io::transport& t, std::size_t enough, outcome& o) {
+awaitable<void> wait_for(io::transport& t, std::size_t enough, transport_outcome& o) {
   o.error = co_await t.readable(enough);
   o.count = t.unread();
   o.done = true;
@@ -27,7 +27,7 @@ TEST(SocketTransport, OverTcpTellsOnlyWhenThereIsEnough) {
   auto [peer, ours] = make_tcp_pair();
   const int socket = ours.get();
   const auto t = io::socket_transport(l.executor(), std::move(ours));
-  outcome waiting;
+  transport_outcome waiting;
   l.spawn(wait_for(*t, 10'000, waiting));
   l.poll();
   send_bytes(peer.get(), 9'999);
@@ -40,7 +40,7 @@ TEST(SocketTransport, OverTcpTellsOnlyWhenThereIsEnough) {
 
   std::string buffer(10'000, '\0');
   EXPECT_EQ(::recv(socket, buffer.data(), buffer.size(), MSG_WAITALL), 10'000);
-  outcome reading;
+  transport_outcome reading;
   l.spawn(read_into(*t, buffer, reading));
   l.poll();
   send_bytes(peer.get(), 1);
@@ -52,7 +52,7 @@ TEST(SocketTransport, OverTcpTellsOfTheEndWhateverThereIs) {
   loop l;
   auto [peer, ours] = make_tcp_pair();
   const auto t = io::socket_transport(l.executor(), std::move(ours));
-  outcome waiting;
+  transport_outcome waiting;
   l.spawn(wait_for(*t, 1 << 30, waiting));
   send_bytes(peer.get(), 5);
   peer.reset();
@@ -66,7 +66,7 @@ TEST(SocketTransport, OverTcpSeesThatAPeerStoppedSendingAndWhetherItGotEverythin
   auto [peer, ours] = make_tcp_pair();
   const auto t = io::socket_transport(l.executor(), std::move(ours));
 
-  outcome watching;
+  transport_outcome watching;
   l.spawn(watch(*t, watching));
   l.poll();
   EXPECT_FALSE(watching.done);
@@ -75,8 +75,8 @@ TEST(SocketTransport, OverTcpSeesThatAPeerStoppedSendingAndWhetherItGotEverythin
   EXPECT_TRUE(watching.sending);
   EXPECT_FALSE(watching.answer);
 
-  outcome delivered;
-  outcome writing;
+  transport_outcome delivered;
+  transport_outcome writing;
   l.spawn(write_from(*t, "x", writing));
   l.finish();
   l.spawn(deliver(*t, std::chrono::seconds(10), delivered));
@@ -85,15 +85,15 @@ TEST(SocketTransport, OverTcpSeesThatAPeerStoppedSendingAndWhetherItGotEverythin
 
   // More than its buffers take never arrives while it does not read.
   const auto much = numbered(64 << 20);
-  outcome endless;
+  transport_outcome endless;
   l.spawn(write_from(*t, much, endless));
   l.poll();
-  outcome never;
+  transport_outcome never;
   l.spawn(deliver(*t, std::chrono::milliseconds(50), never));
   EXPECT_TRUE(l.until([&] { return never.done; }));
   EXPECT_FALSE(never.answer);
   peer.reset();  // with data unread: a reset
-  outcome gone;
+  transport_outcome gone;
   l.spawn(deliver(*t, std::chrono::seconds(10), gone));
   l.finish();
   EXPECT_FALSE(gone.answer);

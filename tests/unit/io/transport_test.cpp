@@ -10,7 +10,7 @@ TEST(SocketTransport, ReadsWhatThereIsAndThenTheEnd) {
   loop l;
   pair p(l);
   std::string buffer(100, '\0');
-  outcome o;
+  transport_outcome o;
   l.spawn(read_into(*p.transport, buffer, o));
   l.poll();
   EXPECT_FALSE(o.done);
@@ -18,7 +18,7 @@ TEST(SocketTransport, ReadsWhatThereIsAndThenTheEnd) {
   l.finish();
   EXPECT_EQ(buffer.substr(0, o.count), "abc");
   p.peer.reset();
-  outcome end;
+  transport_outcome end;
   end.count = 99;
   l.spawn(read_into(*p.transport, buffer, end));
   l.finish();
@@ -30,7 +30,7 @@ TEST(SocketTransport, WritesEverythingThroughBackpressure) {
   loop l;
   pair p(l);
   const auto data = numbered(3'000'000);
-  outcome o;
+  transport_outcome o;
   l.spawn(write_from(*p.transport, data, o));
   l.poll();
   EXPECT_FALSE(o.done);
@@ -46,8 +46,8 @@ TEST(SocketTransport, ClosingEndsAReadAndAWatchAndWhatComesAfter) {
   loop l;
   pair p(l);
   std::string buffer(100, '\0');
-  outcome reading;
-  outcome watching;
+  transport_outcome reading;
+  transport_outcome watching;
   l.spawn(read_into(*p.transport, buffer, reading));
   l.spawn(watch(*p.transport, watching));
   l.poll();
@@ -56,7 +56,7 @@ TEST(SocketTransport, ClosingEndsAReadAndAWatchAndWhatComesAfter) {
   l.finish();
   EXPECT_EQ(reading.error, asio::error::operation_aborted);
   EXPECT_FALSE(watching.answer);
-  outcome late;
+  transport_outcome late;
   l.spawn(write_from(*p.transport, "x", late));
   l.finish();
   EXPECT_EQ(late.error, asio::error::operation_aborted);
@@ -65,7 +65,7 @@ TEST(SocketTransport, ClosingEndsAReadAndAWatchAndWhatComesAfter) {
 TEST(SocketTransport, ClosingEndsAWrite) {
   loop l;
   pair p(l);
-  outcome o;
+  transport_outcome o;
   const auto data = numbered(3'000'000);
   l.spawn(write_from(*p.transport, data, o));
   l.poll();
@@ -78,8 +78,8 @@ TEST(SocketTransport, SeesAPeerHangUpBesideAReadThatWaits) {
   loop l;
   pair p(l);
   std::string buffer(100, '\0');
-  outcome reading;
-  outcome watching;
+  transport_outcome reading;
+  transport_outcome watching;
   l.spawn(watch(*p.transport, watching));
   l.poll();
   // Data, and an end of its sending alone, are no hang-up.
@@ -97,7 +97,7 @@ TEST(SocketTransport, SeesThatAPeerHadHungUpBeforeItLooked) {
   loop l;
   pair p(l);
   p.peer.reset();
-  outcome watching;
+  transport_outcome watching;
   l.spawn(watch(*p.transport, watching));
   l.finish();
   EXPECT_TRUE(watching.answer);
@@ -107,7 +107,7 @@ TEST(SocketTransport, AWriteToAPeerThatIsGoneIsAnErrorAndNoSignal) {
   loop l;
   pair p(l);
   p.peer.reset();
-  outcome o;
+  transport_outcome o;
   l.spawn(write_from(*p.transport, "x", o));
   l.finish();
   EXPECT_EQ(o.error.value(), EPIPE);
@@ -121,7 +121,7 @@ TEST(StdioTransport, MovesBytesThroughPipesAndLeavesTheirFlagsAlone) {
   const int out_fd = out.write.get();
   const auto t = io::stdio_transport(l.executor(), std::move(in.read), std::move(out.write));
   std::string buffer(100, '\0');
-  outcome reading;
+  transport_outcome reading;
   l.spawn(read_into(*t, buffer, reading));
   l.poll();
   EXPECT_FALSE(reading.done);
@@ -130,7 +130,7 @@ TEST(StdioTransport, MovesBytesThroughPipesAndLeavesTheirFlagsAlone) {
   EXPECT_EQ(buffer.substr(0, reading.count), "abc");
 
   const auto data = numbered(500'000);
-  outcome writing;
+  transport_outcome writing;
   l.spawn(write_from(*t, data, writing));
   l.poll();
   EXPECT_FALSE(writing.done);
@@ -142,7 +142,7 @@ TEST(StdioTransport, MovesBytesThroughPipesAndLeavesTheirFlagsAlone) {
   }));
   EXPECT_TRUE(got == data);
   in.write.reset();
-  outcome end;
+  transport_outcome end;
   l.spawn(read_into(*t, buffer, end));
   l.finish();
   EXPECT_EQ(end.count, 0u);
@@ -155,8 +155,8 @@ TEST(StdioTransport, ClosingEndsWhatIsUnderWay) {
   const auto t = io::stdio_transport(l.executor(), std::move(in.read), std::move(out.write));
   std::string buffer(100, '\0');
   const auto data = numbered(500'000);
-  outcome reading;
-  outcome writing;
+  transport_outcome reading;
+  transport_outcome writing;
   l.spawn(read_into(*t, buffer, reading));
   l.spawn(write_from(*t, data, writing));
   l.poll();

@@ -14,12 +14,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-struct outcome {
+struct worker_outcome {
   bool done = false;
   std::int64_t result = 0;
 };
 
-awaitable<void> run(io::worker& w, io::worker::job job, outcome& into,
+awaitable<void> run(io::worker& w, io::worker::job job, worker_outcome& into,
                     io::clock::time_point deadline = io::clock::time_point::max()) {
   into.result = co_await w.run(std::move(job), deadline);
   into.done = true;
@@ -38,7 +38,7 @@ TEST(Worker, ReturnsWhatTheCallReturnsFromAThreadOfItsOwn) {
   io::worker w(l.executor());
   std::thread::id where;
   for (const std::int64_t value : {std::int64_t{42}, std::int64_t{-5}, std::int64_t{1} << 62}) {
-    outcome o;
+    worker_outcome o;
     l.spawn(run(
         w,
         [&where, value] {
@@ -62,7 +62,7 @@ TEST(Worker, NeedsNoThreadUntilItsFirstCall) {
 TEST(Worker, BlocksAllSignalsOnItsThread) {
   loop l;
   io::worker w(l.executor());
-  outcome o;
+  worker_outcome o;
   l.spawn(run(
       w,
       [] {
@@ -82,7 +82,7 @@ TEST(Worker, LetsTheLoopGoOnWhileACallBlocks) {
   loop l;
   auto p = make_pipe();
   io::worker w(l.executor());
-  outcome o;
+  worker_outcome o;
   l.spawn(run(w, blocked_on(p.read.get()), o));
   l.poll();
   EXPECT_TRUE(w.busy());
@@ -96,7 +96,7 @@ TEST(Worker, InterruptsACallAgainAndAgainUntilItReturns) {
   loop l;
   auto p = make_pipe();
   io::worker w(l.executor());
-  outcome o;
+  worker_outcome o;
   l.spawn(run(w, blocked_on(p.read.get()), o));
   l.poll();
   int interrupts = 0;
@@ -110,7 +110,7 @@ TEST(Worker, InterruptsACallAgainAndAgainUntilItReturns) {
   EXPECT_FALSE(w.abandoned());
 
   // That was for this call, not for the next.
-  outcome next;
+  worker_outcome next;
   const auto before = interrupts;
   l.spawn(run(
       w, [] { return std::int64_t{7}; }, next));
@@ -123,7 +123,7 @@ TEST(Worker, InterruptsNothingWhereNothingRuns) {
   loop l;
   io::worker w(l.executor());
   w.interrupt([] { FAIL(); });
-  outcome o;
+  worker_outcome o;
   l.spawn(run(
       w, [] { return std::int64_t{1}; }, o));
   l.finish();
@@ -146,7 +146,7 @@ TEST(Worker, CallThatDoesNotReturnIsAbandonedAtItsDeadlineOrWhenAskedTo) {
   for (const bool asked : {false, true}) {
     call->end = call->ended = false;
     loop l;
-    outcome o;
+    worker_outcome o;
     {
       io::worker w(l.executor());
       const auto soon = io::clock::now() + milliseconds(20);
@@ -156,7 +156,7 @@ TEST(Worker, CallThatDoesNotReturnIsAbandonedAtItsDeadlineOrWhenAskedTo) {
       l.finish();
       EXPECT_EQ(o.result, asked ? -ECANCELED : -ETIMEDOUT);
       EXPECT_TRUE(w.abandoned());
-      outcome next;
+      worker_outcome next;
       l.spawn(run(
           w, [] { return std::int64_t{1}; }, next));
       l.finish();
@@ -173,7 +173,7 @@ TEST(Worker, LastCallIsMadeOnTheThreadAndWaitedForByNothing) {
   loop l;
   {
     io::worker w(l.executor());
-    outcome o;
+    worker_outcome o;
     l.spawn(run(
         w, [] { return std::int64_t{1}; }, o));
     l.finish();

@@ -21,7 +21,7 @@ nbd_export::settings settling(std::chrono::milliseconds time) {
 
 constexpr std::chrono::hours for_ever{1};
 
-TEST(ExportEnd, ZeroesAloneWaitForAnotherConnection) {
+TEST(ExportEnd, ZeroesOnlyStreamWaitsForAnotherConnection) {
   rig r(settling(for_ever));
   writer_client preamble(r, "preamble");
   preamble.zero(0, 512);
@@ -34,7 +34,7 @@ TEST(ExportEnd, ZeroesAloneWaitForAnotherConnection) {
   EXPECT_EQ(r.tape.data(), std::string(512, '\0') + "abc");
 }
 
-TEST(ExportEnd, ZeroesAloneCommitWhenNobodyComes) {
+TEST(ExportEnd, ZeroesOnlyStreamCommitsAfterTheSettleTime) {
   rig r(settling(std::chrono::milliseconds(20)));
   writer_client c(r, "c");
   c.zero(0, 512);
@@ -43,7 +43,7 @@ TEST(ExportEnd, ZeroesAloneCommitWhenNobodyComes) {
   EXPECT_TRUE(run_until(r.loop, [&] { return r.exported.committed() == 1; }));
 }
 
-TEST(ExportEnd, ZeroesAloneWaitUntilNoConnectionIsLeftThatHasNotWritten) {
+TEST(ExportEnd, ZeroesOnlyStreamWaitsForIdleConnections) {
   rig r(settling(std::chrono::milliseconds(1)));
   writer_client first(r, "first");
   writer_client idle(r, "idle");
@@ -58,7 +58,7 @@ TEST(ExportEnd, ZeroesAloneWaitUntilNoConnectionIsLeftThatHasNotWritten) {
 }
 
 /// It may be about to go on with them.
-TEST(ExportEnd, StoppedWhileZeroesAloneWaitAbortsWhereAConnectionIsThereThatHasNotWritten) {
+TEST(ExportEnd, StopOfZeroesOnlyStreamAbortsBesideAnIdleConnection) {
   enum class bystander { none, from_the_beginning, came_later, left, wrote_and_left };
   for (const auto who : {bystander::none, bystander::from_the_beginning, bystander::came_later,
                          bystander::left, bystander::wrote_and_left}) {
@@ -80,7 +80,7 @@ TEST(ExportEnd, StoppedWhileZeroesAloneWaitAbortsWhereAConnectionIsThereThatHasN
   }
 }
 
-TEST(ExportEnd, WhoComesDuringACommitStartsTheNextStreamTogether) {
+TEST(ExportEnd, ClientsThatWaitForACommitShareTheNextStream) {
   rig r(rig::streams(2));
   r.tape.hold = "commit";
   writer_client a(r, "a");
@@ -104,7 +104,7 @@ TEST(ExportEnd, WhoComesDuringACommitStartsTheNextStreamTogether) {
   EXPECT_EQ(r.exported.committed(), 2u);
 }
 
-TEST(ExportEnd, WhoWaitsForACommitGetsNothingWhenItIsStopped) {
+TEST(ExportEnd, StopDuringCommitRefusesWaitingClientsAndCommits) {
   rig r(rig::streams(0));
   r.tape.hold = "commit";
   writer_client a(r, "a");
@@ -123,7 +123,7 @@ TEST(ExportEnd, WhoWaitsForACommitGetsNothingWhenItIsStopped) {
   EXPECT_TRUE(r.export_done);
 }
 
-TEST(ExportEnd, CancellingACommitAborts) {
+TEST(ExportEnd, CancelledCommitAborts) {
   rig r;
   r.tape.hold = "commit";
   writer_client a(r, "a");
@@ -138,7 +138,7 @@ TEST(ExportEnd, CancellingACommitAborts) {
   EXPECT_TRUE(r.export_done);
 }
 
-TEST(ExportEnd, StoppedInAnyCallOfTheSinkAborts) {
+TEST(ExportEnd, StopDuringAnySinkCallAborts) {
   for (const char* call : {"open", "zeroes", "write"}) {
     rig r;
     r.tape.hold = call;
@@ -159,7 +159,7 @@ TEST(ExportEnd, StoppedInAnyCallOfTheSinkAborts) {
   }
 }
 
-TEST(ExportEnd, StoppedWhileIdleEndsAtOnce) {
+TEST(ExportEnd, StopWithoutAStreamEndsAtOnce) {
   rig r;
   r.exported.stop("signal");
   r.settle();
@@ -170,7 +170,7 @@ TEST(ExportEnd, StoppedWhileIdleEndsAtOnce) {
   EXPECT_TRUE(late.write(0, "x").refused);
 }
 
-TEST(ExportEnd, StoppedWhileZeroesAloneWaitIsDecidedAtOnceByWhatWasNamed) {
+TEST(ExportEnd, StopOfZeroesOnlyStreamCommitsIfItHasNoGap) {
   for (const bool whole : {true, false}) {
     auto s = settling(for_ever);
     s.config.size = 1000;
@@ -188,7 +188,7 @@ TEST(ExportEnd, StoppedWhileZeroesAloneWaitIsDecidedAtOnceByWhatWasNamed) {
   }
 }
 
-TEST(ExportEnd, LastDisconnectWhileHeldDataAreSentAbortsAtOnceWhereBytesAreMissing) {
+TEST(ExportEnd, LastDisconnectAbortsAtOnceIfBytesAreMissing) {
   auto s = rig::windowed(1 << 20);
   s.config.size = 1000;
   rig r(refusing_gaps(s));
@@ -203,9 +203,9 @@ TEST(ExportEnd, LastDisconnectWhileHeldDataAreSentAbortsAtOnceWhereBytesAreMissi
 }
 
 /// All that a client has written is in the spill file, and is being sent.
-class ExportOfASpool : public ::testing::Test {
+class ExportSpool : public ::testing::Test {
  protected:
-  ExportOfASpool() {
+  ExportSpool() {
     r.tape.hold = "write";
     scripted_client c;
     c.flags().go().write(4, "bbbb").write(0, "aaaa").disc();
@@ -218,7 +218,7 @@ class ExportOfASpool : public ::testing::Test {
 };
 
 /// What was held is being sent since the gap before it is filled, and no writer is left.
-TEST(ExportEnd, CancelledWhileHeldDataAreSentBeforeTheCommitAborts) {
+TEST(ExportEnd, CancelWhileHeldDataAreSentAborts) {
   rig r(rig::windowed(1 << 20));
   r.tape.hold = "parts";
   scripted_client c;
@@ -237,7 +237,7 @@ TEST(ExportEnd, CancelledWhileHeldDataAreSentBeforeTheCommitAborts) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST_F(ExportOfASpool, IsFinishedWhenItIsStoppedWhileItIsSent) {
+TEST_F(ExportSpool, StopWhileItIsSentStillCommits) {
   r.exported.stop("signal 15");
   r.settle();
   EXPECT_FALSE(r.export_done) << "the sink has not taken it yet";
@@ -248,7 +248,7 @@ TEST_F(ExportOfASpool, IsFinishedWhenItIsStoppedWhileItIsSent) {
   EXPECT_EQ(r.tape.data(), "aaaabbbb");
 }
 
-TEST_F(ExportOfASpool, IsAbortedWhenEvenThatIsCancelled) {
+TEST_F(ExportSpool, CancelWhileItIsSentAborts) {
   r.exported.stop("signal 15");
   r.exported.cancel_commit("signal 15 again");
   r.settle();
@@ -258,7 +258,7 @@ TEST_F(ExportOfASpool, IsAbortedWhenEvenThatIsCancelled) {
   EXPECT_TRUE(r.log.says("signal 15 again")) << r.log.all();
 }
 
-TEST(ExportEnd, AFailedStreamAnswersErrorsWhileTheNextOneGoesOn) {
+TEST(ExportEnd, FailedStreamGivesEioWhileTheNextStreamCommits) {
   rig r(rig::streams(2));
   writer_client a(r, "a");
   a.write(10, "abc");

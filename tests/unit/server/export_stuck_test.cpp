@@ -67,7 +67,7 @@ class stuck_rig : public rig {
   }
 };
 
-TEST(StuckSink, IsReportedAfterItsGraceAndNotBefore) {
+TEST(StuckSink, IsReportedOnceTheGraceIsOver) {
   stuck_rig r(0);
   r.hold("write");
   writer_client a(r, "a");
@@ -85,7 +85,7 @@ TEST(StuckSink, IsReportedAfterItsGraceAndNotBefore) {
   r.let_go();
 }
 
-TEST(StuckSink, RefusesClientsThatComeAndThoseThatWait) {
+TEST(StuckSink, WaitingAndNewClientsAreRefused) {
   stuck_rig r(0);
   writer_client a(r, "a");
   r.vanish_in_a_write(a);
@@ -101,7 +101,7 @@ TEST(StuckSink, RefusesClientsThatComeAndThoseThatWait) {
 }
 
 /// It has joined the stream, and only waits to be the next who feeds the sink.
-TEST(StuckSink, AnswersAClientThatWaitsForItsTurn) {
+TEST(StuckSink, QueuedWriteGetsEio) {
   stuck_rig r(0);
   r.hold("write");
   writer_client a(r, "a");
@@ -117,7 +117,7 @@ TEST(StuckSink, AnswersAClientThatWaitsForItsTurn) {
   r.let_go();
 }
 
-TEST(StuckSink, ServesTheNextStreamWhenTheCallReturns) {
+TEST(StuckSink, NextStreamIsServedOnceTheCallReturns) {
   stuck_rig r(0);
   writer_client a(r, "a");
   r.vanish_in_a_write(a);
@@ -136,7 +136,7 @@ TEST(StuckSink, ServesTheNextStreamWhenTheCallReturns) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST(StuckSink, IsReportedAgainWhereItIsStuckInTheNextStreamToo) {
+TEST(StuckSink, IsReportedAgainInTheNextStream) {
   stuck_rig r(0);
   for (std::size_t i = 1; i <= 2; ++i) {
     writer_client c(r, "c");
@@ -148,7 +148,7 @@ TEST(StuckSink, IsReportedAgainWhereItIsStuckInTheNextStreamToo) {
   }
 }
 
-TEST(StuckSink, InAnyCallEndsAfterAStopWithOneAbort) {
+TEST(StuckSink, StopDuringAnyCallCausesOneAbort) {
   for (const char* call : {"open", "zeroes", "write", "commit"}) {
     stuck_rig r(1);
     r.hold(call);
@@ -170,7 +170,7 @@ TEST(StuckSink, InAnyCallEndsAfterAStopWithOneAbort) {
 }
 
 /// How its abort is late: the export is busy, and no more than that.
-TEST(StuckSink, ThatOnlyAbortsKeepsTheNextStreamWaiting) {
+TEST(StuckSink, SlowAbortDelaysTheNextStream) {
   stuck_rig r(0);
   r.abort_for_ever();
   EXPECT_FALSE(r.exported.is_stuck());
@@ -188,7 +188,7 @@ TEST(StuckSink, ThatOnlyAbortsKeepsTheNextStreamWaiting) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST(StuckSink, ThatAbortsIsStuckWhereNoStreamIsToCome) {
+TEST(StuckSink, SlowAbortIsStuckIfNoStreamFollows) {
   for (const std::uint64_t count : {0, 1}) {
     stuck_rig r(count);
     r.abort_for_ever();
@@ -202,7 +202,7 @@ TEST(StuckSink, ThatAbortsIsStuckWhereNoStreamIsToCome) {
   }
 }
 
-TEST(StuckSink, ThatTakesLongWithoutBeingAskedToEndIsNotStuck) {
+TEST(StuckSink, SlowCallIsNotStuckBeforeAStop) {
   for (const char* call : {"open", "write", "commit"}) {
     stuck_rig r(1);
     r.hold(call);

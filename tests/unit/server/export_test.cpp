@@ -8,7 +8,7 @@ namespace {
 
 using protocol::wire_error;
 
-TEST(Export, ShowsClientsWhatItIs) {
+TEST(Export, InfoHasNameDescriptionAndSize) {
   auto s = rig::sized(12345);
   s.config.name = "n";
   s.config.description = "d";
@@ -19,7 +19,7 @@ TEST(Export, ShowsClientsWhatItIs) {
   EXPECT_EQ(rig().exported.info().size, config::unknown_size);
 }
 
-TEST(Export, TellsTheSinkAboutTheStream) {
+TEST(Export, SinkGetsIdSizeAndExportName) {
   auto s = rig::sized(100);
   s.config.name = "vm1";
   s.config.streams = 2;
@@ -36,7 +36,7 @@ TEST(Export, TellsTheSinkAboutTheStream) {
   EXPECT_EQ(r.tape.streams[1].length, 100u);
 }
 
-TEST(Export, EndsAfterAsManyStreamsAsItWasTold) {
+TEST(Export, EndsAfterTheConfiguredNumberOfStreams) {
   rig r(rig::streams(3));
   for (int i = 0; i < 3; ++i) {
     EXPECT_FALSE(r.export_done);
@@ -51,7 +51,7 @@ TEST(Export, EndsAfterAsManyStreamsAsItWasTold) {
   EXPECT_TRUE(late.write(0, "abc").refused);
 }
 
-TEST(Export, ServesForEverIfToldSo) {
+TEST(Export, ZeroStreamsMeansServeUntilStopped) {
   rig r(rig::streams(0));
   for (int i = 0; i < 50; ++i) {
     writer_client c(r, "c");
@@ -65,7 +65,7 @@ TEST(Export, ServesForEverIfToldSo) {
   EXPECT_TRUE(r.export_done);
 }
 
-TEST(Export, LetsOneWhoWroteNothingComeAndGoOrStay) {
+TEST(Export, ClientsWithoutWritesDoNotAffectTheStream) {
   rig r;
   writer_client idle(r, "idle");
   writer_client writer(r, "writer");
@@ -80,7 +80,7 @@ TEST(Export, LetsOneWhoWroteNothingComeAndGoOrStay) {
   EXPECT_EQ(r.exported.committed(), 1u);
 }
 
-TEST(Export, AbortsAStreamWithHolesWhereGapsAreRefused) {
+TEST(Export, GapAbortsIfGapsAreRefused) {
   const auto s = refusing_gaps(rig::sized(100));
   {
     rig r(s);
@@ -100,7 +100,7 @@ TEST(Export, AbortsAStreamWithHolesWhereGapsAreRefused) {
   EXPECT_EQ(whole.exported.committed(), 1u);
 }
 
-TEST(Export, PadsOrNotAsItIsTold) {
+TEST(Export, PadSettingDecidesWhetherTheStreamIsPadded) {
   for (const bool pad : {true, false}) {
     auto s = rig::sized(100);
     s.config.pad = pad;
@@ -113,7 +113,7 @@ TEST(Export, PadsOrNotAsItIsTold) {
   }
 }
 
-TEST(Export, WithACommandCommitsWhenItVouches) {
+TEST(Export, RunCommitsAfterExitStatusZero) {
   rig r(decided_by_run(rig::plain()));
   writer_client c(r, "c");
   c.write(0, "abc");
@@ -124,7 +124,7 @@ TEST(Export, WithACommandCommitsWhenItVouches) {
   EXPECT_TRUE(r.export_done);
 }
 
-TEST(Export, AClientThatSkippedEveryZeroIsAStreamOnlyWithSizeAndGaps) {
+TEST(Export, StreamWithoutWritesCommitsOnlyWithSizeAndGapsAllowed) {
   for (const bool size : {true, false}) {
     for (const bool refuse : {true, false}) {
       for (const bool came : {true, false}) {
@@ -146,7 +146,7 @@ TEST(Export, AClientThatSkippedEveryZeroIsAStreamOnlyWithSizeAndGaps) {
   }
 }
 
-TEST(Export, WithoutFurtherClientsDecidesByHowTheyLeft) {
+TEST(Export, NoMoreClientsWaitsForTheLastDisconnect) {
   rig r;
   writer_client c(r, "c");
   c.zero(0, 100);
@@ -158,7 +158,7 @@ TEST(Export, WithoutFurtherClientsDecidesByHowTheyLeft) {
   EXPECT_EQ(r.exported.committed(), 1u);
 }
 
-TEST(Export, ReadsZeroesAheadAndErrorsBehind) {
+TEST(Export, BytesAheadAreZeroesAndSentBytesAreUnreadable) {
   rig r;
   writer_client writer(r, "w");
   writer_client probe(r, "p");

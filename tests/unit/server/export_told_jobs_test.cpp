@@ -25,7 +25,7 @@ void write(rig& r, std::uint64_t from, std::uint64_t length, disconnect how) {
   c.leave(how);
 }
 
-TEST(ToldJobs, CommitThatIsToldAgainDoesNotCommitADiskOfZeroes) {
+TEST(EndToldJobs, SecondCommitDoesNotCommitADiskOfZeroes) {
   rig r(jobs(0));
   write(r, 0, 100, disconnect::clean);
   EXPECT_EQ(commit(r).what, result::done);
@@ -33,7 +33,7 @@ TEST(ToldJobs, CommitThatIsToldAgainDoesNotCommitADiskOfZeroes) {
   EXPECT_EQ(r.exported.committed(), 1u);
 }
 
-TEST(ToldJobs, CommitOfTheOnlyStreamCanBeToldAgainAndHasTheSameAnswer) {
+TEST(EndToldJobs, SecondCommitOfTheOnlyStreamRepeatsTheAnswer) {
   rig r(jobs(1));
   write(r, 0, 100, disconnect::clean);
   EXPECT_EQ(commit(r).what, result::done);
@@ -44,7 +44,7 @@ TEST(ToldJobs, CommitOfTheOnlyStreamCanBeToldAgainAndHasTheSameAnswer) {
   EXPECT_EQ(r.exported.committed(), 1u);
 }
 
-TEST(ToldJobs, ClientThatGoesOnInTheMiddleAfterItVanishedIsRefused) {
+TEST(EndToldJobs, CommitNeedsEveryByteAfterAClientVanished) {
   rig r(jobs(0));
   write(r, 0, 50, disconnect::mid_request);
   ASSERT_EQ(r.exported.aborted(), 1u);
@@ -57,7 +57,7 @@ TEST(ToldJobs, ClientThatGoesOnInTheMiddleAfterItVanishedIsRefused) {
   EXPECT_EQ(commit(r).what, result::done) << "now all of it has been written";
 }
 
-TEST(ToldJobs, AbortAcknowledgesThatAClientVanished) {
+TEST(EndToldJobs, AbortAcknowledgesAVanishedClient) {
   rig r(jobs(0));
   write(r, 0, 50, disconnect::mid_request);
   const auto told = abort(r);
@@ -68,7 +68,7 @@ TEST(ToldJobs, AbortAcknowledgesThatAClientVanished) {
   EXPECT_EQ(abort(r).what, result::conflict) << "nothing is open, and nothing to acknowledge";
 }
 
-TEST(ToldJobs, OneThatWasKilledDoesNotBecomeAPartOfTheNext) {
+TEST(EndToldJobs, CommitIsRefusedForWritesOfTwoJobs) {
   rig r(jobs(0));
   write(r, 0, 50, disconnect::eof);
   write(r, 50, 50, disconnect::clean);
@@ -80,7 +80,7 @@ TEST(ToldJobs, OneThatWasKilledDoesNotBecomeAPartOfTheNext) {
   EXPECT_EQ(commit(r).what, result::done) << "a client that never sends NBD_CMD_DISC";
 }
 
-TEST(ToldJobs, CommitIsRefusedWhileAConnectionBeginsItsFirstWrite) {
+TEST(EndToldJobs, CommitIsRefusedDuringAFirstWrite) {
   rig r(jobs(0));
   write(r, 0, 100, disconnect::clean);
   {
@@ -90,7 +90,7 @@ TEST(ToldJobs, CommitIsRefusedWhileAConnectionBeginsItsFirstWrite) {
   EXPECT_EQ(commit(r).what, result::done);
 }
 
-TEST(ToldJobs, CommitAndAbortAreAnsweredWhereTheSinkIsStuck) {
+TEST(EndToldJobs, CommitAndAbortFailWhileTheSinkIsStuck) {
   auto s = jobs(1);
   s.grace = std::chrono::milliseconds(0);
   rig r(s);

@@ -43,7 +43,7 @@ void write_and_leave(rig& r, std::string data) {
   c.leave(stream::disconnect::clean);
 }
 
-TEST(Told, NoGoodbyeEndsTheStream) {
+TEST(EndTold, DisconnectDoesNotEndTheStream) {
   rig r(told());
   for (const auto how : {stream::disconnect::clean, stream::disconnect::eof}) {
     writer_client c(r, "c");
@@ -55,7 +55,7 @@ TEST(Told, NoGoodbyeEndsTheStream) {
   EXPECT_EQ(r.tape.data(), "abcabc");
 }
 
-TEST(Told, CommitTellsHowTheStreamEnded) {
+TEST(EndTold, CommitAnswersWithTheOutcome) {
   rig r(told());
   write_and_leave(r, "abc");
   const auto answer = commit(r);
@@ -65,7 +65,7 @@ TEST(Told, CommitTellsHowTheStreamEnded) {
   EXPECT_TRUE(r.export_done);
 }
 
-TEST(Told, AbortGivesTheReason) {
+TEST(EndTold, AbortReasonIsInOutcomeAndLog) {
   rig r(told());
   write_and_leave(r, "abc");
   telling t;
@@ -77,7 +77,7 @@ TEST(Told, AbortGivesTheReason) {
   EXPECT_TRUE(r.log.says("told to abort: the job failed"));
 }
 
-TEST(Told, AbortEndsAStreamThatIsStillWritten) {
+TEST(EndTold, AbortEndsAStreamWithAConnectedWriter) {
   rig r(told());
   writer_client c(r, "c");
   c.write(0, "abc");
@@ -87,7 +87,7 @@ TEST(Told, AbortEndsAStreamThatIsStillWritten) {
   EXPECT_EQ(c.write(3, "more").error, wire_error::io);
 }
 
-TEST(Told, CommitWaitsForThoseThatWrote) {
+TEST(EndTold, CommitWaitsForWritersToDisconnect) {
   rig r(told());
   writer_client c(r, "c");
   c.write(0, "abc");
@@ -101,7 +101,7 @@ TEST(Told, CommitWaitsForThoseThatWrote) {
   EXPECT_EQ(r.tape.data(), "abcdef");
 }
 
-TEST(Told, CommitIsRefusedWhereOneThatWroteStaysTooLongAndTheStreamGoesOn) {
+TEST(EndTold, CommitIsRefusedIfAWriterStaysBeyondTheGrace) {
   rig r(told_with_grace(milliseconds(20)));
   writer_client c(r, "c");
   c.write(0, "abc");
@@ -116,7 +116,7 @@ TEST(Told, CommitIsRefusedWhereOneThatWroteStaysTooLongAndTheStreamGoesOn) {
   EXPECT_EQ(commit(r).what, result::done);
 }
 
-TEST(Told, CommitIsRefusedWhileARequestIsOpen) {
+TEST(EndTold, CommitIsRefusedDuringARequest) {
   rig r(told());
   r.tape.hold = "write";
   writer_client c(r, "c");
@@ -131,7 +131,7 @@ TEST(Told, CommitIsRefusedWhileARequestIsOpen) {
   EXPECT_EQ(commit(r).what, result::done);
 }
 
-TEST(Told, CommitIsRefusedWhereNothingWasWritten) {
+TEST(EndTold, CommitIsRefusedWithoutAStream) {
   rig r(told());
   EXPECT_EQ(commit(r).what, result::conflict);
   EXPECT_TRUE(r.tape.calls.empty());
@@ -139,7 +139,7 @@ TEST(Told, CommitIsRefusedWhereNothingWasWritten) {
 }
 
 /// It skips zeroes, and there was nothing else.
-TEST(Told, CommitOfADiskOfWhichNothingIsWrittenIsOneOfZeroesWhereAClientWasThere) {
+TEST(EndTold, CommitAfterAClientWithoutWritesYieldsZeroes) {
   rig r(told(rig::sized(10)));
   EXPECT_EQ(commit(r).what, result::conflict) << "nobody was there";
   writer_client c(r, "c");
@@ -148,7 +148,7 @@ TEST(Told, CommitOfADiskOfWhichNothingIsWrittenIsOneOfZeroesWhereAClientWasThere
   EXPECT_EQ(r.tape.data(), std::string(10, '\0'));
 }
 
-TEST(Told, CommitNamesTheGapsAndWorksOnceTheyAreFilled) {
+TEST(EndTold, CommitReportsGapsAndSucceedsOnceTheyAreFilled) {
   rig r(refusing_gaps(told(rig::sized(1000))));
   {
     writer_client c(r, "c");
@@ -164,7 +164,7 @@ TEST(Told, CommitNamesTheGapsAndWorksOnceTheyAreFilled) {
   EXPECT_EQ(commit(r).what, result::done);
 }
 
-TEST(Told, BothOfTwoWhoCommitGetTheAnswer) {
+TEST(EndTold, TwoCommitsGetTheSameAnswer) {
   rig r(told());
   r.tape.hold = "commit";
   write_and_leave(r, "abc");
@@ -180,7 +180,7 @@ TEST(Told, BothOfTwoWhoCommitGetTheAnswer) {
   EXPECT_EQ(r.exported.committed(), 1U);
 }
 
-TEST(Told, CommitOfAStreamThatTheSinkDoesNotCommitHasFailed) {
+TEST(EndTold, CancelledCommitIsAnsweredAsFailed) {
   rig r(told());
   r.tape.hold = "commit";
   write_and_leave(r, "abc");
@@ -194,7 +194,7 @@ TEST(Told, CommitOfAStreamThatTheSinkDoesNotCommitHasFailed) {
   EXPECT_FALSE(t.answer->stream.committed);
 }
 
-TEST(Told, CommitOfAStreamThatFailsMeanwhileIsAConflict) {
+TEST(EndTold, StreamFailureDuringCommitIsAConflict) {
   rig r(told());
   writer_client c(r, "c");
   c.write(10, "abc");
@@ -208,7 +208,7 @@ TEST(Told, CommitOfAStreamThatFailsMeanwhileIsAConflict) {
   EXPECT_FALSE(t.answer->stream.committed);
 }
 
-TEST(Told, AbortDuringACommitUndoesItAndBothAreTold) {
+TEST(EndTold, AbortDuringACommitWinsAndBothAreAnswered) {
   rig r(told());
   r.tape.hold = "commit";
   write_and_leave(r, "abc");
@@ -221,7 +221,7 @@ TEST(Told, AbortDuringACommitUndoesItAndBothAreTold) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST(Told, CommitIsForStreamsThatAreTold) {
+TEST(EndTold, CommitIsRefusedWithoutEndTold) {
   rig r;
   writer_client c(r, "c");
   c.write(0, "abc");
@@ -232,7 +232,7 @@ TEST(Told, CommitIsForStreamsThatAreTold) {
   EXPECT_EQ(r.exported.committed(), 1U);
 }
 
-TEST(Told, StopAbortsAStreamOfWhichNobodyHasToldAnything) {
+TEST(EndTold, StopAbortsAnUndecidedStream) {
   rig r(told());
   write_and_leave(r, "abc");
   r.exported.stop("signal 15");
@@ -241,7 +241,7 @@ TEST(Told, StopAbortsAStreamOfWhichNobodyHasToldAnything) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST(NextOutcome, IsThatOfTheOpenStreamOrOfTheNextOne) {
+TEST(NextOutcome, BelongsToTheOpenOrTheNextStream) {
   auto s = rig::streams(0);
   rig r(told(s));
   outcome_wait before, during;
@@ -262,7 +262,7 @@ TEST(NextOutcome, IsThatOfTheOpenStreamOrOfTheNextOne) {
   EXPECT_EQ(after.outcome->id, 2U);
 }
 
-TEST(NextOutcome, IsNoneWhereNoStreamComesAnyMore) {
+TEST(NextOutcome, IsNoneAfterAStop) {
   rig r(told(rig::streams(0)));
   write_and_leave(r, "abc");
   commit(r);
@@ -274,7 +274,7 @@ TEST(NextOutcome, IsNoneWhereNoStreamComesAnyMore) {
   EXPECT_FALSE(w.outcome) << "that of an earlier one is not what was asked for";
 }
 
-TEST(NextOutcome, OfTheOnlyStreamCanBeHadAfterItsEnd) {
+TEST(NextOutcome, OfTheOnlyStreamIsKeptAfterItsEnd) {
   rig r(told());
   write_and_leave(r, "abc");
   commit(r);
@@ -284,7 +284,7 @@ TEST(NextOutcome, OfTheOnlyStreamCanBeHadAfterItsEnd) {
   EXPECT_TRUE(w.outcome->committed);
 }
 
-TEST(NextOutcome, ComesThoughTheStreamIsLost) {
+TEST(NextOutcome, IsNoneWhenTheExportGivesUp) {
   rig r(told());
   write_and_leave(r, "abc");
   r.tape.hold = "commit";

@@ -10,7 +10,7 @@ namespace {
 
 using protocol::wire_error;
 
-TEST(SinkInTrouble, FailsAStreamThatNobodyWritesJustNow) {
+TEST(SinkFailure, BetweenWritesAborts) {
   rig r(rig::sized(6));
   writer_client c(r, "c");
   c.write(0, "abc");
@@ -24,7 +24,7 @@ TEST(SinkInTrouble, FailsAStreamThatNobodyWritesJustNow) {
   EXPECT_TRUE(r.export_done);
 }
 
-TEST(SinkInTrouble, FailsAWriteThatWaitsInTheSinkForTheSameReason) {
+TEST(SinkFailure, DuringAWriteGivesEioAndTheReason) {
   rig r;
   writer_client c(r, "c");
   r.tape.hold = "write";
@@ -40,7 +40,7 @@ TEST(SinkInTrouble, FailsAWriteThatWaitsInTheSinkForTheSameReason) {
 }
 
 /// What is held is sent by nobody's connection, but by the export itself.
-TEST(SinkInTrouble, FailsAStreamWhoseLastBytesAreBeingSent) {
+TEST(SinkFailure, WhileHeldDataAreSentAborts) {
   auto s = rig::windowed(1 << 20);
   s.config.size = 6;
   rig r(std::move(s));
@@ -57,7 +57,7 @@ TEST(SinkInTrouble, FailsAStreamWhoseLastBytesAreBeingSent) {
   EXPECT_EQ(r.tape.streams[0].aborts, 1);
 }
 
-TEST(SinkInTrouble, ServesTheNextStream) {
+TEST(SinkFailure, DoesNotAffectTheNextStream) {
   rig r(rig::streams(2));
   {
     writer_client c(r, "c");
@@ -73,7 +73,7 @@ TEST(SinkInTrouble, ServesTheNextStream) {
   EXPECT_EQ(r.tape.commits(), 1u);
 }
 
-TEST(ExactSize, IsToldWhereAStreamIsPaddedToIt) {
+TEST(ExactSize, IsPromisedToTheSinkOnlyWithPadding) {
   for (const bool pad : {true, false}) {
     auto s = rig::sized(6);
     s.config.pad = pad;

@@ -25,13 +25,13 @@ void write_and_leave(rig& r, std::size_t from, std::size_t to, disconnect how) {
   c.leave(how);
 }
 
-class ClientThatVanished : public ::testing::TestWithParam<std::optional<std::uint64_t>> {};
+class VanishedClient : public ::testing::TestWithParam<std::optional<std::uint64_t>> {};
 
-INSTANTIATE_TEST_SUITE_P(Each, ClientThatVanished,
+INSTANTIATE_TEST_SUITE_P(Each, VanishedClient,
                          ::testing::Values(std::nullopt, std::optional<std::uint64_t>(100)),
                          [](const auto& i) { return i.param ? "WithSize" : "WithoutSize"; });
 
-TEST_P(ClientThatVanished, MakesStreamsNameEveryByteUntilOneIsCommitted) {
+TEST_P(VanishedClient, GapsAreRefusedUntilAStreamCommits) {
   for (const auto how : {disconnect::eof, disconnect::mid_request}) {
     rig r(spooled(GetParam()));
     write_and_leave(r, 0, 50, how);
@@ -50,7 +50,7 @@ TEST_P(ClientThatVanished, MakesStreamsNameEveryByteUntilOneIsCommitted) {
   }
 }
 
-TEST_P(ClientThatVanished, WhileTheSinkIsOpenedCountsToo) {
+TEST_P(VanishedClient, HangUpDuringSinkOpenMakesGapsRefused) {
   rig r(spooled(GetParam()));
   r.tape.hold = "open";
   writer_client c(r, "c");
@@ -67,7 +67,7 @@ TEST_P(ClientThatVanished, WhileTheSinkIsOpenedCountsToo) {
   EXPECT_TRUE(r.log.says("vanished")) << r.log.all();
 }
 
-TEST(ClientThatFailed, ForAnotherReasonLeavesGapsAllowed) {
+TEST(RefusedWrite, LeavesGapsAllowedInTheNextStream) {
   rig r(rig::streams(0));
   {
     writer_client c(r, "c");

@@ -37,7 +37,7 @@ class LateReplies : public ::testing::Test {
   late_replies late;
 };
 
-TEST_F(LateReplies, AreGivenInTheOrderOfTheirBytes) {
+TEST_F(LateReplies, FollowTheOrderOfOffsets) {
   add(a, 300, 1);
   add(a, 100, 2);
   add(a, 200, 3);
@@ -50,7 +50,7 @@ TEST_F(LateReplies, AreGivenInTheOrderOfTheirBytes) {
   EXPECT_TRUE(late.empty());
 }
 
-TEST_F(LateReplies, GoToTheirOwnClients) {
+TEST_F(LateReplies, GoToTheClientOfTheirRequest) {
   add(a, 100, 1);
   add(b, 200, 1);
   add(a, 300, 2);
@@ -60,7 +60,7 @@ TEST_F(LateReplies, GoToTheirOwnClients) {
   EXPECT_FALSE(late.empty());
 }
 
-TEST_F(LateReplies, OfOneClientAreAllGivenInOrderAndThoseOfOthersStay) {
+TEST_F(LateReplies, AnswerAllOfOneClientLeavesOtherClientsWaiting) {
   add(a, 400, 1);
   add(b, 300, 1);
   add(a, 100, 2);
@@ -75,7 +75,7 @@ TEST_F(LateReplies, OfOneClientAreAllGivenInOrderAndThoseOfOthersStay) {
   EXPECT_EQ(answers(b), "2 1");
 }
 
-TEST_F(LateReplies, OfAClientThatHasDisconnectedAreForgotten) {
+TEST_F(LateReplies, ForgetDropsOnlyTheRepliesOfThatClient) {
   for (std::uint64_t i = 1; i <= 20; ++i) {
     const auto end = i * 37 % 20 * 10 + 10;  // every ten once, in no order
     add(i % 3 == 0 ? a : b, end, end);
@@ -95,7 +95,7 @@ TEST_F(LateReplies, OfAClientThatHasDisconnectedAreForgotten) {
   EXPECT_TRUE(late.empty());
 }
 
-TEST_F(LateReplies, AfterAFailureAreErrorsInOrderAndNothingIsLeft) {
+TEST_F(LateReplies, FailureAnswersAllWithEioOnce) {
   add(a, 300, 1);
   add(b, 200, 1);
   add(a, 100, 2);
@@ -108,7 +108,7 @@ TEST_F(LateReplies, AfterAFailureAreErrorsInOrderAndNothingIsLeft) {
   EXPECT_EQ(answers(a), "2:5 1:5") << "each is answered once";
 }
 
-TEST_F(LateReplies, AreKeptInOrderWhenMoreComeAfterSomeWereGiven) {
+TEST_F(LateReplies, OrderHoldsWhenRepliesAreAddedLater) {
   add(a, 500, 1);
   add(a, 100, 2);
   late.answer_before(100);

@@ -55,7 +55,7 @@ class Listen : public ::testing::Test {
   test::temp_directory directory_;
 };
 
-TEST_F(Listen, RemovesItsSocketInTheEnd) {
+TEST_F(Listen, RemovesItsSocketFile) {
   {
     const auto sockets = listen_at("unix:" + path("sock"));
     EXPECT_TRUE(std::filesystem::is_socket(path("sock")));
@@ -65,7 +65,7 @@ TEST_F(Listen, RemovesItsSocketInTheEnd) {
   EXPECT_FALSE(std::filesystem::exists(path("sock")));
 }
 
-TEST_F(Listen, LeavesAnothersSocketInTheEnd) {
+TEST_F(Listen, KeepsASocketFileThatIsNotItsOwn) {
   {
     const auto sockets = listen_at("unix:" + path("sock"));
     std::filesystem::rename(path("sock"), path("moved"));  // or its inode may be the next one's
@@ -74,14 +74,14 @@ TEST_F(Listen, LeavesAnothersSocketInTheEnd) {
   EXPECT_TRUE(std::filesystem::exists(path("sock")));
 }
 
-TEST_F(Listen, ReplacesAStaleSocketOfAnyType) {
+TEST_F(Listen, StaleSocketOfAnyTypeIsReplaced) {
   for (const int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET}) {
     leave_socket(path("sock"), type);
     EXPECT_EQ(listen_at("unix:" + path("sock")).size(), 1U);
   }
 }
 
-TEST_F(Listen, RefusesASocketInUseAndNamesItsProcess) {
+TEST_F(Listen, SocketInUseIsRefusedAndItsProcessIsNamed) {
   const auto sockets = listen_at("unix:" + path("sock"));
   EXPECT_EQ(refusal("unix:" + path("sock")), path("sock") + ": another server (process " +
                                                  std::to_string(::getpid()) +
@@ -89,7 +89,7 @@ TEST_F(Listen, RefusesASocketInUseAndNamesItsProcess) {
 }
 
 /// Who holds the lock may be a server that is about to bind the socket, or anybody.
-TEST_F(Listen, WaitsForWhoeverLocksTheDirectoryButNotForLong) {
+TEST_F(Listen, LockedDirectoryDelaysListenForALimitedTime) {
   const io::unique_fd lock(::open(path(".").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   ASSERT_EQ(::flock(lock.get(), LOCK_EX), 0);
   const auto begin = std::chrono::steady_clock::now();
@@ -103,13 +103,13 @@ TEST_F(Listen, LeavesTheDirectoryUnlocked) {
   EXPECT_EQ(::flock(lock.get(), LOCK_EX | LOCK_NB), 0);
 }
 
-TEST_F(Listen, RefusesWhatIsNoSocket) {
+TEST_F(Listen, RegularFileIsRefusedAndKept) {
   std::ofstream(path("file")) << "precious";
   EXPECT_NE(refusal("unix:" + path("file")).find("is not a socket"), std::string::npos);
   EXPECT_TRUE(std::filesystem::is_regular_file(path("file")));
 }
 
-TEST_F(Listen, GivesASocketItsPermissionsAndRestoresTheMask) {
+TEST_F(Listen, SocketHasItsModeAndTheUmaskIsRestored) {
   const auto before = ::umask(0777);
   const auto sockets = listen_at("unix:" + path("sock"), 0640);
   EXPECT_EQ(::umask(before), 0777U);
@@ -118,7 +118,7 @@ TEST_F(Listen, GivesASocketItsPermissionsAndRestoresTheMask) {
   EXPECT_EQ(s.st_mode & 07777U, 0640U);
 }
 
-TEST_F(Listen, TakesNoNameInTheFileSystemForAnAbstractSocket) {
+TEST_F(Listen, AbstractSocketIsBound) {
   const auto name = "nbdstream-unit" + path("x");
   const auto sockets = listen_at("unix:@" + name);
   EXPECT_TRUE(sockets.at(0).abstract);
@@ -126,7 +126,7 @@ TEST_F(Listen, TakesNoNameInTheFileSystemForAnAbstractSocket) {
   EXPECT_NE(refusal("unix:@" + name), "");
 }
 
-TEST_F(Listen, TakesTheSamePortForEveryAddressOfAName) {
+TEST_F(Listen, AddressesOfOneNameShareAPort) {
   addrinfo* found = nullptr;
   if (::getaddrinfo("localhost", nullptr, nullptr, &found) != 0)
     GTEST_SKIP() << "this machine has no name at all, not even localhost (is there an /etc/hosts?)";
@@ -136,7 +136,7 @@ TEST_F(Listen, TakesTheSamePortForEveryAddressOfAName) {
   EXPECT_NE(sockets.front().port, "0");
 }
 
-TEST_F(Listen, RefusesATcpAddressInUse) {
+TEST_F(Listen, TcpAddressInUseIsRefused) {
   const auto sockets = listen_at("tcp:127.0.0.1:0");
   const auto where = "tcp:127.0.0.1:" + sockets.at(0).port;
   EXPECT_EQ(refusal(where), where +

@@ -41,7 +41,7 @@ io::unique_fd connect_to(const std::string& path) {
   return fd;
 }
 
-TEST(Listener, SaysOnceThatItCannotAcceptAndOnceThatItCanAgain) {
+TEST(Listener, LogsOnceThatItCannotAcceptAndOnceThatItCanAgain) {
   const test::temp_directory directory;
   const auto path = (directory / "sock").string();
   test::fake_log log;

@@ -33,7 +33,7 @@ class MetricsFile : public ::testing::Test {
   metrics_file file_{loop_.executor(), path_, log_};
 };
 
-TEST_F(MetricsFile, HoldsWhatWasWrittenLastAndNothingIsBesideIt) {
+TEST_F(MetricsFile, HasTheLastTextAndLeavesNoTemporaryFile) {
   write("# HELP nbdstream one\n");
   EXPECT_EQ(content(path_), "# HELP nbdstream one\n");
   write("# HELP nbdstream another\n");
@@ -46,14 +46,14 @@ TEST_F(MetricsFile, HoldsWhatWasWrittenLastAndNothingIsBesideIt) {
 }
 
 /// Whoever has it open reads on in the one that it was.
-TEST_F(MetricsFile, IsReplacedAsAWhole) {
+TEST_F(MetricsFile, IsReplacedAtomically) {
   write("# HELP nbdstream one\n");
   std::ifstream open(path_);
   write("# HELP nbdstream another\n");
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(open), {}), "# HELP nbdstream one\n");
 }
 
-TEST_F(MetricsFile, CanBeReadByOthers) {
+TEST_F(MetricsFile, IsReadableByOtherUsers) {
   const auto before = ::umask(022);
   write("# HELP nbdstream one\n");
   ::umask(before);
@@ -62,13 +62,13 @@ TEST_F(MetricsFile, CanBeReadByOthers) {
   EXPECT_EQ(found.st_mode & 0777, 0644U);
 }
 
-TEST_F(MetricsFile, IsWrittenDespiteATemporaryOneThatWasLeft) {
+TEST_F(MetricsFile, LeftoverTemporaryFileIsNoObstacle) {
   std::ofstream(directory_ / (".nbdstream.prom.nbdstream-" + std::to_string(::getpid()))) << "old";
   write("# HELP nbdstream one\n");
   EXPECT_EQ(content(path_), "# HELP nbdstream one\n");
 }
 
-TEST_F(MetricsFile, WarnsOnceWhereItCannotBeWritten) {
+TEST_F(MetricsFile, WriteErrorIsLoggedOnce) {
   metrics_file nowhere(loop_.executor(), directory_ / "missing/file", log_);
   for (int i = 0; i < 3; ++i) {
     loop_.spawn(nowhere.write("# HELP nbdstream one\n"));
@@ -93,7 +93,7 @@ std::int64_t hang(const std::string& path, const std::string& /*text*/) {
   return answer;
 }
 
-TEST_F(MetricsFile, DoesNotKeepTheProcessWhereTheDiskHangs) {
+TEST_F(MetricsFile, HangingDiskDoesNotBlockTheEnd) {
   const auto pipe = make_pipe();
   metrics_file hung(loop_.executor(), std::to_string(pipe.read.get()), log_, hang);
   loop_.spawn(hung.write("# HELP nbdstream one\n"));
@@ -106,7 +106,7 @@ TEST_F(MetricsFile, DoesNotKeepTheProcessWhereTheDiskHangs) {
   EXPECT_TRUE(returned().try_acquire_for(std::chrono::seconds(10)));
 }
 
-TEST_F(MetricsFile, IsWaitedForWhereTheDiskIsSlow) {
+TEST_F(MetricsFile, LastTextIsWrittenToASlowDisk) {
   const auto pipe = make_pipe();
   metrics_file slow(loop_.executor(), std::to_string(pipe.read.get()), log_, hang);
   loop_.spawn(slow.write("# HELP nbdstream one\n"));

@@ -53,7 +53,7 @@ class ServiceReport : public ::testing::Test {
   io::clock::time_point at = io::clock::now();
 };
 
-TEST_F(ServiceReport, TellsEachPhaseOnce) {
+TEST_F(ServiceReport, SendsReadyAndStoppingOnce) {
   look(status::state::waiting_for_client, 0);
   EXPECT_EQ(told().size(), 1U) << "a status, and nothing more before it is ready";
   report.ready();
@@ -64,7 +64,7 @@ TEST_F(ServiceReport, TellsEachPhaseOnce) {
   EXPECT_EQ(told(), std::vector<std::string>{"STOPPING=1"});
 }
 
-TEST_F(ServiceReport, TellsWhatGoesOnWhereThatHasChanged) {
+TEST_F(ServiceReport, SendsStatusOnlyWhenItChanges) {
   look(status::state::waiting_for_client, 0);
   EXPECT_NE(status_in(told()).find("waiting for a client"), std::string::npos);
   look(status::state::waiting_for_client, 0);
@@ -73,14 +73,14 @@ TEST_F(ServiceReport, TellsWhatGoesOnWhereThatHasChanged) {
   EXPECT_NE(status_in(told()).find("waiting for the reader"), std::string::npos);
 }
 
-TEST_F(ServiceReport, ANameCannotPassForAnotherAssignment) {
+TEST_F(ServiceReport, ExportNameCannotInjectAnAssignment) {
   look(status::state::streaming, 0, "a\nMAINPID=1");
   const auto status = status_in(told());
   EXPECT_NE(status, "");
   EXPECT_EQ(status.find('\n'), std::string::npos) << status;
 }
 
-TEST_F(ServiceReport, IsNotReadyWhileFilesAreReadAnew) {
+TEST_F(ServiceReport, ReloadIsFollowedByReadyAgain) {
   report.ready();
   told();
   report.reloading();
@@ -93,7 +93,7 @@ TEST_F(ServiceReport, IsNotReadyWhileFilesAreReadAnew) {
   EXPECT_EQ(told(), std::vector<std::string>{"READY=1"});
 }
 
-TEST_F(ServiceReport, AsksForTimeOnlyWhileItStops) {
+TEST_F(ServiceReport, ExtendsTheTimeoutOnlyWhileStopping) {
   look(status::state::committing, 1);
   EXPECT_EQ(asked(), 0U);
   report.stopping();
@@ -101,7 +101,7 @@ TEST_F(ServiceReport, AsksForTimeOnlyWhileItStops) {
   EXPECT_EQ(asked(), 1U);
 }
 
-TEST_F(ServiceReport, AsksAgainEveryFiveSecondsAsLongAsACommitRuns) {
+TEST_F(ServiceReport, ExtendsTheTimeoutEveryFiveSecondsDuringACommit) {
   report.stopping();
   for (int second = 0; second < 20; ++second) {
     look(status::state::committing, 1);
@@ -110,7 +110,7 @@ TEST_F(ServiceReport, AsksAgainEveryFiveSecondsAsLongAsACommitRuns) {
   EXPECT_EQ(asked(), 4U);
 }
 
-TEST_F(ServiceReport, AsksForNoTimeWhereNothingMoves) {
+TEST_F(ServiceReport, DoesNotExtendTheTimeoutWithoutProgress) {
   look(status::state::aborting, 1);
   report.stopping();
   for (int second = 0; second < 20; ++second) {
@@ -122,7 +122,7 @@ TEST_F(ServiceReport, AsksForNoTimeWhereNothingMoves) {
   EXPECT_EQ(asked(), 1U);
 }
 
-TEST_F(ServiceReport, GivesUpACommitThatMakesNoProgressForAnHour) {
+TEST_F(ServiceReport, StopsExtendingAfterAnHourWithoutProgress) {
   report.stopping();
   look(status::state::committing, 1);
   look(status::state::committing, 1);

@@ -41,7 +41,7 @@ std::size_t whole_requests(const scenario& s, std::size_t cut) {
   return whole;
 }
 
-TEST_P(SessionBytes, AReadThatEndsAtAnyByteChangesNothing) {
+TEST_P(SessionBytes, SplitAtAnyByteChangesNothing) {
   for (const auto& s : short_scenarios()) {
     for (const auto at : cuts(s)) {
       play(
@@ -60,7 +60,7 @@ TEST_P(SessionBytes, AReadThatEndsAtAnyByteChangesNothing) {
   }
 }
 
-TEST_P(SessionBytes, ReadsOfOneByteEachChangeNothing) {
+TEST_P(SessionBytes, SplitAtEveryByteChangesNothing) {
   for (const auto& s : scenarios(GetParam())) {
     if (s.client.script().size() > 100'000) continue;
     play(
@@ -76,7 +76,7 @@ TEST_P(SessionBytes, ReadsOfOneByteEachChangeNothing) {
   }
 }
 
-TEST_P(SessionBytes, AStreamThatEndsAtAnyByteIsAborted) {
+TEST_P(SessionBytes, ConnectionThatEndsAtAnyByteCommitsNothing) {
   for (const auto& s : short_scenarios()) {
     for (const auto at : cuts(s)) {
       play(
@@ -92,7 +92,7 @@ TEST_P(SessionBytes, AStreamThatEndsAtAnyByteIsAborted) {
   }
 }
 
-TEST_P(SessionBytes, AnyByteOfTheHandshakeThatIsWrongNeverHangsTheServer) {
+TEST_P(SessionBytes, WrongByteInTheHandshakeNeverHangsTheServer) {
   const auto s = every_command();
   const std::size_t handshake = 4 + 16 + 6;
   for (std::size_t at = 0; at < handshake; ++at) {

@@ -33,7 +33,7 @@ class SessionDiff : public clients_at_work {
   const std::string head_ = diff_header({{}, {}, disk_size});
 };
 
-TEST_F(SessionDiff, WritesGoOutInTheOrderInWhichTheyCome) {
+TEST_F(SessionDiff, RecordsKeepTheOrderOfWrites) {
   auto& a = connect();
   auto& b = connect();
   write(a, 900, "x");
@@ -44,7 +44,7 @@ TEST_F(SessionDiff, WritesGoOutInTheOrderInWhichTheyCome) {
   EXPECT_EQ(answers(a), "1 2");
 }
 
-TEST_F(SessionDiff, SmallWritesAnywhereThatComeTogetherAreOneCall) {
+TEST_F(SessionDiff, SmallWritesAnywhereMakeOneSinkCall) {
   auto& c = connect();
   write(c, 0, "0");
   const auto before = r.tape.calls.size();
@@ -56,7 +56,7 @@ TEST_F(SessionDiff, SmallWritesAnywhereThatComeTogetherAreOneCall) {
             head_ + data_record(0, "0") + data_record(700, "a") + data_record(300, "bc"));
 }
 
-TEST_F(SessionDiff, SmallWriteBeyondTheSizeIsNoPartOfABatch) {
+TEST_F(SessionDiff, SmallWriteBeyondTheSizeAborts) {
   auto& c = connect();
   write(c, 0, "0");
   say(c, [](scripted_client& s) {
@@ -67,7 +67,7 @@ TEST_F(SessionDiff, SmallWriteBeyondTheSizeIsNoPartOfABatch) {
   EXPECT_FALSE(r.tape.data().ends_with('e'));
 }
 
-TEST_F(SessionDiff, ReadFindsZeroesWhereNothingWasWrittenAndAnErrorWhereSomethingWas) {
+TEST_F(SessionDiff, ReadReturnsUnwrittenZeroesAndFailsForData) {
   auto& c = connect();
   write(c, 1000, "x");
   say(c, [](scripted_client& s) { s.read(0, 100).read(1000, 1).read(990, 20).zeroes(2000, 10); });
@@ -76,7 +76,7 @@ TEST_F(SessionDiff, ReadFindsZeroesWhereNothingWasWrittenAndAnErrorWhereSomethin
   EXPECT_EQ(answers(c), "1 2 3:5 4:5 5 6");
 }
 
-TEST_F(SessionDiff, StreamIsAbortedWithoutAnEndWhereAByteIsMissing) {
+TEST_F(SessionDiff, MissingByteAbortsWithoutAnEndRecord) {
   auto s = as_diff(disk_size);
   s.refuse_gaps = true;
   rig other(std::move(s));
@@ -123,7 +123,7 @@ struct random_clients final : clients_at_work {
 
 /// Three clients write, zero, trim and write again anywhere, one after another or several requests
 /// at once, beside an array.
-TEST(SessionDiffs, WhatRandomClientsWriteIsWhatIsApplied) {
+TEST(SessionDiffRandom, AppliedDiffEqualsTheDiskOfRandomClients) {
   for (unsigned seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
@@ -166,7 +166,7 @@ TEST(SessionDiffs, WhatRandomClientsWriteIsWhatIsApplied) {
   }
 }
 
-TEST_F(SessionDiff, CommitIsNotCancelledOnceTheEndIsSent) {
+TEST_F(SessionDiff, CommitCannotBeCancelledAfterTheEndRecord) {
   auto& c = connect();
   write(c, 0, "x");
   r.tape.hold = "commit";
@@ -188,7 +188,7 @@ class SessionIncremental : public SessionDiff {
   const std::string head_ = diff_header({"yesterday", "today", disk_size});
 };
 
-TEST_F(SessionIncremental, GapsAreLeftOut) {
+TEST_F(SessionIncremental, GapsHaveNoRecord) {
   auto& c = connect();
   write(c, 500, "x");
   disc(c);
@@ -197,16 +197,16 @@ TEST_F(SessionIncremental, GapsAreLeftOut) {
   EXPECT_EQ(r.tape.data(), head_ + data_record(500, "x") + "e");
 }
 
-TEST_F(SessionIncremental, ReadOfWhatIsNotKnownIsAnErrorAndBlockStatusCallsItData) {
+TEST_F(SessionIncremental, ReadOfUnwrittenBytesIsAnError) {
   auto& c = connect();
   say(c, [](scripted_client& s) { s.read(0, 10).zeroes(0, 20).read(0, 10).read(10, 20); });
   r.settle();
   EXPECT_EQ(answers(c), "1:5 2 3 4:5");
 }
 
-class SessionExpected : public SessionIncremental {
+class SessionExpectBytes : public SessionIncremental {
  protected:
-  SessionExpected() : SessionIncremental(100) {}
+  SessionExpectBytes() : SessionIncremental(100) {}
   /// Writes these, disconnects, and returns whether the stream was committed.
   [[nodiscard]] bool commits(std::initializer_list<std::pair<std::uint64_t, std::size_t>> writes) {
     auto& c = connect();
@@ -218,21 +218,21 @@ class SessionExpected : public SessionIncremental {
   }
 };
 
-TEST_F(SessionExpected, AsManyBytesAsExpectedCommit) {
+TEST_F(SessionExpectBytes, ExactNumberCommits) {
   EXPECT_TRUE(commits({{0, 50}, {1000, 50}}));
 }
 
-TEST_F(SessionExpected, BytesThatAreNamedTwiceCountOnce) {
+TEST_F(SessionExpectBytes, BytesWrittenTwiceCountOnce) {
   EXPECT_TRUE(commits({{0, 60}, {20, 80}}));
 }
 
-TEST_F(SessionExpected, FewerBytesAbort) {
+TEST_F(SessionExpectBytes, FewerBytesAbort) {
   EXPECT_FALSE(commits({{0, 99}}));
   EXPECT_TRUE(r.log.says("requests covered 99 bytes, 1 fewer than --expect-bytes 100"))
       << r.log.all();
 }
 
-TEST_F(SessionExpected, MoreBytesAbort) {
+TEST_F(SessionExpectBytes, MoreBytesAbort) {
   EXPECT_FALSE(commits({{0, 101}}));
   EXPECT_TRUE(r.log.says("requests covered 101 bytes, 1 more than --expect-bytes 100"))
       << r.log.all();

@@ -63,7 +63,7 @@ void check_undisturbed(const scenario& s, rig& r, const rig::connection& c,
   EXPECT_EQ(said.leftover, "");
 }
 
-TEST_P(SessionFaults, WithoutAFaultEverySessionEndsAsItWasMeant) {
+TEST_P(SessionFaults, SessionsEndAsMeantWithoutAFault) {
   for (const auto& s : scenarios(GetParam())) {
     play(
         s, GetParam(), "no fault", [](rig&, rig::connection&) {},
@@ -94,19 +94,19 @@ void SessionFaults::fail_every_transport_call(fault how) {
   });
 }
 
-TEST_P(SessionFaults, AConnectionResetAtAnyCallLeavesNothingBehind) {
+TEST_P(SessionFaults, ConnectionResetAtAnyCallLeavesNothingBehind) {
   fail_every_transport_call(fault::reset);
 }
 
-TEST_P(SessionFaults, AnEndOfTheStreamAtAnyCallLeavesNothingBehind) {
+TEST_P(SessionFaults, EofAtAnyCallLeavesNothingBehind) {
   fail_every_transport_call(fault::end);
 }
 
-TEST_P(SessionFaults, AShortReadAtAnyCallChangesNothing) {
+TEST_P(SessionFaults, ShortReadAtAnyCallChangesNothing) {
   fail_every_transport_call(fault::one_byte);
 }
 
-TEST_P(SessionFaults, AnOperationCancelledAtAnyCallLeavesNothingBehind) {
+TEST_P(SessionFaults, CancelledCallLeavesNothingBehind) {
   fail_every_transport_call(fault::cancel);
 }
 
@@ -132,15 +132,15 @@ void SessionFaults::fail_every_sink_call(int error_number, std::uint32_t answere
       });
 }
 
-TEST_P(SessionFaults, AnIoErrorOfTheSinkAtAnyCallAbortsAndTellsTheClient) {
+TEST_P(SessionFaults, SinkEioAtAnyCallAbortsAndGivesEio) {
   fail_every_sink_call(EIO, 5, true);
 }
 
-TEST_P(SessionFaults, AFullSinkAtAnyCallAbortsAndTellsTheClient) {
+TEST_P(SessionFaults, SinkEnospcAtAnyCallAbortsAndGivesEnospc) {
   fail_every_sink_call(ENOSPC, 28, false);
 }
 
-TEST_P(SessionFaults, AReaderThatGoesAwayAtAnyCallAbortsAndIsAnIoErrorToTheClient) {
+TEST_P(SessionFaults, SinkEpipeAtAnyCallAbortsAndGivesEio) {
   fail_every_sink_call(EPIPE, 5, true);
 }
 
@@ -151,7 +151,7 @@ std::vector<scenario> spilling() {
           large_out_of_order(order::spill), large_out_of_order(order::spool), in_chunks(false)};
 }
 
-TEST_P(SessionFaults, SpillFileIsOpenedWrittenAndReadWithoutAFault) {
+TEST_P(SessionFaults, SpillScenariosOpenWriteAndReadTheFile) {
   for (const auto& s : spilling()) {
     play(
         s, GetParam(), "no fault", [](rig&, rig::connection&) {},
@@ -194,17 +194,17 @@ void SessionFaults::fail_every_spill_call(int error_number, std::uint32_t answer
   });
 }
 
-TEST_P(SessionFaults, ASpillFileThatIsFullAtAnyCallAbortsAndTellsTheClient) {
+TEST_P(SessionFaults, SpillEnospcAtAnyCallAbortsOrFailsTheRead) {
   fail_every_spill_call(ENOSPC, 28);
 }
 
-TEST_P(SessionFaults, ABrokenSpillFileAtAnyCallAbortsAndTellsTheClient) {
+TEST_P(SessionFaults, SpillEioAtAnyCallAbortsOrFailsTheRead) {
   fail_every_spill_call(EIO, 5);
 }
 
 /// Hangs each call of the spill file in turn. As after two signals, the stream is stopped, then
 /// given up.
-TEST_P(SessionFaults, ASpillFileThatHangsAtAnyCallKeepsNothingWhenTheStreamIsGivenUp) {
+TEST_P(SessionFaults, CancelDuringAHangingSpillCallLeavesNothingBehind) {
   at_every_call(spilling(), [&](const scenario& s, std::size_t n, const std::string& call) {
     SCOPED_TRACE(s.name + ", spill " + call);
     rig r(s.settings, GetParam());
@@ -228,13 +228,13 @@ TEST_P(SessionFaults, ASpillFileThatHangsAtAnyCallKeepsNothingWhenTheStreamIsGiv
 }
 
 /// Where each call of the sink is a splice that does not work, and the rest is copied.
-TEST_P(SessionFaults, ASpliceThatIsNotSupportedAtAnyCallChangesNothing) {
+TEST_P(SessionFaults, UnsupportedSpliceAtAnyCallChangesNothing) {
   at_every_sink_call([](rig& r, std::size_t n) { r.tape.unsupported_at = n; },
                      [](const scenario& s, rig& r, rig::connection& c, const transcript& said,
                         const std::string&) { check_undisturbed(s, r, c, said); });
 }
 
-TEST_P(SessionFaults, ASinkThatSaysCancelledOfItsOwnAccordAbortsTheStream) {
+TEST_P(SessionFaults, SinkThatReportsCancelledNeverCommits) {
   at_every_sink_call(
       [](rig& r, std::size_t n) {
         r.tape.fail_at = n;

@@ -8,7 +8,7 @@ namespace {
 
 using client = scripted_client;
 
-TEST(SessionOthers, TwoConnectionsMakeOneStreamInOffsetOrder) {
+TEST(SessionConnections, TwoMakeOneStreamInOffsetOrder) {
   rig r;
   client a;
   a.flags().go().write(0, "aaaa");
@@ -31,7 +31,7 @@ TEST(SessionOthers, TwoConnectionsMakeOneStreamInOffsetOrder) {
   EXPECT_EQ(r.tape.data(), "aaaabbbb");
 }
 
-TEST(SessionOthers, AWriteDuringTheCommitOfTheLastStreamGetsShutdown) {
+TEST(SessionConnections, WriteDuringTheLastCommitGetsShutdown) {
   rig r;
   r.tape.hold = "commit";
   client a;
@@ -52,7 +52,7 @@ TEST(SessionOthers, AWriteDuringTheCommitOfTheLastStreamGetsShutdown) {
   EXPECT_EQ(r.tape.streams.size(), 1u);
 }
 
-TEST(SessionOthers, AClientThatHungUpWhileItWaitedForACommitDoesNotHoldTheNextStream) {
+TEST(SessionConnections, HangUpWhileWaitingForACommitOpensNoStream) {
   rig r(rig::streams(0));
   r.tape.hold = "commit";
   client a;
@@ -76,7 +76,7 @@ TEST(SessionOthers, AClientThatHungUpWhileItWaitedForACommitDoesNotHoldTheNextSt
 }
 
 /// Whatever makes it believe that its peer has left: what it could not deliver is not there.
-TEST(SessionOthers, AWriteThatIsGivenUpIsNeverMadeGoodByAGoodbye) {
+TEST(SessionConnections, HangUpInsideAWriteAbortsDespiteLaterBytes) {
   rig r;
   client idle;
   auto& other = r.connect(idle.flags().go().script());
@@ -98,7 +98,7 @@ TEST(SessionOthers, AWriteThatIsGivenUpIsNeverMadeGoodByAGoodbye) {
   EXPECT_EQ(r.exported.aborted(), 1u);
 }
 
-TEST(SessionOthers, AClientThatIsCutBeforeItsFirstPayloadHasAPlaceHarmsNobody) {
+TEST(SessionConnections, CutAtTheStartOfAPayloadDoesNotAbort) {
   rig r(rig::streams(0));
   client a;
   a.flags().go().write(0, "aaaa");
@@ -114,7 +114,7 @@ TEST(SessionOthers, AClientThatIsCutBeforeItsFirstPayloadHasAPlaceHarmsNobody) {
   EXPECT_EQ(r.tape.data(), "aaaa");
 }
 
-TEST(SessionOthers, OneThatWaitsForItsTurnGoesOnWhenTheOtherIsTorn) {
+TEST(SessionConnections, QueuedWriteGetsEioWhenTheWriterHangsUp) {
   rig r(rig::streams(0));
   client a;
   const std::string half(100'000, 'a');
@@ -142,7 +142,7 @@ TEST(SessionOthers, OneThatWaitsForItsTurnGoesOnWhenTheOtherIsTorn) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST(SessionOthers, AClientThatHangsUpWhileItWaitsForItsTurnAbortsTheStream) {
+TEST(SessionConnections, HangUpOfAQueuedWriterAborts) {
   rig r(rig::streams(0));
   client a;
   a.flags().go().request(client::write_command, 0, 200'000, 0, std::string(100'000, 'a'));
@@ -170,7 +170,7 @@ TEST(SessionOthers, AClientThatHangsUpWhileItWaitsForItsTurnAbortsTheStream) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST(SessionOthers, AVouchedClientThatWasKilledWithAnAnswerUnreadAbortsTheStream) {
+TEST(SessionConnections, KilledClientWithUnreadReplyAbortsUnderRun) {
   for (const bool killed : {false, true}) {
     rig r(decided_by_run(rig::plain()));
     client c;

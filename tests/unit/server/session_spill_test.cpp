@@ -33,7 +33,7 @@ class SpilledWrites : public clients_at_work {
   }
 };
 
-TEST_F(SpilledWrites, AreReceivedWhileAnEarlierOneIsWritten) {
+TEST_F(SpilledWrites, AreReceivedDuringAnEarlierDiskWrite) {
   auto& c = connect_and_open();
   next_call_hangs();
   write(c, 300, "cc");
@@ -46,7 +46,7 @@ TEST_F(SpilledWrites, AreReceivedWhileAnEarlierOneIsWritten) {
   EXPECT_EQ(calls_that_write(), 3) << "two that had come meanwhile go with one call";
 }
 
-TEST_F(SpilledWrites, OfSeveralClientsGoWithOneCall) {
+TEST_F(SpilledWrites, OfTwoClientsMakeOneDiskWrite) {
   auto& first = connect_and_open();
   auto& second = connect();
   next_call_hangs();
@@ -61,7 +61,7 @@ TEST_F(SpilledWrites, OfSeveralClientsGoWithOneCall) {
   EXPECT_EQ(calls_that_write(), 3);
 }
 
-TEST_F(SpilledWrites, AreAnsweredBeforeTheirClientHasDisconnected) {
+TEST_F(SpilledWrites, DisconnectWaitsForTheDiskAndTheReply) {
   auto& c = connect_and_open();
   next_call_hangs();
   write(c, 0, "0123456789");
@@ -76,7 +76,7 @@ TEST_F(SpilledWrites, AreAnsweredBeforeTheirClientHasDisconnected) {
   EXPECT_EQ(r.tape.data(), "0123456789x");
 }
 
-TEST_F(SpilledWrites, MakeTheStreamFailWhereTheirClientIsKilledBeforeTheyAreWritten) {
+TEST_F(SpilledWrites, HangUpDuringTheDiskWriteAborts) {
   auto& c = connect_and_open();
   next_call_hangs();
   write(c, 0, "0123456789");
@@ -87,7 +87,7 @@ TEST_F(SpilledWrites, MakeTheStreamFailWhereTheirClientIsKilledBeforeTheyAreWrit
   EXPECT_EQ(r.exported.aborted(), 1u);
 }
 
-TEST_F(SpilledWrites, AreAllRefusedByADiskThatIsFull) {
+TEST_F(SpilledWrites, FullDiskFailsQueuedWritesWithEnospc) {
   auto& c = connect_and_open();
   next_call_hangs();
   write(c, 100, "aa");
@@ -104,7 +104,7 @@ TEST_F(SpilledWrites, AreAllRefusedByADiskThatIsFull) {
       << r.log.all();
 }
 
-TEST_F(SpilledWrites, WithFuaAreAnsweredWhenTheyAreInTheFile) {
+TEST_F(SpilledWrites, FuaIsAnsweredAfterTheDiskWrite) {
   auto& c = connect_and_open();
   next_call_hangs();
   say(c, [](scripted_client& s) { s.write(100, "aa", protocol::command_flag::fua); });
@@ -115,7 +115,7 @@ TEST_F(SpilledWrites, WithFuaAreAnsweredWhenTheyAreInTheFile) {
   EXPECT_EQ(answers(c), "1 2");
 }
 
-TEST_F(SpilledWrites, WaitForAnEarlierOneOfTheSameBytes) {
+TEST_F(SpilledWrites, OverlappingRequestsWaitForTheEarlierWrite) {
   auto& c = connect_and_open();
   next_call_hangs();
   write(c, 0, "0123456789");
@@ -130,12 +130,12 @@ TEST_F(SpilledWrites, WaitForAnEarlierOneOfTheSameBytes) {
 
 constexpr std::uint64_t page = 4096;  // bytes
 
-class SpilledWritesWithALimit : public SpilledWrites {
+class SpilledWritesWithLimit : public SpilledWrites {
  protected:
-  SpilledWritesWithALimit() : SpilledWrites(3 * page) {}
+  SpilledWritesWithLimit() : SpilledWrites(3 * page) {}
 };
 
-TEST_F(SpilledWritesWithALimit, NeedNoSpaceBesideWhatTheyReplace) {
+TEST_F(SpilledWritesWithLimit, RewriteNeedsNoMoreSpace) {
   auto& c = connect_and_open();
   write(c, 0, std::string(3 * page, 'a'));
   next_call_hangs();
@@ -146,7 +146,7 @@ TEST_F(SpilledWritesWithALimit, NeedNoSpaceBesideWhatTheyReplace) {
   EXPECT_EQ(answers(c), "1 2 3 4") << r.log.all();
 }
 
-TEST_F(SpilledWrites, OfManySmallPiecesGoWithSeveralCalls) {
+TEST_F(SpilledWrites, ThousandPiecesAreSplitIntoSeveralDiskWrites) {
   auto& c = connect_and_open();
   next_call_hangs();
   write(c, 100'000, "first");
@@ -164,7 +164,7 @@ TEST_F(SpilledWrites, OfManySmallPiecesGoWithSeveralCalls) {
   EXPECT_EQ(r.exported.committed(), 1u) << r.log.all();
 }
 
-TEST_F(SpilledWrites, AreReadOnlyOnceTheyAreAnswered) {
+TEST_F(SpilledWrites, ReadReturnsTheirBytes) {
   auto& c = connect_and_open();
   write(c, 100, "aa");
   say(c, [](scripted_client& s) { s.read(100, 2); });
@@ -173,7 +173,7 @@ TEST_F(SpilledWrites, AreReadOnlyOnceTheyAreAnswered) {
   EXPECT_EQ(heard(c).answers[2].data, "aa");
 }
 
-TEST_F(SpilledWrites, ThatAreMuchMoreThanTheQueueHoldsAreWhole) {
+TEST_F(SpilledWrites, PayloadLargerThanTheQueueIsKeptWhole) {
   const auto large = pattern(3 * spill_queue::capacity + 1000);
   auto& c = connect_and_open();
   write(c, 0, large);

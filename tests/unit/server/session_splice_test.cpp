@@ -39,7 +39,7 @@ class SessionSplice : public ::testing::TestWithParam<data_path> {
 
 INSTANTIATE_TEST_SUITE_P(Each, SessionSplice, ::testing::ValuesIn(all_paths), name_of);
 
-TEST_P(SessionSplice, MovesEveryLargePayloadBehindTheFirstWhole) {
+TEST_P(SessionSplice, LargePayloadsAfterTheFirstAreSplicedWhole) {
   scripted_client c;
   std::string meant;
   c.flags().go();
@@ -61,7 +61,7 @@ TEST_P(SessionSplice, MovesEveryLargePayloadBehindTheFirstWhole) {
 }
 
 /// A client whose connection is reset is as gone as one that closes it.
-TEST_P(SessionSplice, AClientWhoseConnectionIsResetHasVanished) {
+TEST_P(SessionSplice, ResetConnectionCountsAsAVanishedClient) {
   auto& lost = begin_second(10'000);
   lost.tape.fail_at = lost.tape.calls;
   lost.tape.fail_how = fault::reset;
@@ -78,7 +78,7 @@ TEST_P(SessionSplice, AClientWhoseConnectionIsResetHasVanished) {
   EXPECT_TRUE(r.log.says("vanished")) << r.log.all();
 }
 
-TEST_P(SessionSplice, AClientThatHangsUpWhileTheSinkTakesItsPayloadAbortsTheStream) {
+TEST_P(SessionSplice, HangUpWhileTheSinkTakesThePayloadAborts) {
   auto& c = begin_second(10'000);
   r.tape.hold = GetParam() == data_path::copied ? "write" : "splice";
   c.tape.send(withheld_);
@@ -95,7 +95,7 @@ TEST_P(SessionSplice, AClientThatHangsUpWhileTheSinkTakesItsPayloadAbortsTheStre
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST_P(SessionSplice, AnotherConnectionGoesOnWhereOneIsCutInItsPayload) {
+TEST_P(SessionSplice, HangUpInAPayloadFailsTheQueuedWrites) {
   scripted_client b;
   b.flags().go().write(2 * spliced_size, pattern(spliced_size, 2)).flush().disc();
   auto& first = begin_second(1);

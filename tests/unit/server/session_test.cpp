@@ -17,7 +17,7 @@ transcript played(rig& r, const client& c) {
   return c.parse(connection.tape.from_server);
 }
 
-TEST(Session, AProbeNeitherOpensTheSinkNorEndsAStream) {
+TEST(Session, ClientWithoutDataDoesNotOpenTheSink) {
   rig r;
   client c;
   c.flags().go().flush().read(0, 8).write(0, "").zeroes(0, 0).disc();
@@ -28,7 +28,7 @@ TEST(Session, AProbeNeitherOpensTheSinkNorEndsAStream) {
   EXPECT_FALSE(r.export_done) << "it still waits for its first stream";
 }
 
-TEST(Session, APortScanOpensNothing) {
+TEST(Session, PortScanDoesNotOpenTheSink) {
   rig r;
   auto& scan = r.connect("");
   r.go(scan);
@@ -40,7 +40,7 @@ TEST(Session, APortScanOpensNothing) {
   EXPECT_TRUE(r.tape.calls.empty());
 }
 
-TEST(Session, ReadsOfWhatWasSentFailAndTheStreamGoesOn) {
+TEST(Session, ReadOfSentBytesFailsAndTheStreamCommits) {
   rig r;
   client c;
   c.flags().go().write(0, "abcd").read(0, 4).read(2, 8).read(4, 4).write(4, "ef").disc();
@@ -53,7 +53,7 @@ TEST(Session, ReadsOfWhatWasSentFailAndTheStreamGoesOn) {
   EXPECT_EQ(r.tape.data(), "abcdef");
 }
 
-TEST(Session, ARefusedWriteDrainsItsPayloadAndStaysInStep) {
+TEST(Session, PayloadOfARefusedWriteIsSkipped) {
   rig r;
   client c;
   const std::string much(100'000, 'x');
@@ -67,7 +67,7 @@ TEST(Session, ARefusedWriteDrainsItsPayloadAndStaysInStep) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST(Session, APayloadOver32MibIsSkippedAndOver128MibIsHungUpOn) {
+TEST(Session, PayloadOver32MibIsSkippedAndOver128MibCloses) {
   rig r;
   client c;
   const std::string large((32 << 20) + 1, 'x');
@@ -85,7 +85,7 @@ TEST(Session, APayloadOver32MibIsSkippedAndOver128MibIsHungUpOn) {
   EXPECT_EQ(other.exported.committed(), 0u);
 }
 
-TEST(Session, DataBeyondTheSizeMustBeZero) {
+TEST(Session, NonzeroDataBeyondTheSizeAbort) {
   rig r(rig::sized(10));
   client c;
   c.flags().go().write(0, "0123456789" + std::string(100, '\0') + "!").disc();
@@ -96,7 +96,7 @@ TEST(Session, DataBeyondTheSizeMustBeZero) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-TEST(Session, AWriteBeyondTheEndIsNoSpaceAndATrimIsInvalid) {
+TEST(Session, WriteBeyondTheEndGivesEnospcAndTrimEinval) {
   rig r(rig::sized(1024));
   client c;
   c.flags().go().trim(1024, 512).zeroes(1024, 1).write(1500, "x").disc();
@@ -107,7 +107,7 @@ TEST(Session, AWriteBeyondTheEndIsNoSpaceAndATrimIsInvalid) {
   EXPECT_EQ(said.answers[2].error, 28u);
 }
 
-TEST(Session, AFastZeroIsNotSupportedAndLosesNothing) {
+TEST(Session, FastZeroIsNotSupportedAndTheStreamCommits) {
   rig r;
   client c;
   c.flags().go().write(0, "ab").zeroes(2, 8, client::fast_zero).zeroes(2, 8).disc();
@@ -118,7 +118,7 @@ TEST(Session, AFastZeroIsNotSupportedAndLosesNothing) {
   EXPECT_EQ(r.tape.commits(), 1u);
 }
 
-TEST(Session, ARequestWithoutItsMagicEndsTheConnectionAndAbortsTheStream) {
+TEST(Session, RequestWithWrongMagicClosesAndAborts) {
   rig r;
   client c;
   c.flags().go().write(0, "ab").raw(std::string(28, 'x')).disc();
@@ -127,7 +127,7 @@ TEST(Session, ARequestWithoutItsMagicEndsTheConnectionAndAbortsTheStream) {
   EXPECT_EQ(r.exported.aborted(), 1u);
 }
 
-TEST(Session, AClosedGateRefusesGo) {
+TEST(Session, ClosedGateRefusesGo) {
   rig r;
   r.closed_gate = {protocol::option_reply::err_shutdown, "going down"};
   client c;
@@ -138,7 +138,7 @@ TEST(Session, AClosedGateRefusesGo) {
   EXPECT_EQ(said.options[1].type, 1u);
 }
 
-TEST(Session, WhatWasAnsweredIsOnItsWayWhileAWriteWaitsForTheSink) {
+TEST(Session, EarlierRepliesAreSentWhileAWriteWaitsForTheSink) {
   rig r;
   client c;
   c.flags().go().flush().read(0, 4).write(0, "ab").disc();
@@ -154,7 +154,7 @@ TEST(Session, WhatWasAnsweredIsOnItsWayWhileAWriteWaitsForTheSink) {
   EXPECT_EQ(r.tape.commits(), 1u);
 }
 
-TEST(Session, AClientThatHangsUpWhileItsWriteWaitsForTheSinkAbortsTheStream) {
+TEST(Session, HangUpDuringAnySinkCallAborts) {
   for (const char* call : {"open", "write", "zeroes", "flush"}) {
     rig r;
     client c;
@@ -173,7 +173,7 @@ TEST(Session, AClientThatHangsUpWhileItsWriteWaitsForTheSinkAbortsTheStream) {
   }
 }
 
-TEST(Session, RepliesDoNotPileUpForAClientThatNeverReads) {
+TEST(Session, RepliesToAClientThatNeverReadsAreBounded) {
   rig r;
   client c;
   c.flags().go();

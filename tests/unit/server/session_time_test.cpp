@@ -8,7 +8,7 @@ namespace {
 
 constexpr auto soon = std::chrono::milliseconds(20);
 
-TEST(SessionTime, AHandshakeThatStopsAtAnyByteIsClosed) {
+TEST(SessionTime, HandshakeThatStopsAtAnyByteTimesOut) {
   scripted_client c;
   c.flags().go();
   rig r;
@@ -25,7 +25,7 @@ TEST(SessionTime, AHandshakeThatStopsAtAnyByteIsClosed) {
   EXPECT_TRUE(r.tape.calls.empty());
 }
 
-TEST(SessionTime, AClientThatDoesNotReadTheHandshakeIsClosed) {
+TEST(SessionTime, UnreadHandshakeTimesOut) {
   rig r;
   r.settings.handshake_timeout = soon;
   auto& connection = r.connect("");
@@ -35,7 +35,7 @@ TEST(SessionTime, AClientThatDoesNotReadTheHandshakeIsClosed) {
   EXPECT_TRUE(run_until(r.loop, [&] { return connection.done; }));
 }
 
-TEST(SessionTime, OptionsWithoutEndDoNotPushTheHandshakesDeadline) {
+TEST(SessionTime, EndlessOptionsDoNotExtendTheHandshakeTimeout) {
   rig r;
   r.settings.handshake_timeout = soon;
   scripted_client c;
@@ -52,7 +52,7 @@ TEST(SessionTime, OptionsWithoutEndDoNotPushTheHandshakesDeadline) {
   EXPECT_TRUE(closed);
 }
 
-TEST(SessionTime, AnIdleClientMayStayForEver) {
+TEST(SessionTime, IdleClientIsNotTimedOut) {
   rig r;
   r.settings.handshake_timeout = soon;
   r.settings.payload_timeout = soon;
@@ -72,7 +72,7 @@ TEST(SessionTime, AnIdleClientMayStayForEver) {
   EXPECT_EQ(r.tape.commits(), 1u);
 }
 
-TEST(SessionTime, APayloadWithoutProgressIsClosedAndTheStreamAborted) {
+TEST(SessionTime, StalledPayloadTimesOutAndAborts) {
   const std::string payload(200'000, 'x');
   scripted_client c;
   c.flags().go().write(0, "ab").write(2, payload);
@@ -103,7 +103,7 @@ void let_pass(rig& r, io::clock::duration time) {
 }
 
 /// On TCP a session is not woken for less than 128 KiB, and yet must know that something comes.
-TEST(SessionTime, APayloadThatTricklesIntoTheSocketIsWaitedForAndNoLonger) {
+TEST(SessionTime, TricklingPayloadTimesOutOnlyAfterItStops) {
   const std::string payload(200'000, 'x');
   scripted_client c;
   c.flags().go().write(0, payload);
@@ -158,7 +158,7 @@ class SlowReader : public ::testing::Test {
   rig::connection* connection = nullptr;
 };
 
-TEST_F(SlowReader, IsNotCutWhereItTakesOnePieceOfItsReplyWithinEachTimeout) {
+TEST_F(SlowReader, KeepsTheConnectionByTakingOnePiecePerTimeout) {
   int pieces = 0;
   const auto answered = [&] { return client.parse(connection->tape.from_server).answers.size(); };
   for (; !connection->done && answered() < 2; ++pieces) {
@@ -172,21 +172,21 @@ TEST_F(SlowReader, IsNotCutWhereItTakesOnePieceOfItsReplyWithinEachTimeout) {
   EXPECT_FALSE(connection->done) << "now it asks for nothing";
 }
 
-TEST_F(SlowReader, IsCutWhereItTakesNothing) {
+TEST_F(SlowReader, TimesOutIfItTakesNothing) {
   EXPECT_TRUE(run_until(r.loop, [&] { return connection->done; }));
   EXPECT_TRUE(r.log.says("timed out")) << r.log.all();
   r.settle();
   EXPECT_EQ(r.exported.aborted(), 1u) << "it wrote, and is gone in the middle of a request";
 }
 
-TEST_F(SlowReader, IsCutWhereItStopsInTheMiddleOfItsReply) {
+TEST_F(SlowReader, TimesOutIfItStopsInsideAReply) {
   take_one_piece();
   take_one_piece();
   EXPECT_TRUE(run_until(r.loop, [&] { return connection->done; }));
   EXPECT_TRUE(r.log.says("timed out")) << r.log.all();
 }
 
-TEST(SessionTime, ASkippedPayloadHasADeadlineToo) {
+TEST(SessionTime, StalledSkippedPayloadTimesOut) {
   rig r;
   r.settings.payload_timeout = soon;
   scripted_client c;
@@ -197,7 +197,7 @@ TEST(SessionTime, ASkippedPayloadHasADeadlineToo) {
   EXPECT_TRUE(run_until(r.loop, [&] { return connection.done; }));
 }
 
-TEST(SessionTime, ASlowSinkIsNotTheClientsFault) {
+TEST(SessionTime, SlowSinkDoesNotTimeOutTheClient) {
   rig r;
   r.settings.payload_timeout = soon;
   r.tape.hold = "open";

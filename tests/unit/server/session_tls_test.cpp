@@ -78,7 +78,7 @@ struct tls_rig : rig {
 
 const std::string starttls_request = scripted_client().flags().option(starttls).script();
 
-TEST(SessionTls, GoesOnInsideOfIt) {
+TEST(SessionTls, NegotiationContinuesAfterStarttls) {
   tls_rig r;
   const auto said = r.talk(starttls_request, scripted_client().option(list).script());
   EXPECT_EQ(r.asked, 1u);
@@ -86,7 +86,7 @@ TEST(SessionTls, GoesOnInsideOfIt) {
   EXPECT_EQ(said.options[1].type, server_reply);
 }
 
-TEST(SessionTls, ClosesWhereSomethingCameInTheClearBehindTheOption) {
+TEST(SessionTls, PlaintextAfterStarttlsClosesTheConnection) {
   tls_rig r;
   const auto said = r.talk(starttls_request + scripted_client().option(list).script(), "");
   EXPECT_EQ(r.asked, 0u);
@@ -95,14 +95,14 @@ TEST(SessionTls, ClosesWhereSomethingCameInTheClearBehindTheOption) {
   EXPECT_TRUE(r.log.says("plaintext behind STARTTLS"));
 }
 
-TEST(SessionTls, ClosesForASingleByteToo) {
+TEST(SessionTls, OnePlaintextByteAfterStarttlsClosesTheConnection) {
   tls_rig r;
   const auto said = r.talk(starttls_request + "\x16", "");
   EXPECT_EQ(r.asked, 0u);
   EXPECT_EQ(said.options.size(), 1u);
 }
 
-TEST(SessionTls, ClosesWhereItsHandshakeFails) {
+TEST(SessionTls, FailedTlsHandshakeClosesTheConnection) {
   tls_rig r;
   const auto said = r.talk(starttls_request, scripted_client().option(list).script(),
                            asio::error::connection_aborted);
@@ -111,7 +111,7 @@ TEST(SessionTls, ClosesWhereItsHandshakeFails) {
   EXPECT_TRUE(r.log.says("the TLS handshake failed: "));
 }
 
-TEST(SessionTls, OpensNoSinkBeforeIt) {
+TEST(SessionTls, ClientWithoutTlsWritesNothing) {
   tls_rig r;
   static_cast<void>(r.talk(scripted_client().flags().go().write(0, "data").script(), ""));
   EXPECT_EQ(r.asked, 0u);

@@ -19,7 +19,7 @@ nbd_export::settings windowed_disk() {
   return s;
 }
 
-TEST(Snapshot, NamesWhatAnExportWaitsForFromItsBeginningToItsEnd) {
+TEST(Snapshot, StateFollowsTheLifeOfAnExport) {
   rig r(windowed_disk());
   EXPECT_EQ(r.exported.snapshot().now, state::waiting_for_client);
   EXPECT_FALSE(r.exported.snapshot().current);
@@ -49,7 +49,7 @@ TEST(Snapshot, NamesWhatAnExportWaitsForFromItsBeginningToItsEnd) {
   EXPECT_EQ(r.exported.snapshot().now, state::ended);
 }
 
-TEST(Snapshot, SaysThatAStreamIsSpooledOrWaitsForConnections) {
+TEST(Snapshot, StateShowsSpoolingAndWaitingForConnections) {
   auto s = rig::ordered(stream::order::spool, 0);
   s.config.settle = std::chrono::hours(1);
   rig r(s);
@@ -60,12 +60,12 @@ TEST(Snapshot, SaysThatAStreamIsSpooledOrWaitsForConnections) {
   EXPECT_EQ(r.exported.snapshot().now, state::waiting_for_connections);
 }
 
-class SnapshotOfAClient : public clients_at_work {
+class SnapshotOfClient : public clients_at_work {
  protected:
-  SnapshotOfAClient() : clients_at_work(windowed_disk()) {}
+  SnapshotOfClient() : clients_at_work(windowed_disk()) {}
 };
 
-TEST_F(SnapshotOfAClient, CountsWhatWasSentAndWhatIsHeld) {
+TEST_F(SnapshotOfClient, CountsSentAndHeldBytes) {
   auto& c = connect();
   say(c, [](auto& it) { it.write(0, "abc").zeroes(3, 97).write(100, "def").write(1000, "held"); });
   r.settle();
@@ -93,7 +93,7 @@ TEST_F(SnapshotOfAClient, CountsWhatWasSentAndWhatIsHeld) {
   EXPECT_TRUE(c.connection->served->peer().joined);
 }
 
-TEST(Snapshot, SaysWhatTheSinkHasAcknowledgedAndNeverMoreThanWasSent) {
+TEST(Snapshot, AcknowledgedBytesAreAtMostTheSentBytes) {
   rig r(windowed_disk());
   r.tape.acknowledged = 2;
   EXPECT_FALSE(r.exported.snapshot().current);
@@ -104,7 +104,7 @@ TEST(Snapshot, SaysWhatTheSinkHasAcknowledgedAndNeverMoreThanWasSent) {
   EXPECT_EQ(r.exported.snapshot().current->acknowledged, 3u);
 }
 
-TEST(Snapshot, AndTheSinkKnowAStreamByTheSameIdAndTime) {
+TEST(Snapshot, SharesIdAndStartTimeWithTheSink) {
   rig r(windowed_disk());
   {
     writer_client c(r, "c");
@@ -123,7 +123,7 @@ TEST(Snapshot, AndTheSinkKnowAStreamByTheSameIdAndTime) {
   EXPECT_NE(r.tape.streams[1].info.unique_id, r.tape.streams[0].info.unique_id);
 }
 
-TEST(Snapshot, AddsUpTheStreamsOfAnExportAndRemembersHowTheyEnded) {
+TEST(Snapshot, AddsUpStreamsAndKeepsTheirOutcomes) {
   rig r(windowed_disk());
   {
     writer_client c(r, "c");
@@ -149,7 +149,7 @@ TEST(Snapshot, AddsUpTheStreamsOfAnExportAndRemembersHowTheyEnded) {
   EXPECT_EQ(seen.recent[1].count.zeroes, 4096u);
 }
 
-TEST(Snapshot, RemembersTheLastTwentyStreams) {
+TEST(Snapshot, KeepsTheLastTwentyOutcomes) {
   rig r(rig::streams(0));
   for (int i = 0; i < 25; ++i) {
     writer_client c(r, "c");

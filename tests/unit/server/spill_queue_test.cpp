@@ -92,7 +92,7 @@ class SpillQueue : public ::testing::Test {
   std::list<outcome> outcomes_;
 };
 
-TEST_F(SpillQueue, WritesAllThatIsThereWithOneCall) {
+TEST_F(SpillQueue, WritesAllQueuedPiecesWithOneCall) {
   add_all("behind", 1000);
   add_all("first", 0);
   add_all(" and", 1006);
@@ -104,7 +104,7 @@ TEST_F(SpillQueue, WritesAllThatIsThereWithOneCall) {
   EXPECT_EQ(kept(1000, 10), "behind and");
 }
 
-TEST_F(SpillQueue, TakesMoreWhileItWrites) {
+TEST_F(SpillQueue, AcceptsDataDuringAWrite) {
   tape.hangs_at = tape.calls.size();
   add_all("first", 0);
   const auto& writing = begin_write();
@@ -118,7 +118,7 @@ TEST_F(SpillQueue, TakesMoreWhileItWrites) {
   EXPECT_EQ(kept(0, 5) + kept(100, 6), "firstsecond");
 }
 
-TEST_F(SpillQueue, WaitsForRoomAndKeepsEveryByteOfALongPayload) {
+TEST_F(SpillQueue, PayloadLargerThanItsCapacityIsKeptWhole) {
   std::string data(3 * capacity + 12345, '\0');
   for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 7919 >> 3);
   const auto& adding = begin_add(data, 777);
@@ -131,7 +131,7 @@ TEST_F(SpillQueue, WaitsForRoomAndKeepsEveryByteOfALongPayload) {
   EXPECT_EQ(kept(777, data.size()), data);
 }
 
-TEST_F(SpillQueue, PutsLaterBytesOverEarlierOnes) {
+TEST_F(SpillQueue, LaterWriteOverwritesAnEarlierOne) {
   add_all("abcdef", 10);
   begin_write();
   add_all("XY", 12);
@@ -139,7 +139,7 @@ TEST_F(SpillQueue, PutsLaterBytesOverEarlierOnes) {
   EXPECT_EQ(kept(10, 6), "abXYef");
 }
 
-TEST_F(SpillQueue, WaitsForWhatWasAddedBeforeOnly) {
+TEST_F(SpillQueue, WaitEndsWithoutLaterPieces) {
   add_all("first", 0);
   tape.hangs_at = tape.calls.size();
   begin_write();
@@ -152,7 +152,7 @@ TEST_F(SpillQueue, WaitsForWhatWasAddedBeforeOnly) {
   EXPECT_FALSE(queue.empty());
 }
 
-TEST_F(SpillQueue, ReportsTheErrorOfTheDisk) {
+TEST_F(SpillQueue, WriteReturnsTheErrorOfTheDisk) {
   tape.fail_at = tape.calls.size();
   tape.fail_with = ENOSPC;
   add_all("first", 0);
@@ -160,7 +160,7 @@ TEST_F(SpillQueue, ReportsTheErrorOfTheDisk) {
   EXPECT_FALSE(queue.empty());
 }
 
-TEST_F(SpillQueue, AbandonedEndsTheWaitingOfAll) {
+TEST_F(SpillQueue, AbandonEndsEveryWait) {
   add_all(std::string(capacity, 'x'), 0);
   tape.hangs_at = tape.calls.size();
   const auto& writing = begin_write();

@@ -64,7 +64,7 @@ class SpillStore : public ::testing::Test {
 
 using given_back = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
-TEST_F(SpillStore, IsOpenedOnceForTwoWritersAtTheSameTime) {
+TEST_F(SpillStore, TwoConcurrentOpensMakeOneFile) {
   const auto& first = begin_open();
   const auto& second = begin_open();
   EXPECT_FALSE(store.is_open());
@@ -76,7 +76,7 @@ TEST_F(SpillStore, IsOpenedOnceForTwoWritersAtTheSameTime) {
   EXPECT_EQ(opened(), 1u);
 }
 
-TEST_F(SpillStore, MakesNothingBeforeItIsOpened) {
+TEST_F(SpillStore, MakesNoFileBeforeItIsOpened) {
   give_back_before(100 * mib);
   store.abandon();
   store.close();
@@ -84,7 +84,7 @@ TEST_F(SpillStore, MakesNothingBeforeItIsOpened) {
   EXPECT_TRUE(tape.given_back.empty());
 }
 
-TEST_F(SpillStore, AFileThatCannotBeMadeNamesItsDirectoryAndTheOption) {
+TEST_F(SpillStore, OpenErrorNamesDirectoryAndOption) {
   tape.fail_at = 0;
   tape.fail_with = EROFS;
   const auto& o = begin_open();
@@ -95,7 +95,7 @@ TEST_F(SpillStore, AFileThatCannotBeMadeNamesItsDirectoryAndTheOption) {
   EXPECT_FALSE(store.is_open());
 }
 
-TEST_F(SpillStore, AbandonedWhileItOpensEndsTheOpeningForAllWhoWait) {
+TEST_F(SpillStore, AbandonDuringOpenEndsEveryWait) {
   tape.hangs_at = 0;
   const auto& first = begin_open();
   const auto& second = begin_open();
@@ -111,7 +111,7 @@ TEST_F(SpillStore, AbandonedWhileItOpensEndsTheOpeningForAllWhoWait) {
   EXPECT_EQ(opened(), 1u) << "it is not tried again";
 }
 
-TEST_F(SpillStore, AbandonedBeforeItIsOpenedIsNeverMade) {
+TEST_F(SpillStore, OpenAfterAbandonMakesNoFile) {
   store.abandon();
   const auto& o = begin_open();
   settle();
@@ -119,7 +119,7 @@ TEST_F(SpillStore, AbandonedBeforeItIsOpenedIsNeverMade) {
   EXPECT_EQ(opened(), 0u);
 }
 
-TEST_F(SpillStore, ClosedDuringACallEndsThatAndTheFileOutlivesIt) {
+TEST_F(SpillStore, CloseDuringAWriteAbortsTheWrite) {
   open_it();
   tape.hangs_at = tape.calls.size();
   call writing;
@@ -133,7 +133,7 @@ TEST_F(SpillStore, ClosedDuringACallEndsThatAndTheFileOutlivesIt) {
   EXPECT_EQ(writing.error, asio::error::operation_aborted);
 }
 
-TEST_F(SpillStore, GivesBackWhatTheReaderHasTakenInBatches) {
+TEST_F(SpillStore, SentBytesAreGivenBackInBatches) {
   open_it();
   give_back_before(1 * mib);
   give_back_before(4 * mib - 1);
@@ -145,7 +145,7 @@ TEST_F(SpillStore, GivesBackWhatTheReaderHasTakenInBatches) {
   EXPECT_EQ(tape.given_back, (given_back{{0, 4 * mib}, {4 * mib, 20 * mib}}));
 }
 
-TEST_F(SpillStore, GivesBackNothingOnceItIsAbandoned) {
+TEST_F(SpillStore, NothingIsGivenBackAfterAbandon) {
   open_it();
   store.abandon();
   give_back_before(100 * mib);

@@ -38,13 +38,13 @@ std::string members_of(const stream_summary& s) {
   return line.substr(line.find(before) + before.size());
 }
 
-TEST(StreamSummary, OfACommitSaysHowMuchHowFastAndHow) {
+TEST(StreamSummary, CommitHasBytesRateAndOrder) {
   EXPECT_EQ(committed().text(),
             "committed, 8000000 bytes, 4000000 of them zeroes that no payload carried, "
             "in 0.50 s at 15.3 MiB/s, 75 % spliced; in order");
 }
 
-TEST(StreamSummary, SaysHowMuchWasHeldAndTheDigest) {
+TEST(StreamSummary, CommitHasHeldBytesAndDigest) {
   auto s = committed();
   s.ahead = 2;
   s.distance = 65536;
@@ -57,7 +57,7 @@ TEST(StreamSummary, SaysHowMuchWasHeldAndTheDigest) {
       << s.text();
 }
 
-TEST(StreamSummary, OfADiffSaysWhatItNames) {
+TEST(StreamSummary, CommitOfADiffHasTheCoveredBytes) {
   auto s = committed();
   s.named = 12;
   EXPECT_TRUE(
@@ -67,7 +67,7 @@ TEST(StreamSummary, OfADiffSaysWhatItNames) {
   EXPECT_TRUE(s.text().ends_with("; as it came")) << s.text();
 }
 
-TEST(StreamSummary, OfAnAbortBeginsWithTheReason) {
+TEST(StreamSummary, AbortBeginsWithBytesAndReason) {
   auto s = aborted(4000);
   s.held_spill_peak = 7;
   EXPECT_EQ(s.text(),
@@ -75,12 +75,12 @@ TEST(StreamSummary, OfAnAbortBeginsWithTheReason) {
             "once: 0 bytes in memory, 7 bytes spilled)");
 }
 
-TEST(StreamSummary, AnAbortBeforeTheFirstByteNamesNoOffset) {
+TEST(StreamSummary, AbortBeforeTheFirstByteHasNoRate) {
   EXPECT_EQ(aborted(0).text(),
             "aborted before anything was sent: the reader went away (in 2.00 s)");
 }
 
-TEST(StreamSummary, HasItsFiguresForPrograms) {
+TEST(StreamSummary, FieldsAreRenderedAsJson) {
   auto s = aborted(4000);
   s.ended.unique_id = "0f";
   s.connection = 3;

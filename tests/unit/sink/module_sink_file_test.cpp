@@ -12,7 +12,7 @@ namespace {
 
 namespace calls = fake_module_calls;
 
-constexpr std::size_t payload_size = 700'001;
+constexpr std::size_t sent_file_size = 700'001;
 
 struct file_fixture {
   loop l;
@@ -21,13 +21,13 @@ struct file_fixture {
   sink::module module = fake_module(script);
   std::unique_ptr<sink::module_sink> made;
   ends pipe = make_pipe();
-  std::string data = numbered(payload_size);
+  std::string data = numbered(sent_file_size);
   io::unique_fd file{::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
-  outcome o;
+  sink_outcome o;
 
   file_fixture() {
-    EXPECT_EQ(::pwrite(file.get(), data.data(), payload_size, 0),
-              static_cast<ssize_t>(payload_size));
+    EXPECT_EQ(::pwrite(file.get(), data.data(), sent_file_size, 0),
+              static_cast<ssize_t>(sent_file_size));
   }
   void lend_pipe() {
     module.table.native_fd = calls::native_fd;
@@ -53,7 +53,7 @@ TEST(ModuleSinkFile, PassesItThroughTheModulesWrite) {
     if (blocks) f.module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
     f.script.most = 100'000;
     auto& s = f.opened();
-    f.run(write_file(s, f.file.get(), 3, payload_size - 3, f.o));
+    f.run(write_file(s, f.file.get(), 3, sent_file_size - 3, f.o));
     EXPECT_FALSE(f.o.failed) << f.o.failed.why;
     EXPECT_TRUE(f.script.data == f.data.substr(3));
     EXPECT_EQ(s.in_transit(), 0u);
@@ -94,7 +94,7 @@ TEST(ModuleSinkFile, AFileThatEndsTooSoonIsAFailure) {
     file_fixture f;
     if (lends) f.lend_pipe();
     auto& s = f.opened();
-    f.run(write_file(s, f.file.get(), payload_size - 10, 11, f.o));
+    f.run(write_file(s, f.file.get(), sent_file_size - 10, 11, f.o));
     EXPECT_EQ(f.o.failed.code.value(), EIO);
     EXPECT_FALSE(f.o.failed.why.empty());
   }
@@ -107,7 +107,7 @@ TEST(ModuleSinkFile, PassesOnWhatTheModuleSays) {
     f.script.host->explain(f.script.host, "the tape is full");
     return -ENOSPC;
   };
-  f.run(write_file(s, f.file.get(), 0, payload_size, f.o));
+  f.run(write_file(s, f.file.get(), 0, sent_file_size, f.o));
   EXPECT_EQ(f.o.failed.why, "the tape is full");
 }
 
@@ -118,8 +118,8 @@ TEST(ModuleSinkFile, CancelEndsIt) {
     f.script.answer = [](const char* call) { return std::string(call) == "write" ? -EAGAIN : 0; };
     f.script.wait.timeout_ns = 3'600'000'000'000;
     auto& s = f.opened();
-    outcome writing;
-    f.l.spawn(write_file(s, f.file.get(), 0, payload_size, writing));
+    sink_outcome writing;
+    f.l.spawn(write_file(s, f.file.get(), 0, sent_file_size, writing));
     f.l.poll();
     EXPECT_FALSE(writing.done);
     f.run(abort(s, f.o));
@@ -136,7 +136,7 @@ TEST(ModuleSinkFile, FailsAtOnceWhereTheSinkWasCancelled) {
     if (lends) f.lend_pipe();
     auto& s = f.opened();
     s.cancel();
-    f.run(write_file(s, f.file.get(), 0, payload_size, f.o));
+    f.run(write_file(s, f.file.get(), 0, sent_file_size, f.o));
     EXPECT_EQ(f.o.failed.code, asio::error::operation_aborted);
     EXPECT_TRUE(f.script.data.empty());
   }

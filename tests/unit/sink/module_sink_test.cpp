@@ -23,7 +23,7 @@ struct module_sink_fixture {
   module_script script;
   sink::module module = fake_module(script);
   std::unique_ptr<sink::module_sink> made;
-  outcome o;
+  sink_outcome o;
 
   sink::module_sink& make(milliseconds grace = std::chrono::seconds(10)) {
     sink::settings none("fake", {}, {});
@@ -198,7 +198,7 @@ TEST(ModuleSink, AbortAwaitsWhatIsUnderWay) {
     return -EINTR;
   };
   auto& s = f.make();
-  outcome writing;
+  sink_outcome writing;
   f.l.spawn(write(s, "abc", writing));
   f.l.poll();
   f.spawn(abort(s, f.o));
@@ -218,7 +218,7 @@ TEST(ModuleSink, IsBusyWithACallThatIgnoresBeingAskedToEndUntilItReturns) {
   };
   auto& s = f.make(milliseconds(1));
   EXPECT_EQ(s.busy(), activity::none);
-  outcome writing;
+  sink_outcome writing;
   f.l.spawn(write(s, "abc", writing));
   f.spawn(abort(s, f.o));
   f.l.poll();
@@ -239,7 +239,7 @@ TEST(ModuleSink, WaitsForTheLongestTimeThatAModuleCanName) {
   f.l.poll();
   EXPECT_FALSE(f.o.done);
   EXPECT_EQ(f.script.all(), "open") << "it is not asked again at once";
-  outcome aborting;
+  sink_outcome aborting;
   f.l.spawn(abort(s, aborting));
   f.l.finish();
 }
@@ -281,7 +281,7 @@ TEST(ModuleSink, InterruptsTheModuleOnlyInABlockingCallOfItsOwn) {
   auto& s = f.make();
   f.spawn(open(s, f.o));
   f.l.finish();
-  outcome writing;
+  sink_outcome writing;
   f.l.spawn(write(s, numbered(1'000'000), writing));
   EXPECT_TRUE(f.l.until([&] {
     int held = 0;

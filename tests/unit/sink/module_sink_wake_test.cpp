@@ -28,7 +28,7 @@ struct WokenSink : ::testing::Test {
   module_script script;
   sink::module module = fake_module(script);
   std::unique_ptr<sink::module_sink> made;
-  outcome o;
+  sink_outcome o;
 
   WokenSink() {
     module.table.check = calls::check;
@@ -155,7 +155,7 @@ TEST_F(WokenSink, RepeatsAtOnceACallThatSaidNotNow) {
       ++writes;
       return ready ? 0 : -EAGAIN;
     };
-    outcome writing;
+    sink_outcome writing;
     l.spawn(write(s, "abc", writing));
     ASSERT_TRUE(l.until([&] { return writes == 1; }));
     l.poll();
@@ -196,7 +196,7 @@ TEST_F(WokenSink, IsCheckedAfterACallDuringWhichItWasWoken) {
     began.release();
     return go_on.try_acquire_for(10s) ? 0 : -ETIMEDOUT;
   };
-  outcome writing;
+  sink_outcome writing;
   l.spawn(write(s, "abc", writing));
   l.poll();
   ASSERT_TRUE(began.try_acquire_for(10s));
@@ -218,7 +218,7 @@ TEST_F(WokenSink, EndsAWriteToALentDescriptorThatNobodyReads) {
     script.fd_flags = flags;
     script.answer = nullptr;
     auto& s = opened();
-    outcome writing;
+    sink_outcome writing;
     l.spawn(write(s, std::string(1'000'000, 'x'), writing));
     l.poll();
     EXPECT_FALSE(writing.done);

@@ -12,36 +12,36 @@
 
 namespace nbdstream::test {
 
-struct outcome {
+struct sink_outcome {
   bool done = false;
   sink::failure failed;
 };
 
-inline awaitable<void> open(sink::sink& s, sink::stream_info info, outcome& o) {
+inline awaitable<void> open(sink::sink& s, sink::stream_info info, sink_outcome& o) {
   o.failed = co_await s.open(info);
   o.done = true;
 }
-inline awaitable<void> open(sink::sink& s, outcome& o) {
+inline awaitable<void> open(sink::sink& s, sink_outcome& o) {
   return open(s, sink::stream_info(), o);
 }
-inline awaitable<void> write(sink::sink& s, std::string data, outcome& o) {
+inline awaitable<void> write(sink::sink& s, std::string data, sink_outcome& o) {
   o.failed = co_await s.write(std::as_bytes(std::span(data)));
   o.done = true;
 }
-inline awaitable<void> zeroes(sink::sink& s, std::uint64_t count, outcome& o) {
+inline awaitable<void> zeroes(sink::sink& s, std::uint64_t count, sink_outcome& o) {
   o.failed = co_await s.write_zeroes(count);
   o.done = true;
 }
 inline awaitable<void> write_file(sink::sink& s, int from, std::uint64_t offset,
-                                  std::uint64_t count, outcome& o) {
+                                  std::uint64_t count, sink_outcome& o) {
   o.failed = co_await s.write_file(from, offset, count);
   o.done = true;
 }
-inline awaitable<void> commit(sink::sink& s, outcome& o) {
+inline awaitable<void> commit(sink::sink& s, sink_outcome& o) {
   o.failed = co_await s.commit(0);
   o.done = true;
 }
-inline awaitable<void> abort(sink::sink& s, outcome& o) {
+inline awaitable<void> abort(sink::sink& s, sink_outcome& o) {
   co_await s.abort();
   o.done = true;
 }
