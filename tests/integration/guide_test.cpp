@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The pages of doc/guide: their commands, run as they stand there, page by page in their order,
-// against a server that speaks S3; and what they say of permissions and of requests.
+// The pages of doc/guide. Those about object stores: their commands, run as they stand there, page
+// by page in their order, against a server that speaks S3; and what they say of permissions and of
+// requests. The recipes of the other pages are run by recipes_test.cpp.
+#include "support/markdown.hpp"
 #include "support/s3_test.hpp"
 
 #include <regex>
@@ -11,35 +13,8 @@ namespace {
 
 const std::string guide = source_directory + "/doc/guide/";
 
-/// A block of code of a page.
-struct block {
-  std::string language;  ///< empty: indented, without a language
-  std::string before;    ///< the paragraph above it
-  std::string text;
-};
-
-std::vector<block> read_blocks(const std::string& page) {
-  std::vector<block> blocks;
-  std::istringstream lines(read_file(guide + page));
-  std::string paragraph;
-  bool fenced = false;
-  bool was_empty = true;
-  for (std::string line; std::getline(lines, line); was_empty = line.empty()) {
-    if (line.starts_with("```")) {
-      fenced = !fenced;
-      if (fenced) blocks.push_back({line.substr(3), paragraph, {}});
-    } else if (fenced) {
-      blocks.back().text += line + '\n';
-    } else if (line.starts_with("    ")) {
-      if (was_empty) blocks.push_back({{}, paragraph, {}});
-      blocks.back().text += line.substr(4) + '\n';
-    } else if (!line.empty()) {
-      if (was_empty) paragraph.clear();
-      paragraph.append(" ").append(line);
-    }
-  }
-  return blocks;
-}
+/// Pages whose commands are run here, all of a page as one script.
+const std::vector<std::string> pages_with_a_store{"to-s3.md", "from-s3.md", "object-lock.md"};
 
 std::vector<std::string> pages() {
   std::vector<std::string> names;
@@ -65,7 +40,7 @@ class GuidePage : public Guide, public ::testing::WithParamInterface<std::string
 
 TEST_P(GuidePage, RunsAsItStands) {
   std::string script;
-  for (const auto& each : read_blocks(GetParam()))
+  for (const auto& each : read_blocks(guide + GetParam()))
     if (each.language == "sh") script += each.text;
   const auto port = std::to_string(free_port());
   script = std::regex_replace(script, std::regex("9000"), port);
@@ -90,20 +65,21 @@ TEST_P(GuidePage, RunsAsItStands) {
   EXPECT_EQ(open_uploads(), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, GuidePage,
-                         ::testing::Values("to-s3.md", "from-s3.md", "object-lock.md"),
+INSTANTIATE_TEST_SUITE_P(Of, GuidePage, ::testing::ValuesIn(pages_with_a_store),
                          [](const auto& each) {
                            return std::regex_replace(each.param, std::regex("[^a-z0-9]"), "_");
                          });
 
-/// So nothing in these pages is wrong unnoticed but what says so.
+/// A block of commands that no test runs must say why.
 TEST(GuidePages, HaveNoCommandsThatAreNotRunWithoutSayingWhy) {
-  const std::set<std::string> run_here{"to-s3.md", "from-s3.md", "object-lock.md"};
+  const std::set<std::string> other_tests_read{"json", "xml", "toml"};
+  const std::set<std::string> run_here(pages_with_a_store.begin(), pages_with_a_store.end());
   for (const auto& page : pages()) {
-    for (const auto& each : read_blocks(page)) {
-      if (each.language == "json" || each.language == "xml") continue;  // read by other tests
+    for (const auto& each : read_blocks(guide + page)) {
+      if (other_tests_read.contains(each.language)) continue;
       if (each.language == "sh") {
-        EXPECT_TRUE(run_here.contains(page)) << page;
+        const bool is_recipe = each.section == "Recipes" && !each.heading.empty();
+        EXPECT_NE(is_recipe, run_here.contains(page)) << page << ": " << each.text;
       } else {
         EXPECT_TRUE(each.language.empty() && each.before.starts_with(" Not run ") &&
                     each.before.find(": ") != std::string::npos)
@@ -111,6 +87,54 @@ TEST(GuidePages, HaveNoCommandsThatAreNotRunWithoutSayingWhy) {
       }
     }
   }
+}
+
+TEST_F(Guide, ConfigurationFilesAreAccepted) {
+  int files = 0;
+  for (const auto& page : pages()) {
+    for (const auto& each : read_blocks(guide + page)) {
+      if (each.language != "toml") continue;
+      ++files;
+      write_file(path("page.toml"), each.text);
+      EXPECT_TRUE(ended_with(0, nbdstream({"--config", "page.toml", "--dump-config"}))) << page;
+    }
+  }
+  EXPECT_GT(files, 0);
+}
+
+/// The program with all string literals that stand behind one another made one.
+std::string sources() {
+  std::string text;
+  for (const std::string part : {"core", "apps", "sinks"}) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(
+             std::filesystem::path(source_directory) / part)) {
+      const auto extension = entry.path().extension();
+      if (extension == ".cpp" || extension == ".hpp") text += read_file(entry.path());
+    }
+  }
+  return std::regex_replace(text, std::regex(R"("\s*\n\s*")"), "");
+}
+
+/// A message that was changed must be changed there, too. "…" stands for what a message fills in.
+TEST(GuidePages, QuoteMessagesThatTheProgramHas) {
+  const std::string program = sources();
+  std::istringstream lines(read_file(guide + "troubleshooting.md"));
+  const std::regex quoted("### `{1,2} ?(.*?) ?`{1,2}");
+  const std::string ellipsis = "…";
+  int messages = 0;
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch match;
+    if (!std::regex_match(line, match, quoted)) continue;
+    ++messages;
+    std::string rest = match[1];
+    while (!rest.empty()) {
+      const auto end = rest.find(ellipsis);
+      EXPECT_TRUE(program.find(rest.substr(0, end)) != program.npos)
+          << "no \"" << rest.substr(0, end) << "\" of " << line;
+      rest = end == rest.npos ? "" : rest.substr(end + ellipsis.size());
+    }
+  }
+  EXPECT_GE(messages, 25);
 }
 
 TEST(GuidePages, AreAllInItsTable) {
@@ -157,7 +181,7 @@ TEST_F(Guide, PolicyAllowsWhatTheRequestsOfTheSinkNeedAndNoMore) {
     needed.insert(action_of.at(operation));
   }
   std::set<std::string> allowed;
-  for (const auto& each : read_blocks("s3-permissions.md")) {
+  for (const auto& each : read_blocks(guide + "s3-permissions.md")) {
     if (each.language != "json") continue;
     const std::regex action(R"re("(s3:\w+)")re");
     for (std::sregex_iterator it(each.text.begin(), each.text.end(), action), end; it != end; ++it)

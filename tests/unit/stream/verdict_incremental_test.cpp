@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// When an incremental stream is complete: the table "Incremental streams" of the README.
+// When an incremental stream is complete: the table of doc/guide/incremental.md.
 #include "verdict_support.hpp"
 
 #include <gtest/gtest.h>
