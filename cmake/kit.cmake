@@ -14,6 +14,13 @@ if(NOT PROJECT_IS_TOP_LEVEL)
   set(nbdstream_SINK_DIR ${NBDSTREAM_SINK_SUBDIR} PARENT_SCOPE)
 endif()
 
+# A sink needs a version of the ABI, not of the program: that is what find_package and pkg-config
+# ask for.
+set(header ${PROJECT_SOURCE_DIR}/core/include/nbdstream/sink.h)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+file(STRINGS ${header} abi REGEX "^#define NBDSTREAM_SINK_ABI_(MAJOR|MINOR) [0-9]+$")
+string(REGEX REPLACE "^[^;]*MAJOR ([0-9]+);[^;]*MINOR ([0-9]+)$" "\\1.\\2" NBDSTREAM_SINK_ABI "${abi}")
+
 if(NBDSTREAM_INSTALL)
   include(CMakePackageConfigHelpers)
   set(package ${CMAKE_INSTALL_LIBDIR}/cmake/nbdstream)
@@ -26,7 +33,7 @@ if(NBDSTREAM_INSTALL)
     INSTALL_DESTINATION ${package} PATH_VARS NBDSTREAM_SINK_SUBDIR
     NO_CHECK_REQUIRED_COMPONENTS_MACRO)
   write_basic_package_version_file(${PROJECT_BINARY_DIR}/nbdstream-config-version.cmake
-    COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
+    VERSION ${NBDSTREAM_SINK_ABI} COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
   install(FILES ${PROJECT_BINARY_DIR}/nbdstream-config.cmake
     ${PROJECT_BINARY_DIR}/nbdstream-config-version.cmake
     cmake/nbdstream_add_sink.cmake cmake/sink_exports.map

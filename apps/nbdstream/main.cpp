@@ -112,8 +112,8 @@ int run(int argc, char** argv, log::logger& log) {
   auto command = config::parse_command_line(argc, argv);
   using action = config::command::action;
   if (command.what == action::help) return fmt::print("{}", config::help_text()), 0;
-  if (command.what == action::version) return fmt::print("{}\n", config::version_text()), 0;
   const sink::registry registry;
+  if (command.what == action::version) return print_version(registry), 0;
   if (command.what == action::list_sinks) return list_sinks(registry, log) ? 0 : exit_failure;
   if (command.what == action::dump_sink) return dump_sink(registry, command.sink), 0;
 

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "show.hpp"
 
+#include "config/cli.hpp"
 #include "config/dump.hpp"
 #include "sink/options.hpp"
 
+#include <nbdstream/source.h>
+#include <openssl/crypto.h>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <zstd.h>
 
 namespace nbdstream {
 namespace {
@@ -21,6 +27,17 @@ const char* type_name(std::uint32_t type) {
 }
 
 }  // namespace
+
+void print_version(const sink::registry& sinks) {
+  fmt::print("{}\n", config::version_text());
+  fmt::print("sink ABI: {}.{}\n", NBDSTREAM_SINK_ABI_MAJOR, NBDSTREAM_SINK_ABI_MINOR);
+  fmt::print("source ABI: {}.{}\n", NBDSTREAM_SOURCE_ABI_MAJOR, NBDSTREAM_SOURCE_ABI_MINOR);
+  fmt::print("features: TLS (OpenSSL {}), compression (zstd {}), formats raw and rbd-diff\n",
+             OpenSSL_version(OPENSSL_VERSION_STRING), ZSTD_versionString());
+  const auto names = sinks.names();
+  fmt::print("sinks: {}\n",
+             names.empty() ? "none found" : fmt::format("{}", fmt::join(names, " ")));
+}
 
 bool list_sinks(const sink::registry& sinks, log::logger& log) {
   bool all = true;

@@ -12,6 +12,10 @@
 
 namespace nbdstream {
 
+/// Prints the version, alone in its line; then `key: value` for each of the ABIs, what is built in,
+/// and the sinks that are found.
+void print_version(const sink::registry& sinks);
+
 /// Prints a line for each. Returns whether all of them can be used; a line in the log says why one
 /// cannot.
 bool list_sinks(const sink::registry& sinks, log::logger& log);

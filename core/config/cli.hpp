@@ -26,9 +26,9 @@ struct command {
 /// What --help prints: usage, every option, exit statuses, examples.
 [[nodiscard]] std::string help_text();
 
-/// What --version prints: "nbdstream 0.1.0".
+/// The first line that --version prints: "nbdstream 1.0.0".
 [[nodiscard]] std::string version_text();
-/// "0.1.0"
+/// "1.0.0"
 [[nodiscard]] std::string version();
 
 }  // namespace nbdstream::config

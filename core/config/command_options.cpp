@@ -257,7 +257,8 @@ constexpr command_option options[] = {
      "Refused, and read=PATH too: nbdstream cannot read. To pull from an NBD server use "
      "nbdcopy(1)."},
     {"version", 'V', "", "true", group::other, target::line, "", set_action<action::version>,
-     "Print the version, and exit."},
+     "Print the version, those of the ABIs, what is built in and the sinks that are found, and "
+     "exit."},
     {"help", 'h', "", "true", group::other, target::line, "", set_action<action::help>,
      "Print this text, and exit."},
 };
