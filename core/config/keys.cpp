@@ -14,7 +14,7 @@ namespace nbdstream::config {
 namespace {
 
 using text = std::string_view;
-using values = std::vector<std::string>;
+using value_list = std::vector<std::string>;
 
 /// A word that stands for a value.
 template <class T>
@@ -62,7 +62,7 @@ T choose(const std::array<choice<T>, N>& choices, text word) {
 }
 
 template <class T, std::size_t N>
-values word_for(const std::array<choice<T>, N>& choices, T value) {
+value_list word_for(const std::array<choice<T>, N>& choices, T value) {
   for (const auto& c : choices) {
     if (c.value == value) return {std::string(c.word)};
   }
@@ -74,12 +74,12 @@ text not_empty(text value, text what) {
   return value;
 }
 
-values shown(bool value) {
+value_list shown(bool value) {
   return {value ? "true" : "false"};
 }
 
-values unless_empty(const std::string& value) {
-  return value.empty() ? values() : values{value};
+value_list unless_empty(const std::string& value) {
+  return value.empty() ? value_list() : value_list{value};
 }
 
 using server = server_config;
@@ -94,12 +94,14 @@ void set_progress(server& s, text value) {
 constexpr std::array<key<server>, 25> keys_of_server{{
     {"listen", value_type::list, [](server& s, text v) { s.listen.push_back(parse_listen(v)); },
      [](const server& s) {
-       values out;
+       value_list out;
        for (const auto& address : s.listen) out.push_back(format_listen(address));
        return out;
      }},
     {"unix-mode", value_type::text, [](server& s, text v) { s.unix_mode = parse_mode(v); },
-     [](const server& s) { return s.unix_mode ? values{format_mode(*s.unix_mode)} : values(); }},
+     [](const server& s) {
+       return s.unix_mode ? value_list{format_mode(*s.unix_mode)} : value_list();
+     }},
     {"single", value_type::boolean, [](server& s, text v) { s.single = parse_boolean(v); },
      [](const server& s) { return shown(s.single); }},
     {"run", value_type::text,
@@ -107,21 +109,21 @@ constexpr std::array<key<server>, 25> keys_of_server{{
      [](const server& s) { return unless_empty(s.run); }},
     {"run-shell", value_type::text,
      [](server& s, text v) { s.run_shell = not_empty(v, "a path, as in /bin/bash"); },
-     [](const server& s) { return values{s.run_shell}; }},
+     [](const server& s) { return value_list{s.run_shell}; }},
     {"run-grace", value_type::duration, [](server& s, text v) { s.run_grace = parse_duration(v); },
-     [](const server& s) { return values{format_duration(s.run_grace)}; }},
+     [](const server& s) { return value_list{format_duration(s.run_grace)}; }},
     {"grace", value_type::duration, [](server& s, text v) { s.grace = parse_duration(v); },
-     [](const server& s) { return values{format_duration(s.grace)}; }},
+     [](const server& s) { return value_list{format_duration(s.grace)}; }},
     {"handshake-timeout", value_type::duration,
      [](server& s, text v) { s.handshake_timeout = parse_duration(v); },
-     [](const server& s) { return values{format_duration(s.handshake_timeout)}; }},
+     [](const server& s) { return value_list{format_duration(s.handshake_timeout)}; }},
     {"payload-timeout", value_type::duration,
      [](server& s, text v) { s.payload_timeout = parse_duration(v); },
-     [](const server& s) { return values{format_duration(s.payload_timeout)}; }},
+     [](const server& s) { return value_list{format_duration(s.payload_timeout)}; }},
     {"client-timeout", value_type::duration,
      [](server& s, text v) { s.client_timeout = parse_duration(v); },
      [](const server& s) {
-       return s.client_timeout ? values{format_duration(*s.client_timeout)} : values();
+       return s.client_timeout ? value_list{format_duration(*s.client_timeout)} : value_list();
      }},
     {"data-path", value_type::text, [](server& s, text v) { s.path = choose(data_paths, v); },
      [](const server& s) { return word_for(data_paths, s.path); }},
@@ -134,29 +136,29 @@ constexpr std::array<key<server>, 25> keys_of_server{{
      [](const server& s) { return unless_empty(s.control); }},
     {"control-mode", value_type::text, [](server& s, text v) { s.control_mode = parse_mode(v); },
      [](const server& s) {
-       return s.control.empty() ? values() : values{format_mode(s.control_mode)};
+       return s.control.empty() ? value_list() : value_list{format_mode(s.control_mode)};
      }},
     {"metrics", value_type::word_or_integer,
      [](server& s, text v) { s.metrics = parse_metrics_address(v); },
      [](const server& s) {
-       return s.metrics ? values{format_metrics_address(*s.metrics)} : values();
+       return s.metrics ? value_list{format_metrics_address(*s.metrics)} : value_list();
      }},
     {"metrics-file", value_type::text,
      [](server& s, text v) { s.metrics_file = not_empty(v, "a path"); },
      [](const server& s) { return unless_empty(s.metrics_file); }},
     {"progress", value_type::word_or_integer, set_progress,
      [](const server& s) {
-       if (s.progress) return values{"auto"};
-       return s.progress_fd ? values{std::to_string(*s.progress_fd)} : values();
+       if (s.progress) return value_list{"auto"};
+       return s.progress_fd ? value_list{std::to_string(*s.progress_fd)} : value_list();
      }},
     {"log", value_type::text, [](server& s, text v) { s.log_to = choose(log_targets, v); },
-     [](const server& s) { return s.log_to ? word_for(log_targets, *s.log_to) : values(); }},
+     [](const server& s) { return s.log_to ? word_for(log_targets, *s.log_to) : value_list(); }},
     {"log-level", value_type::text, [](server& s, text v) { s.log_level = choose(levels, v); },
      [](const server& s) { return word_for(levels, s.log_level); }},
     {"log-format", value_type::text, [](server& s, text v) { s.log_format = choose(formats, v); },
      [](const server& s) { return word_for(formats, s.log_format); }},
     {"tls", value_type::text, [](server& s, text v) { s.tls = choose(tls_modes, v); },
-     [](const server& s) { return s.tls ? word_for(tls_modes, *s.tls) : values(); }},
+     [](const server& s) { return s.tls ? word_for(tls_modes, *s.tls) : value_list(); }},
     {"tls-certificates", value_type::text,
      [](server& s, text v) { s.tls_certificates = not_empty(v, "a directory"); },
      [](const server& s) { return unless_empty(s.tls_certificates); }},
@@ -170,57 +172,59 @@ constexpr std::array<key<server>, 25> keys_of_server{{
 using exported = export_config;
 constexpr std::array<key<exported>, 21> keys_of_export{{
     {"name", value_type::text, [](exported& e, text v) { e.name = v; },
-     [](const exported& e) { return values{e.name}; }},
+     [](const exported& e) { return value_list{e.name}; }},
     {"description", value_type::text, [](exported& e, text v) { e.description = v; },
      [](const exported& e) { return unless_empty(e.description); }},
     {"size", value_type::size, [](exported& e, text v) { e.size = parse_size(v); },
-     [](const exported& e) { return e.size ? values{format_size(*e.size)} : values(); }},
+     [](const exported& e) { return e.size ? value_list{format_size(*e.size)} : value_list(); }},
     {"max-stream", value_type::size, [](exported& e, text v) { e.max_stream = parse_size(v); },
-     [](const exported& e) { return e.size ? values() : values{format_size(e.max_stream)}; }},
+     [](const exported& e) {
+       return e.size ? value_list() : value_list{format_size(e.max_stream)};
+     }},
     {"order", value_type::text, [](exported& e, text v) { e.order = choose(orders, v); },
      [](const exported& e) { return word_for(orders, e.order); }},
     {"window", value_type::size, [](exported& e, text v) { e.window = parse_size(v); },
-     [](const exported& e) { return values{format_size(e.window)}; }},
+     [](const exported& e) { return value_list{format_size(e.window)}; }},
     {"stall", value_type::duration, [](exported& e, text v) { e.stall = parse_duration(v); },
-     [](const exported& e) { return values{format_duration(e.stall)}; }},
+     [](const exported& e) { return value_list{format_duration(e.stall)}; }},
     {"spill-directory", value_type::text,
      [](exported& e, text v) { e.spill_directory = not_empty(v, "a directory"); },
      [](const exported& e) { return unless_empty(e.spill_directory); }},
     {"spill-limit", value_type::size, [](exported& e, text v) { e.spill_limit = parse_size(v); },
      [](const exported& e) {
-       return e.spill_limit ? values{format_size(*e.spill_limit)} : values();
+       return e.spill_limit ? value_list{format_size(*e.spill_limit)} : value_list();
      }},
     {"gaps", value_type::text, [](exported& e, text v) { e.gaps = choose(gaps_policies, v); },
-     [](const exported& e) { return e.gaps ? word_for(gaps_policies, *e.gaps) : values(); }},
+     [](const exported& e) { return e.gaps ? word_for(gaps_policies, *e.gaps) : value_list(); }},
     {"pad", value_type::boolean, [](exported& e, text v) { e.pad = parse_boolean(v); },
      [](const exported& e) { return shown(e.pad); }},
     {"format", value_type::text, [](exported& e, text v) { e.format = choose(stream_formats, v); },
      [](const exported& e) { return word_for(stream_formats, e.format); }},
     {"diff-from", value_type::text,
      [](exported& e, text v) { e.diff_from = not_empty(v, "a snapshot's name"); },
-     [](const exported& e) { return e.diff_from ? values{*e.diff_from} : values(); }},
+     [](const exported& e) { return e.diff_from ? value_list{*e.diff_from} : value_list(); }},
     {"diff-to", value_type::text,
      [](exported& e, text v) { e.diff_to = not_empty(v, "a snapshot's name"); },
-     [](const exported& e) { return e.diff_to ? values{*e.diff_to} : values(); }},
+     [](const exported& e) { return e.diff_to ? value_list{*e.diff_to} : value_list(); }},
     {"expect-bytes", value_type::size, [](exported& e, text v) { e.expect_bytes = parse_size(v); },
      [](const exported& e) {
-       return e.expect_bytes ? values{format_size(*e.expect_bytes)} : values();
+       return e.expect_bytes ? value_list{format_size(*e.expect_bytes)} : value_list();
      }},
     {"streams", value_type::integer,
      [](exported& e, text v) { e.streams = static_cast<std::uint64_t>(parse_integer(v, 0)); },
-     [](const exported& e) { return values{std::to_string(e.streams)}; }},
+     [](const exported& e) { return value_list{std::to_string(e.streams)}; }},
     {"end", value_type::text, [](exported& e, text v) { e.end = choose(end_policies, v); },
      [](const exported& e) { return word_for(end_policies, e.end); }},
     {"receipt", value_type::text, [](exported& e, text v) { e.receipt = not_empty(v, "a path"); },
      [](const exported& e) { return unless_empty(e.receipt); }},
     {"digest", value_type::text, [](exported& e, text v) { e.digest = choose(digests, v); },
-     [](const exported& e) { return e.digest ? word_for(digests, *e.digest) : values(); }},
+     [](const exported& e) { return e.digest ? word_for(digests, *e.digest) : value_list(); }},
     {"compress", value_type::text, [](exported& e, text v) { e.zstd_level = parse_compression(v); },
      [](const exported& e) {
-       return e.zstd_level ? values{format_compression(*e.zstd_level)} : values();
+       return e.zstd_level ? value_list{format_compression(*e.zstd_level)} : value_list();
      }},
     {"settle", value_type::duration, [](exported& e, text v) { e.settle = parse_duration(v); },
-     [](const exported& e) { return values{format_duration(e.settle)}; }},
+     [](const exported& e) { return value_list{format_duration(e.settle)}; }},
 }};
 
 }  // namespace

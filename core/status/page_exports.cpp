@@ -26,7 +26,7 @@ figure_in_words sent(const counters& c) {
   return {sent_in_words(c), static_cast<double>(c.sent)};
 }
 
-figure_in_words rate(double bytes_per_second) {
+figure_in_words rate_figure(double bytes_per_second) {
   return {size_in_words(bytes_per_second) + "/s", std::round(bytes_per_second)};
 }
 
@@ -128,7 +128,7 @@ void add_history(html& out, const exported& e) {
   begin_content(out, most <= 0);
   out.add("<svg class=\"rates\" aria-hidden=\"true\" viewBox=\"0 0 30 40\"");
   out.add(" preserveAspectRatio=\"none\"></svg> ");
-  auto f = rate(most);
+  auto f = rate_figure(most);
   f.words = "peak " + f.words;
   add_data(out, f);
   out.add("</td>\n");
@@ -140,9 +140,9 @@ void add_figures(html& out, const exported& e) {
   const auto& s = e.current;
   const auto left = e.speed.remaining;
   add_cell(out, "<td role=\"cell\" data-f=\"rate\" data-label=\"Rate now\"",
-           s ? maybe(rate(e.speed.now)) : maybe());
+           s ? maybe(rate_figure(e.speed.now)) : maybe());
   add_cell(out, "<td role=\"cell\" data-f=\"average\" data-label=\"On average\"",
-           s ? maybe(rate(e.speed.average)) : maybe());
+           s ? maybe(rate_figure(e.speed.average)) : maybe());
   add_cell(out, "<td role=\"cell\" data-f=\"left\" data-label=\"Time left\"",
            left ? maybe({time_in_words(*left), std::ceil(left->count())}) : maybe());
   add_cell(out, "<td role=\"cell\" data-f=\"age\" data-label=\"Running for\"",

@@ -186,10 +186,10 @@ bool is_of(const range& wanted, const reply& answer) {
 duration retry_after(const reply& answer) {
   constexpr unsigned most = 60;  // seconds
   const auto text = answer.header("retry-after");
-  unsigned seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  unsigned value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool number = error == std::errc() && end == text.data() + text.size();
-  return std::chrono::seconds(number ? std::min(seconds, most) : 0);
+  return std::chrono::seconds(number ? std::min(value, most) : 0);
 }
 
 }  // namespace
