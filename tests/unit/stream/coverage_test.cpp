@@ -14,7 +14,7 @@ TEST(Coverage, IsCompleteWithoutHoles) {
   EXPECT_EQ(c.describe(), "");
 }
 
-TEST(Coverage, NamesTheFirstHolesAndCountsTheOthers) {
+TEST(Coverage, ListsTheFirstHolesAndCountsTheOthers) {
   coverage c;
   c.add_hole(0, 4096);
   EXPECT_EQ(c.describe(), "4096 bytes at 0");
@@ -29,7 +29,7 @@ TEST(Coverage, NamesTheFirstHolesAndCountsTheOthers) {
   EXPECT_EQ(c.missing_bytes(), 4096u + 512 + 1 + 1 + 10);
 }
 
-TEST(Coverage, JoinsHolesThatTouch) {
+TEST(Coverage, JoinsAdjacentHoles) {
   coverage c;
   c.add_hole(0, 10);
   c.add_hole(10, 30);

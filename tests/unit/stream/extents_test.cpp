@@ -34,7 +34,7 @@ class Extents : public testing::Test {
   extents held;
 };
 
-TEST_F(Extents, AreNoneAtFirstAndWithoutLength) {
+TEST_F(Extents, EmptyRangeAddsNoExtent) {
   zeroes(5, 5);
   zeroes(7, 6);
   EXPECT_TRUE(held.empty());
@@ -43,7 +43,7 @@ TEST_F(Extents, AreNoneAtFirstAndWithoutLength) {
   EXPECT_FALSE(held.first());
 }
 
-TEST_F(Extents, AreInTheOrderOfTheirOffsets) {
+TEST_F(Extents, AreSortedByOffset) {
   memory(50, 60);
   spill(10, 20);
   zeroes(30, 40);
@@ -52,14 +52,14 @@ TEST_F(Extents, AreInTheOrderOfTheirOffsets) {
   EXPECT_EQ(held.size(), 3u);
 }
 
-TEST_F(Extents, OfZeroesThatTouchAreOne) {
+TEST_F(Extents, AdjacentZeroesAreMerged) {
   zeroes(0, 10);
   zeroes(20, 30);
   zeroes(10, 20);
   EXPECT_EQ(all(), "z0-30");
 }
 
-TEST_F(Extents, OfSpilledBytesThatTouchAreOne) {
+TEST_F(Extents, AdjacentSpilledBytesAreMerged) {
   spill(0, 10);
   spill(20, 30);
   spill(10, 20);
@@ -67,13 +67,13 @@ TEST_F(Extents, OfSpilledBytesThatTouchAreOne) {
   EXPECT_EQ(held.spilled_bytes(), page_bytes);
 }
 
-TEST_F(Extents, OfMemoryThatTouchStayApart) {
+TEST_F(Extents, AdjacentMemoryIsNotMerged) {
   memory(0, 10);
   memory(10, 20);
   EXPECT_EQ(all(), "m0-10 m10-20");
 }
 
-TEST_F(Extents, OfDifferentContentThatTouchStayApart) {
+TEST_F(Extents, AdjacentExtentsOfDifferentContentAreNotMerged) {
   zeroes(0, 10);
   spill(10, 20);
   zeroes(20, 30);
@@ -81,14 +81,14 @@ TEST_F(Extents, OfDifferentContentThatTouchStayApart) {
   EXPECT_EQ(all(), "z0-10 s10-20 z20-30 m30-40");
 }
 
-TEST_F(Extents, BelongToTheLastOneToCome) {
+TEST_F(Extents, LastExtentWinsWhereTheyOverlap) {
   memory(0, 100);
   zeroes(20, 40);
   spill(30, 50);
   EXPECT_EQ(all(), "m0-20 z20-30 s30-50 m50-100");
 }
 
-TEST_F(Extents, AreReplacedWhole) {
+TEST_F(Extents, LargerExtentReplacesAllInsideIt) {
   memory(10, 20);
   zeroes(30, 40);
   spill(50, 60);
@@ -97,7 +97,7 @@ TEST_F(Extents, AreReplacedWhole) {
   EXPECT_EQ(held.spilled_bytes(), 0u);
 }
 
-TEST_F(Extents, KeepTheirOwnBytesWhenTheyAreSplit) {
+TEST_F(Extents, SplitExtentKeepsItsBytes) {
   memory(0, 30);
   auto e = held.first();
   for (std::size_t i = 0; i < 30; ++i)
@@ -108,7 +108,7 @@ TEST_F(Extents, KeepTheirOwnBytesWhenTheyAreSplit) {
   EXPECT_EQ(e->block->piece(e->begin, e->end)[0], std::byte{20});
 }
 
-TEST_F(Extents, GiveMemoryBackOnceNoPartOfItIsLeft) {
+TEST_F(Extents, MemoryIsFreedWithTheLastPartOfAnExtent) {
   memory(0, (1 << 20) - window::overhead);
   zeroes(10, 1 << 20);
   EXPECT_FALSE(store.fits(100));
@@ -116,7 +116,7 @@ TEST_F(Extents, GiveMemoryBackOnceNoPartOfItIsLeft) {
   EXPECT_TRUE(store.fits((1 << 20) - window::overhead));
 }
 
-TEST_F(Extents, AreErasedUpToTheByte) {
+TEST_F(Extents, EraseCutsAtAnyByte) {
   spill(0, 100);
   held.erase(10, 20);
   EXPECT_EQ(all(), "s0-10 s20-100");
@@ -133,7 +133,7 @@ TEST_F(Extents, AreErasedUpToTheByte) {
   EXPECT_EQ(held.spilled_bytes(2 * page_bytes, 3 * page_bytes), page_bytes);
 }
 
-TEST_F(Extents, KnowWhetherTheyCarryData) {
+TEST_F(Extents, CarryDataIsFalseForZeroesOnly) {
   zeroes(0, 100);
   EXPECT_FALSE(held.carry_data());
   memory(10, 20);
@@ -147,7 +147,7 @@ TEST_F(Extents, KnowWhetherTheyCarryData) {
   EXPECT_EQ(all(), "z40-100");
 }
 
-TEST_F(Extents, AreFoundByAnyOfTheirBytes) {
+TEST_F(Extents, LookupWorksFromAnyByte) {
   zeroes(10, 20);
   spill(30, 40);
   EXPECT_EQ(held.at_or_after(0)->begin, 10u);
@@ -160,12 +160,12 @@ TEST_F(Extents, AreFoundByAnyOfTheirBytes) {
   EXPECT_EQ(held.before(30)->begin, 10u);
 }
 
-TEST_F(Extents, OfZeroesCostTheSameHoweverMany) {
+TEST_F(Extents, HundredThousandAdjacentZeroesAreOneExtent) {
   for (std::uint64_t i = 0; i < 100'000; ++i) zeroes(i * 10, i * 10 + 10);
   EXPECT_EQ(all(), "z0-1000000");
 }
 
-TEST_F(Extents, AreSafeAtTheEndOfTheWorld) {
+TEST_F(Extents, OffsetsUpTo2To63DoNotOverflow) {
   constexpr auto end = std::uint64_t{1} << 63;
   zeroes(0, end);
   spill(end - 10, end);

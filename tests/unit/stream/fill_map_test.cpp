@@ -6,7 +6,7 @@
 namespace nbdstream::stream {
 namespace {
 
-TEST(FillMap, ShowsOfADiskWhatWasSentAndWhatWasNot) {
+TEST(FillMap, ShowsSentDataZeroesAndUnsentCells) {
   fill_map map(256 * mib);
   map.add_data(0, 2 * mib);
   map.add_zeroes(2 * mib, 3 * mib + 1);
@@ -23,7 +23,7 @@ TEST(FillMap, ShowsDataInACellThatAlsoHasZeroes) {
   EXPECT_EQ(map.paint({}).cells.substr(0, 3), "#..");
 }
 
-TEST(FillMap, PaintsWhatIsHeldOverWhatWasSent) {
+TEST(FillMap, ShowsHeldExtentsOverSentCells) {
   fill_map map(256 * mib);
   map.add_data(0, mib);
   window memory(mib);
@@ -34,7 +34,7 @@ TEST(FillMap, PaintsWhatIsHeldOverWhatWasSent) {
   EXPECT_EQ(map.paint(held).cells.substr(0, 6), "s.0.m.");
 }
 
-TEST(FillMap, HasNoMoreCellsThanFitWhateverTheSize) {
+TEST(FillMap, NumberOfCellsIsBoundedForAnySize) {
   for (const std::uint64_t size : {std::uint64_t{1}, mib + 1, std::uint64_t{1} << 62}) {
     fill_map map(size);
     map.add_data(0, size);
@@ -65,7 +65,7 @@ TEST(FillMap, GrowsWithAStreamOfUnknownLength) {
   EXPECT_EQ(wider.cells.back(), 's');
 }
 
-TEST(FillMap, OfASequencerShowsEachByteWhereItIs) {
+TEST(FillMap, FollowsASequencerFromHeldToSent) {
   sequencer::limits limits;
   limits.size = 256 * mib;
   limits.mode = order::spill;

@@ -39,7 +39,7 @@ TEST(FrameStore, GivesEachFrameToOneUserAtATime) {
   for (auto* const f : frames) store.put_back(f);
 }
 
-TEST(FrameStore, UsesFreeFramesBeforeOthers) {
+TEST(FrameStore, ReusesFreeFrames) {
   frame_store store;
   std::set<std::byte*> first;
   for (int i = 0; i < 300; ++i) first.insert(store.take());
@@ -49,7 +49,7 @@ TEST(FrameStore, UsesFreeFramesBeforeOthers) {
   EXPECT_EQ(store.idle(), 0U);
 }
 
-TEST(FrameStore, GivesTheFrameThatCameBackLastFirst) {
+TEST(FrameStore, ReusesTheLastReturnedFrameFirst) {
   frame_store store;
   auto* const first = store.take();
   auto* const second = store.take();
@@ -59,7 +59,7 @@ TEST(FrameStore, GivesTheFrameThatCameBackLastFirst) {
   EXPECT_EQ(store.take(), second);
 }
 
-TEST(FrameStore, GivesMemoryOfFreeFramesBackToTheSystem) {
+TEST(FrameStore, IdleLimitReturnsMemoryToTheSystem) {
   frame_store store;
   std::vector<std::byte*> frames;
   for (int i = 0; i < 8; ++i) {

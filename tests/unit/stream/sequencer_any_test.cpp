@@ -22,7 +22,7 @@ std::string gaps_of(sequencer& s) {
   return out;
 }
 
-TEST(SequencerAny, WritesAreSentInWhateverOrderTheyCome) {
+TEST(SequencerAny, WritesAreSentInOrderOfArrival) {
   auto s = any_order();
   for (const auto offset : {900u, 0u, 500u, 400u}) {
     EXPECT_TRUE(s.at_cursor(offset, true));
@@ -33,7 +33,7 @@ TEST(SequencerAny, WritesAreSentInWhateverOrderTheyCome) {
   EXPECT_EQ(s.cursor(), 0u);
 }
 
-TEST(SequencerAny, BytesAreSentAgainAsOftenAsTheyAreWritten) {
+TEST(SequencerAny, RewrittenBytesAreSentAgain) {
   auto s = any_order();
   expect_sent(s.write(100, 100), 0, 100);
   expect_sent(s.write(150, 100), 0, 100);
@@ -79,7 +79,7 @@ TEST(SequencerAny, StreamOfEveryByteHasNoGaps) {
   EXPECT_TRUE(s.named().complete());
 }
 
-TEST(SequencerAny, TrimNamesNothingAndTakesNoNameAway) {
+TEST(SequencerAny, TrimCoversNothingAndUncoversNothing) {
   auto s = any_order();
   (void)s.write(0, 100);
   (void)s.trim(0, 200);
@@ -88,7 +88,7 @@ TEST(SequencerAny, TrimNamesNothingAndTakesNoNameAway) {
   EXPECT_EQ(gaps_of(s), "200-1000 ") << "what was trimmed was sent as zeroes";
 }
 
-TEST(SequencerAny, DataOverZeroesThatWereNamedAreRemembered) {
+TEST(SequencerAny, DataOverCoveredZeroesAreRecorded) {
   auto l = in_order(order::any, 4 * mib);
   sequencer s(l);
   (void)s.write_zeroes(0, mib);
@@ -100,7 +100,7 @@ TEST(SequencerAny, DataOverZeroesThatWereNamedAreRemembered) {
   EXPECT_EQ(s.named().first_overwritten(), 3 * mib);
 }
 
-TEST(SequencerAny, DataOverDataProveAsMuchAsBefore) {
+TEST(SequencerAny, DataOverDataAreNotRecorded) {
   auto s = sequencer(in_order(order::any, 4 * mib));
   (void)s.write(0, 4 * mib);
   (void)s.write(2 * mib, 512);
@@ -112,7 +112,7 @@ TEST(SequencerAny, WriteBeyondTheSizeIsExcess) {
   expect_sent(s.write(900, 200), 0, 100, 100);
 }
 
-TEST(SequencerAny, MorePiecesThanItCanRememberAreRefused) {
+TEST(SequencerAny, MoreExtentsThanItsLimitAreRefused) {
   auto l = in_order(order::any, tib);
   l.extents = 8;
   sequencer s(l);

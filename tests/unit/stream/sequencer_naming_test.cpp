@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Which requests name a byte: a WRITE, or a WRITE_ZEROES that no data overwrote later.
+// Which requests cover a byte: a WRITE, or a WRITE_ZEROES that no data overwrote later.
 #include "sequencer_support.hpp"
 
 namespace nbdstream::stream {
@@ -12,7 +12,7 @@ sequencer spool_of_8_mib() {
   return sequencer(in_order(order::spool, stream_size));
 }
 
-TEST(Naming, WriteAndWriteZeroesNameEveryByte) {
+TEST(SequencerCoverage, WriteAndWriteZeroesCoverEveryByte) {
   auto s = spool_of_8_mib();
   hold(s, 0, 3 * mib);
   ASSERT_TRUE(s.write_zeroes(3 * mib, 5 * mib));
@@ -21,7 +21,7 @@ TEST(Naming, WriteAndWriteZeroesNameEveryByte) {
   EXPECT_FALSE(s.named().zeroes_were_overwritten());
 }
 
-TEST(Naming, TrimNamesNothing) {
+TEST(SequencerCoverage, TrimCoversNothing) {
   for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
     sequencer s(in_order(mode, stream_size));
     ASSERT_TRUE(s.trim(0, stream_size));
@@ -32,7 +32,7 @@ TEST(Naming, TrimNamesNothing) {
   }
 }
 
-TEST(Naming, TrimOfWhatWasNamedLeavesItNamed) {
+TEST(SequencerCoverage, TrimOfCoveredBytesLeavesThemCovered) {
   auto s = spool_of_8_mib();
   hold(s, 0, mib);
   ASSERT_TRUE(s.write_zeroes(mib, mib));
@@ -49,7 +49,7 @@ TEST(Naming, TrimOfWhatWasNamedLeavesItNamed) {
   EXPECT_TRUE(before.named().complete()) << "the write came after the first trim";
 }
 
-TEST(Naming, WriteOrWriteZeroesAfterTrimNameTheBytes) {
+TEST(SequencerCoverage, WriteOrWriteZeroesAfterTrimCoverTheBytes) {
   auto s = spool_of_8_mib();
   ASSERT_TRUE(s.trim(0, stream_size));
   hold(s, 2 * mib, mib);
@@ -59,14 +59,14 @@ TEST(Naming, WriteOrWriteZeroesAfterTrimNameTheBytes) {
   EXPECT_FALSE(s.named().zeroes_were_overwritten()) << "they were not named before";
 }
 
-TEST(Naming, TrimmedZeroesThatTheCursorPassesAreMissing) {
+TEST(SequencerCoverage, TrimmedBytesThatTheCursorPassesAreMissing) {
   sequencer s(in_order(order::window, stream_size));
   ASSERT_TRUE(s.trim(0, 2 * mib));
   expect_sent(s.write(2 * mib, mib), 2 * mib, mib);
   EXPECT_EQ(s.named().missing_bytes(), 2 * mib);
 }
 
-TEST(Naming, DataOnNamedZeroesAreRemembered) {
+TEST(SequencerCoverage, DataOverCoveredZeroesAreRecorded) {
   auto s = spool_of_8_mib();
   ASSERT_TRUE(s.write_zeroes(0, stream_size));
   hold(s, 5 * mib, kib);
@@ -77,7 +77,7 @@ TEST(Naming, DataOnNamedZeroesAreRemembered) {
   EXPECT_EQ(s.named().first_overwritten(), 5 * mib) << "the first that came";
 }
 
-TEST(Naming, DataOnNamedZeroesAreRememberedAlsoAtTheCursor) {
+TEST(SequencerCoverage, DataOverZeroesAtTheCursorAreRecorded) {
   sequencer s(in_order(order::spill, stream_size));
   ASSERT_TRUE(s.write_zeroes(0, stream_size));
   expect_sent(s.write(2 * mib, mib), 2 * mib, mib);
@@ -85,7 +85,7 @@ TEST(Naming, DataOnNamedZeroesAreRememberedAlsoAtTheCursor) {
   EXPECT_EQ(s.named().first_overwritten(), 2 * mib);
 }
 
-TEST(Naming, DataOnNamedZeroesOfTheFirstMiBProveNothing) {
+TEST(SequencerCoverage, DataOverZeroesOfTheFirstMibAreNotRecorded) {
   auto s = spool_of_8_mib();
   ASSERT_TRUE(s.write_zeroes(0, mib));
   hold(s, 0, mib);
@@ -95,14 +95,14 @@ TEST(Naming, DataOnNamedZeroesOfTheFirstMiBProveNothing) {
   EXPECT_TRUE(s.named().zeroes_were_overwritten());
 }
 
-TEST(Naming, DataOnDataProveNothing) {
+TEST(SequencerCoverage, DataOverDataAreNotRecorded) {
   auto s = spool_of_8_mib();
   hold(s, 2 * mib, mib);
   hold(s, 2 * mib, mib);
   EXPECT_FALSE(s.named().zeroes_were_overwritten());
 }
 
-TEST(Naming, ZeroesBetweenAdmissionAndArrivalOfDataAreOverwrittenToo) {
+TEST(SequencerCoverage, DataOverZeroesSentDuringArrivalAreRecorded) {
   auto s = spool_of_8_mib();
   const auto data = s.write(2 * mib, mib);
   ASSERT_TRUE(data);
@@ -111,7 +111,7 @@ TEST(Naming, ZeroesBetweenAdmissionAndArrivalOfDataAreOverwrittenToo) {
   EXPECT_TRUE(s.named().zeroes_were_overwritten());
 }
 
-TEST(Naming, StreamOfUnknownLengthEndsAtTheHighestByteNamed) {
+TEST(SequencerCoverage, UnsizedStreamEndsAtTheHighestCoveredByte) {
   sequencer s(in_order(order::spool));
   hold(s, 0, 10);
   ASSERT_TRUE(s.trim(10, 10));
@@ -133,7 +133,7 @@ TEST(Naming, StreamOfUnknownLengthEndsAtTheHighestByteNamed) {
   EXPECT_EQ(nothing.end_of_named(), 0u);
 }
 
-TEST(Naming, WhatLiesBeyondTheSizeNamesNothing) {
+TEST(SequencerCoverage, RequestBeyondTheSizeCoversNothing) {
   for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
     sequencer s(in_order(mode, 1000));
     ASSERT_TRUE(s.write(1000, 24));
@@ -145,7 +145,7 @@ TEST(Naming, WhatLiesBeyondTheSizeNamesNothing) {
   }
 }
 
-TEST(Naming, TrimmedPiecesCountAsExtents) {
+TEST(SequencerCoverage, TrimmedPiecesCountAsExtents) {
   auto limits = in_order(order::window, stream_size);
   limits.extents = 100;
   sequencer s(limits);
@@ -159,7 +159,7 @@ TEST(Naming, TrimmedPiecesCountAsExtents) {
   EXPECT_TRUE(full);
 }
 
-TEST(Naming, ZeroesOfTheFirstMibCountWhereTheirRequestReachedBeyondIt) {
+TEST(SequencerCoverage, ZeroesOfTheFirstMibCountIfTheirRequestIsLonger) {
   auto s = spool_of_8_mib();
   ASSERT_TRUE(s.write_zeroes(4096, stream_size - 4096));
   hold(s, 0, 4096);

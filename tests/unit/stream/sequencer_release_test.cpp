@@ -14,7 +14,7 @@ TEST(SequencerZeroes, AreNotSentBeforeDataFollow) {
   EXPECT_EQ(s.cursor(), 110u);
 }
 
-TEST(SequencerZeroes, NotYetSentMayBeWrittenOver) {
+TEST(SequencerZeroes, UnsentZeroesCanBeOverwritten) {
   sequencer s(in_order(order::window));
   expect_place(s.write_zeroes(0, 100 * tib / 2), place::held_as_zeroes);
   expect_sent(s.write(0, 10), 0, 10);
@@ -24,7 +24,7 @@ TEST(SequencerZeroes, NotYetSentMayBeWrittenOver) {
   EXPECT_EQ(s.held().size(), 1u);
 }
 
-TEST(SequencerZeroes, AreSentInOneStepWithTheDataThatFollow) {
+TEST(SequencerZeroes, PrecedeTheFollowingDataInOneStep) {
   sequencer s(in_order(order::window));
   hold(s, 50 * tib, 3, 'a');
   expect_place(s.write_zeroes(0, 50 * tib), place::held_as_zeroes);
@@ -34,7 +34,7 @@ TEST(SequencerZeroes, AreSentInOneStepWithTheDataThatFollow) {
   EXPECT_EQ(take_all(s), "aaa");
 }
 
-TEST(SequencerZeroes, DoNotReachOverAGap) {
+TEST(SequencerZeroes, DoNotBridgeAGap) {
   sequencer s(in_order(order::window));
   expect_place(s.write_zeroes(0, 10), place::held_as_zeroes);
   hold(s, 11, 3, 'a');
@@ -42,14 +42,14 @@ TEST(SequencerZeroes, DoNotReachOverAGap) {
   EXPECT_TRUE(s.waits_for_gap());
 }
 
-TEST(SequencerZeroes, ThatAWriteReachesThroughAGapAreNotItsPrefix) {
+TEST(SequencerZeroes, AreAPrefixOnlyOfAnAdjacentWrite) {
   sequencer s(in_order(order::window));
   expect_place(s.write_zeroes(0, 10), place::held_as_zeroes);
   EXPECT_TRUE(s.at_cursor(10, true));
   EXPECT_FALSE(s.at_cursor(11, true));
 }
 
-TEST(SequencerZeroes, CostOneExtentForAWholeDisk) {
+TEST(SequencerZeroes, WholeDiskTakesOneExtent) {
   sequencer s(in_order(order::spill, 64 * tib));
   expect_place(s.write_zeroes(0, 64 * tib), place::held_as_zeroes);
   for (std::uint64_t at = 0; at < 1000; ++at) expect_sent(s.write(at * kib, kib), 0, kib);
@@ -61,7 +61,7 @@ TEST(SequencerZeroes, CostOneExtentForAWholeDisk) {
   EXPECT_TRUE(s.named().complete());
 }
 
-TEST(SequencerTrim, IsZeroesAheadOfTheCursorAndNothingBehindIt) {
+TEST(SequencerTrim, IsHeldAsZeroesAheadOfTheCursorAndIgnoredBehindIt) {
   sequencer s(in_order(order::window));
   expect_sent(s.write(0, 100), 0, 100);
   expect_place(s.trim(0, 100), place::held_as_zeroes);
@@ -72,7 +72,7 @@ TEST(SequencerTrim, IsZeroesAheadOfTheCursorAndNothingBehindIt) {
   EXPECT_EQ(s.held().end(), 150u);
 }
 
-TEST(SequencerPending, KeepsItsPlaceFromBeingPassed) {
+TEST(SequencerPending, CursorDoesNotPassAPendingRequest) {
   sequencer s(in_order(order::window));
   hold(s, 5, 10, 'a');
   auto coming = s.await(8);
@@ -83,7 +83,7 @@ TEST(SequencerPending, KeepsItsPlaceFromBeingPassed) {
   EXPECT_EQ(take_all(s), "aaaaaaa");
 }
 
-TEST(SequencerPending, CountsEachThatIsUnderWay) {
+TEST(SequencerPending, TwoPendingRequestsAtOneOffsetAreCounted) {
   sequencer s(in_order(order::window));
   hold(s, 5, 10, 'a');
   auto one = s.await(5);
@@ -95,7 +95,7 @@ TEST(SequencerPending, CountsEachThatIsUnderWay) {
   EXPECT_TRUE(s.ready());
 }
 
-TEST(SequencerPending, EndsWithItsLifeOrWhenItIsReplaced) {
+TEST(SequencerPending, EndsWithItsScopeOrByAssignment) {
   sequencer s(in_order(order::window));
   hold(s, 5, 10, 'a');
   expect_sent(s.write(0, 5), 0, 5);
@@ -111,7 +111,7 @@ TEST(SequencerPending, EndsWithItsLifeOrWhenItIsReplaced) {
   EXPECT_EQ(take_all(s), "a");
 }
 
-TEST(SequencerPending, KeepsZeroesBeforeItFromBeingPassedOver) {
+TEST(SequencerPending, WriteBeyondAPendingRequestIsNotAtTheCursor) {
   sequencer s(in_order(order::window));
   expect_place(s.write_zeroes(0, 100), place::held_as_zeroes);
   const auto coming = s.await(50);
@@ -119,7 +119,7 @@ TEST(SequencerPending, KeepsZeroesBeforeItFromBeingPassedOver) {
   EXPECT_FALSE(s.at_cursor(60, true));
 }
 
-TEST(SequencerPending, DoesNotBringBackWhatAnotherWriteHasPassed) {
+TEST(SequencerPending, BytesThatTheCursorPassedAreDroppedOnArrival) {
   sequencer s(in_order(order::window));
   const auto coming = s.write(10, 10);
   expect_place(coming, place::memory);
@@ -130,7 +130,7 @@ TEST(SequencerPending, DoesNotBringBackWhatAnotherWriteHasPassed) {
   EXPECT_EQ(take_all(s), "bbbbb");
 }
 
-TEST(SequencerGap, IsGivenUpAsZeroesThatNobodyNamed) {
+TEST(SequencerGap, ClosedGapCountsAsMissing) {
   sequencer s(in_order(order::window));
   expect_sent(s.write(0, 5), 0, 5);
   hold(s, 12, 3, 'a');
@@ -140,7 +140,7 @@ TEST(SequencerGap, IsGivenUpAsZeroesThatNobodyNamed) {
   EXPECT_EQ(take_all(s), "aaa");
 }
 
-TEST(SequencerGap, GivenUpWithZeroesInItIsUnnamedOnlyWhereItIs) {
+TEST(SequencerGap, ZeroesInsideAClosedGapAreNotMissing) {
   sequencer s(in_order(order::window));
   expect_place(s.write_zeroes(5, 10), place::held_as_zeroes);
   hold(s, 20, 3, 'a');
@@ -148,7 +148,7 @@ TEST(SequencerGap, GivenUpWithZeroesInItIsUnnamedOnlyWhereItIs) {
   EXPECT_EQ(s.named().describe(), "5 bytes at 0 and 5 bytes at 15");
 }
 
-TEST(SequencerGap, IsGivenUpAsFarAsARequestThatWaits) {
+TEST(SequencerGap, ClosesUpToAWaitingRequest) {
   sequencer s(with_window(0));
   expect_place(s.write(10, 1), place::full);
   const auto waiting = s.await(10);
@@ -157,7 +157,7 @@ TEST(SequencerGap, IsGivenUpAsFarAsARequestThatWaits) {
   EXPECT_TRUE(s.at_cursor(10, true));
 }
 
-TEST(SequencerGap, IsNoneWhereNothingWaitsForIt) {
+TEST(SequencerGap, DoesNotExistUnlessDataWaitForIt) {
   sequencer s(in_order(order::window));
   EXPECT_FALSE(s.waits_for_gap());
   EXPECT_EQ(s.close_gap(), 0u);
@@ -168,7 +168,7 @@ TEST(SequencerGap, IsNoneWhereNothingWaitsForIt) {
   EXPECT_EQ(s.cursor(), 1u);
 }
 
-TEST(SequencerGap, IsNoneWhereTheCursorOrZeroesReachWhatIsUnderWay) {
+TEST(SequencerGap, DoesNotExistIfZeroesReachThePendingRequest) {
   sequencer s(in_order(order::window));
   auto coming = s.await(0);
   EXPECT_FALSE(s.waits_for_gap());
@@ -179,7 +179,7 @@ TEST(SequencerGap, IsNoneWhereTheCursorOrZeroesReachWhatIsUnderWay) {
   EXPECT_TRUE(s.waits_for_gap());
 }
 
-TEST(SequencerGap, GivenUpIsNamedWhenItsWriteComesTooLate) {
+TEST(SequencerGap, LateWriteIntoAClosedGapIsRefusedWithAdvice) {
   sequencer s(with_window(4096));
   hold(s, 100, 10);
   EXPECT_EQ(s.close_gap(), 100u);
@@ -187,7 +187,7 @@ TEST(SequencerGap, GivenUpIsNamedWhenItsWriteComesTooLate) {
   expect_refused(s.write(40, 8), EINVAL, "a --window larger than 4096 or a longer --stall");
 }
 
-TEST(SequencerEnd, SendsWhatIsLeftWithGapsAsZeroes) {
+TEST(SequencerEnd, SendsHeldExtentsWithGapsAsZeroes) {
   sequencer s(in_order(order::window));
   hold(s, 3, 2, 'a');
   expect_place(s.write_zeroes(7, 2), place::held_as_zeroes);
@@ -196,7 +196,7 @@ TEST(SequencerEnd, SendsWhatIsLeftWithGapsAsZeroes) {
   EXPECT_EQ(s.named().describe(), "3 bytes at 0 and 2 bytes at 5");
 }
 
-TEST(SequencerEnd, PadsToTheSizeOrNotButMissesTheTailAllTheSame) {
+TEST(SequencerEnd, TailIsMissingWithAndWithoutPadding) {
   for (const bool pad : {true, false}) {
     sequencer s(in_order(order::window, 20));
     hold(s, 3, 2, 'a');
@@ -213,7 +213,7 @@ TEST(SequencerEnd, PadsToTheSizeOrNotButMissesTheTailAllTheSame) {
   }
 }
 
-TEST(SequencerEnd, MayBeNoMultipleOfASector) {
+TEST(SequencerEnd, SizeNeedNotBeAMultipleOfASector) {
   sequencer s(in_order(order::spill, 1000));
   expect_place(s.write_zeroes(512, 512), place::held_as_zeroes);
   expect_sent(s.write(0, 512), 0, 512);
@@ -222,7 +222,7 @@ TEST(SequencerEnd, MayBeNoMultipleOfASector) {
   EXPECT_TRUE(s.named().complete());
 }
 
-TEST(SequencerEnd, ForgetsWhatIsHeldWhenItIsDropped) {
+TEST(SequencerEnd, DropFreesEverythingHeld) {
   sequencer s(with_window(1000));
   hold(s, 10, 800);
   s.drop();

@@ -19,14 +19,14 @@ sequencer::limits spooling(std::uint64_t limit = ~std::uint64_t{0}) {
   return l;
 }
 
-TEST(SequencerSpill, TakesMemoryFirst) {
+TEST(SequencerSpill, UsesMemoryBeforeTheFile) {
   sequencer s(spilling(500));
   const auto first = s.write(10, 300);
   expect_place(first, place::memory);
   expect_place(s.write(1000, 300), place::spill);
 }
 
-TEST(SequencerSpill, NeverAnswersLater) {
+TEST(SequencerSpill, NeverDelaysReplies) {
   sequencer s(spilling(500));
   const auto in_memory = s.write(10, 300);
   EXPECT_FALSE(in_memory->answer_later);
@@ -34,7 +34,7 @@ TEST(SequencerSpill, NeverAnswersLater) {
   EXPECT_FALSE(spilled->answer_later);
 }
 
-TEST(SequencerSpill, SendsMemoryAndSpillInOrder) {
+TEST(SequencerSpill, SendsMemoryAndFileInOrder) {
   sequencer s(spilling(250));
   hold(s, 2, 20, 'm');
   hold(s, 22, 60);
@@ -42,7 +42,7 @@ TEST(SequencerSpill, SendsMemoryAndSpillInOrder) {
   EXPECT_EQ(take_all(s), std::string(20, 'm') + std::string(60, 's'));
 }
 
-TEST(SequencerSpill, SendsALongExtentOfTheFileInPieces) {
+TEST(SequencerSpill, LongExtentIsSentInPieces) {
   sequencer s(spilling(0));
   hold(s, 1, 2 * sequencer::max_spill_step + 5);
   expect_sent(s.write(0, 1), 0, 1);
@@ -56,7 +56,7 @@ TEST(SequencerSpill, SendsALongExtentOfTheFileInPieces) {
   EXPECT_FALSE(s.next());
 }
 
-TEST(SequencerSpill, HasNoSpaceBeyondItsLimit) {
+TEST(SequencerSpill, WriteBeyondItsLimitGivesEnospc) {
   sequencer s(spilling(0, 2 * page));
   hold(s, 10, 60);
   expect_refused(s.write(page, page + 1), ENOSPC,
@@ -65,7 +65,7 @@ TEST(SequencerSpill, HasNoSpaceBeyondItsLimit) {
   expect_place(s.write(page, page), place::spill);
 }
 
-TEST(SequencerSpill, CountsBytesOnTheirWayToTheFile) {
+TEST(SequencerSpill, ArrivingPayloadCountsTowardsTheLimit) {
   sequencer s(spilling(0, 2 * page));
   const auto coming = s.write(10, 60);
   expect_place(coming, place::spill);
@@ -75,14 +75,14 @@ TEST(SequencerSpill, CountsBytesOnTheirWayToTheFile) {
   expect_place(s.write(page, page), place::spill);
 }
 
-TEST(SequencerSpill, NeedsNoSpaceForWhatIsWrittenAgain) {
+TEST(SequencerSpill, RewriteNeedsNoSpace) {
   sequencer s(spooling(page));
   hold(s, 0, page);
   hold(s, 10, 100);
   EXPECT_EQ(s.history().spilled, page);
 }
 
-TEST(SequencerSpill, HasSpaceAgainOnceBytesWereSent) {
+TEST(SequencerSpill, SentBytesFreeSpace) {
   sequencer s(spilling(0, page));
   hold(s, 10, 100);
   expect_refused(s.write(1000, 1), ENOSPC);
@@ -91,7 +91,7 @@ TEST(SequencerSpill, HasSpaceAgainOnceBytesWereSent) {
   expect_place(s.write(1000, 100), place::spill);
 }
 
-TEST(SequencerSpill, HasSpaceAgainOnceBytesWereReplacedByZeroes) {
+TEST(SequencerSpill, ZeroesOverSpilledBytesFreeSpace) {
   sequencer s(spilling(0, 2 * page));
   hold(s, page, 2 * page);
   expect_refused(s.write(9 * page, 1), ENOSPC);
@@ -101,7 +101,7 @@ TEST(SequencerSpill, HasSpaceAgainOnceBytesWereReplacedByZeroes) {
   expect_place(s.write(9 * page, 1), place::spill);
 }
 
-TEST(SequencerSpill, KnowsThatZeroesElsewhereReplaceNothing) {
+TEST(SequencerSpill, ZeroesBesideSpilledBytesReplaceNothing) {
   sequencer s(spilling(0));
   hold(s, 10, 100);
   const auto zeroes = s.write_zeroes(110, 30);
@@ -109,7 +109,7 @@ TEST(SequencerSpill, KnowsThatZeroesElsewhereReplaceNothing) {
   EXPECT_FALSE(zeroes->replaces_spill);
 }
 
-TEST(SequencerSpill, RemembersTheMostThatWasSpilled) {
+TEST(SequencerSpill, RecordsThePeakOfSpilledBytes) {
   sequencer s(spilling(0));
   hold(s, 10, 100);
   expect_sent(s.write(0, 10), 0, 10);
@@ -130,7 +130,7 @@ TEST(SequencerSpool, SendsNothingBeforeTheEnd) {
   EXPECT_EQ(take_all(s), std::string(10, 's') + std::string(10, '0') + std::string(10, 's'));
 }
 
-TEST(SequencerSpool, TakesRewritesOfAnything) {
+TEST(SequencerSpool, AnyByteCanBeRewritten) {
   sequencer s(spooling());
   hold(s, 0, 100);
   hold(s, 0, 100);

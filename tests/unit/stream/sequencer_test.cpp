@@ -23,7 +23,7 @@ std::uint64_t finish(sequencer& s, bool pad) {
   return left.size();
 }
 
-TEST(Sequencer, PutsWhatIsNextAtTheCursor) {
+TEST(Sequencer, SendsContiguousRequestsAtTheCursor) {
   sequencer s(unsized());
   expect_sent(s.write(0, 10), 0, 10);
   expect_sent(s.write(10, 5), 0, 5);
@@ -34,7 +34,7 @@ TEST(Sequencer, PutsWhatIsNextAtTheCursor) {
   EXPECT_EQ(s.named().missing_bytes(), 3u) << "TRIM names nothing";
 }
 
-TEST(Sequencer, TakesEverythingAsNextWhereTheOrderIsStrict) {
+TEST(Sequencer, AnyOffsetIsAtTheCursorInStrictOrder) {
   sequencer s(unsized());
   for (const bool payload : {true, false}) {
     EXPECT_TRUE(s.at_cursor(0, payload));
@@ -42,7 +42,7 @@ TEST(Sequencer, TakesEverythingAsNextWhereTheOrderIsStrict) {
   }
 }
 
-TEST(Sequencer, FillsAGapWithZeroesAndRemembersIt) {
+TEST(Sequencer, GapIsZeroFilledAndCountsAsMissing) {
   sequencer s(unsized());
   expect_sent(s.write(100, 10), 100, 10);
   expect_sent(s.write_zeroes(200, 10), 100, 0);
@@ -51,7 +51,7 @@ TEST(Sequencer, FillsAGapWithZeroesAndRemembersIt) {
   EXPECT_FALSE(s.named().complete());
 }
 
-TEST(Sequencer, HoldsNothingWhereTheOrderIsStrict) {
+TEST(Sequencer, StrictOrderHoldsNothing) {
   sequencer s(unsized());
   ASSERT_TRUE(s.write(100, 10));
   ASSERT_TRUE(s.write_zeroes(200, 10));
@@ -61,7 +61,7 @@ TEST(Sequencer, HoldsNothingWhereTheOrderIsStrict) {
   EXPECT_EQ(s.history().ahead, 0u);
 }
 
-TEST(Sequencer, RefusesWhatLiesBehindTheCursor) {
+TEST(Sequencer, WriteBehindTheCursorGivesEinval) {
   sequencer s(unsized());
   ASSERT_TRUE(s.write(0, 100));
   expect_refused(s.write(0, 1), EINVAL);
@@ -71,7 +71,7 @@ TEST(Sequencer, RefusesWhatLiesBehindTheCursor) {
   EXPECT_EQ(s.cursor(), 100u) << "a refusal moves nothing";
 }
 
-TEST(Sequencer, SaysWhatCameHowFarBackAndWhatWouldHaveTakenIt) {
+TEST(Sequencer, LateWriteErrorNamesDistanceAndSuitableOrder) {
   sequencer s(unsized());
   ASSERT_TRUE(s.write(0, 100 * mib));
   const auto refused = s.write(40 * mib, 8);
@@ -81,7 +81,7 @@ TEST(Sequencer, SaysWhatCameHowFarBackAndWhatWouldHaveTakenIt) {
   expect_refused(refused, EINVAL, "--order window (with --window 125829120 or more)");
 }
 
-TEST(Sequencer, IgnoresATrimThatComesTooLate) {
+TEST(Sequencer, TrimBehindTheCursorIsIgnored) {
   sequencer s(unsized());
   ASSERT_TRUE(s.write(0, 100));
   expect_place(s.trim(0, 100), place::held_as_zeroes);
@@ -93,7 +93,7 @@ TEST(Sequencer, IgnoresATrimThatComesTooLate) {
   EXPECT_EQ(s.named().missing_bytes(), 20u);
 }
 
-TEST(Sequencer, PadsAStreamThatNobodyWroteInOneStep) {
+TEST(Sequencer, EmptyStreamIsPaddedInOneStep) {
   sequencer s(sized(40 * tib));
   s.finish(true);
   const auto step = s.next();
@@ -103,13 +103,13 @@ TEST(Sequencer, PadsAStreamThatNobodyWroteInOneStep) {
   EXPECT_EQ(s.named().missing_bytes(), 40 * tib);
 }
 
-TEST(Sequencer, HasNothingToPadWhereTheSizeIsNothing) {
+TEST(Sequencer, SizeZeroNeedsNoPadding) {
   sequencer s(sized(0));
   EXPECT_EQ(finish(s, true), 0u);
   EXPECT_TRUE(s.named().complete());
 }
 
-TEST(Sequencer, CutsOffWhatLiesBeyondTheSize) {
+TEST(Sequencer, BytesBeyondTheSizeAreExcess) {
   sequencer inside(sized(1000));
   expect_sent(inside.write(512, 512), 512, 488, 24);
   EXPECT_EQ(inside.cursor(), 1000u);
@@ -120,7 +120,7 @@ TEST(Sequencer, CutsOffWhatLiesBeyondTheSize) {
   EXPECT_EQ(inside.cursor(), 1000u);
 }
 
-TEST(Sequencer, SendsTheGapBeforeWhatLiesBeyondTheSize) {
+TEST(Sequencer, WriteBeyondTheSizeZeroFillsTheGapUpToTheSize) {
   sequencer beyond(sized(1000));
   expect_sent(beyond.write(1010, 14), 1000, 0, 14);
   EXPECT_EQ(beyond.named().missing_bytes(), 1000u);
@@ -129,7 +129,7 @@ TEST(Sequencer, SendsTheGapBeforeWhatLiesBeyondTheSize) {
   EXPECT_EQ(zeroes.named().missing_bytes(), 512u);
 }
 
-TEST(Sequencer, HasNoSpaceBeyondMaxStreamInAnyOrder) {
+TEST(Sequencer, RequestBeyondMaxStreamGivesEnospcInAnyOrder) {
   for (const auto mode : {order::strict, order::window, order::spill, order::spool}) {
     auto l = in_order(mode);
     l.max_stream = 1000;
@@ -143,7 +143,7 @@ TEST(Sequencer, HasNoSpaceBeyondMaxStreamInAnyOrder) {
   }
 }
 
-TEST(Sequencer, IsSafeAtTheLargestExport) {
+TEST(Sequencer, LargestExportDoesNotOverflow) {
   constexpr std::uint64_t end = (std::uint64_t{1} << 63) - (std::uint64_t{1} << 30);
   sequencer s(unsized());
   expect_refused(s.write(end - 1, 1), ENOSPC);
@@ -156,7 +156,7 @@ TEST(Sequencer, IsSafeAtTheLargestExport) {
   EXPECT_EQ(finish(t, true), 0u);
 }
 
-TEST(Sequencer, HoldsNearTheEndOfTheLargestExport) {
+TEST(Sequencer, WriteAtTheEndOfTheLargestExportIsHeld) {
   constexpr std::uint64_t end = (std::uint64_t{1} << 63) - (std::uint64_t{1} << 30);
   for (const auto mode : {order::window, order::spill, order::spool}) {
     auto l = in_order(mode);

@@ -6,7 +6,7 @@
 namespace nbdstream::stream {
 namespace {
 
-TEST(SequencerWindow, SendsWhatIsInOrderAtOnce) {
+TEST(SequencerWindow, ContiguousWritesAreSentAtOnce) {
   sequencer s(in_order(order::window));
   EXPECT_TRUE(s.at_cursor(0, true));
   expect_sent(s.write(0, 10), 0, 10);
@@ -15,7 +15,7 @@ TEST(SequencerWindow, SendsWhatIsInOrderAtOnce) {
   EXPECT_EQ(s.history().ahead, 0u);
 }
 
-TEST(SequencerWindow, HoldsWritesAheadUntilTheGapIsFilledAndPutsThemInOrder) {
+TEST(SequencerWindow, WritesAheadAreHeldUntilTheGapIsFilledAndThenSorted) {
   sequencer s(in_order(order::window));
   for (const auto block : {3, 1, 4, 2}) {
     hold(s, static_cast<std::uint64_t>(block) * 2, 2, static_cast<char>('0' + block));
@@ -27,7 +27,7 @@ TEST(SequencerWindow, HoldsWritesAheadUntilTheGapIsFilledAndPutsThemInOrder) {
   EXPECT_TRUE(s.held().empty());
 }
 
-TEST(SequencerWindow, RemembersHowFarAheadWritesCame) {
+TEST(SequencerWindow, RecordsNumberAndDistanceOfWritesAhead) {
   sequencer s(in_order(order::window));
   expect_sent(s.write(0, 100), 0, 100);
   hold(s, 1100, 10);
@@ -36,7 +36,7 @@ TEST(SequencerWindow, RemembersHowFarAheadWritesCame) {
   EXPECT_EQ(s.history().distance, 1000u);
 }
 
-TEST(SequencerWindow, LetsTheLastOfOverlappingWritesWin) {
+TEST(SequencerWindow, LastOfOverlappingWritesWins) {
   sequencer s(in_order(order::window));
   hold(s, 2, 6, 'a');
   hold(s, 4, 2, 'b');
@@ -45,7 +45,7 @@ TEST(SequencerWindow, LetsTheLastOfOverlappingWritesWin) {
   EXPECT_EQ(take_all(s), "abbacc");
 }
 
-TEST(SequencerWindow, LetsZeroesWinOverHeldData) {
+TEST(SequencerWindow, LaterZeroesReplaceHeldData) {
   sequencer s(in_order(order::window));
   hold(s, 2, 6, 'a');
   expect_place(s.write_zeroes(3, 2), place::held_as_zeroes);
@@ -54,7 +54,7 @@ TEST(SequencerWindow, LetsZeroesWinOverHeldData) {
   EXPECT_EQ(take_all(s), "a00a0a");
 }
 
-TEST(SequencerWindow, LetsDataWinOverHeldZeroes) {
+TEST(SequencerWindow, LaterDataReplaceHeldZeroes) {
   sequencer s(in_order(order::window));
   expect_place(s.write_zeroes(2, 6), place::held_as_zeroes);
   hold(s, 4, 2, 'a');
@@ -64,7 +64,7 @@ TEST(SequencerWindow, LetsDataWinOverHeldZeroes) {
   EXPECT_EQ(take_all(s), "00");
 }
 
-TEST(SequencerWindow, ForgetsWhatAWriteInOrderCovers) {
+TEST(SequencerWindow, WriteAtTheCursorReplacesHeldBytesItCovers) {
   sequencer s(in_order(order::window));
   hold(s, 4, 4, 'a');
   hold(s, 10, 2, 'b');
@@ -75,7 +75,7 @@ TEST(SequencerWindow, ForgetsWhatAWriteInOrderCovers) {
   EXPECT_TRUE(s.held().empty());
 }
 
-TEST(SequencerWindow, AnswersLaterBeyondHalfOfTheWindow) {
+TEST(SequencerWindow, ReplyIsDelayedBeyondHalfOfTheWindow) {
   sequencer s(with_window(2000));
   const auto half = s.write(100, 1000 - window::overhead);
   expect_place(half, place::memory);
@@ -85,7 +85,7 @@ TEST(SequencerWindow, AnswersLaterBeyondHalfOfTheWindow) {
   EXPECT_TRUE(more->answer_later);
 }
 
-TEST(SequencerWindow, IsFullWhereAPayloadDoesNotFit) {
+TEST(SequencerWindow, IsFullIfAPayloadDoesNotFit) {
   sequencer s(with_window(2000));
   expect_place(s.write(100, 2001 - window::overhead), place::full);
   const auto held = s.write(100, 2000 - window::overhead);
@@ -93,7 +93,7 @@ TEST(SequencerWindow, IsFullWhereAPayloadDoesNotFit) {
   expect_place(s.write(9000, 1), place::full);
 }
 
-TEST(SequencerWindow, DoesNothingToAWriteThatFindsItFull) {
+TEST(SequencerWindow, WriteIntoAFullWindowChangesNothing) {
   sequencer s(with_window(100));
   expect_place(s.write(10, 1), place::full);
   EXPECT_TRUE(s.held().empty());
@@ -102,7 +102,7 @@ TEST(SequencerWindow, DoesNothingToAWriteThatFindsItFull) {
   expect_sent(s.write(10, 1), 0, 1);
 }
 
-TEST(SequencerWindow, TakesZeroesHoweverFullItIs) {
+TEST(SequencerWindow, ZeroesFitIntoAFullWindow) {
   sequencer s(with_window(0));
   expect_place(s.write(10, 1), place::full);
   expect_place(s.write_zeroes(20, 64 * kib), place::held_as_zeroes);
@@ -110,7 +110,7 @@ TEST(SequencerWindow, TakesZeroesHoweverFullItIs) {
   EXPECT_EQ(s.held().size(), 2u);
 }
 
-TEST(SequencerWindow, HasRoomAgainOnceHeldDataWereSent) {
+TEST(SequencerWindow, SentDataMakeRoom) {
   sequencer s(with_window(500));
   hold(s, 10, 300);
   expect_place(s.write(1000, 300), place::full);
@@ -119,21 +119,21 @@ TEST(SequencerWindow, HasRoomAgainOnceHeldDataWereSent) {
   expect_place(s.write(1000, 300), place::memory);
 }
 
-TEST(SequencerWindow, HasRoomAgainOnceHeldDataWereReplacedByZeroes) {
+TEST(SequencerWindow, ZeroesOverHeldDataMakeRoom) {
   sequencer s(with_window(500));
   hold(s, 10, 300);
   expect_place(s.write_zeroes(0, 400), place::held_as_zeroes);
   expect_place(s.write(1000, 300), place::memory);
 }
 
-TEST(SequencerWindow, CountsAWriteWhosePayloadIsStillToCome) {
+TEST(SequencerWindow, ArrivingPayloadTakesRoom) {
   sequencer s(with_window(500));
   const auto coming = s.write(10, 300);
   expect_place(coming, place::memory);
   expect_place(s.write(1000, 300), place::full);
 }
 
-TEST(SequencerWindow, CutsOffWhatLiesBeyondTheSize) {
+TEST(SequencerWindow, HeldBytesEndAtTheSize) {
   sequencer s(in_order(order::window, 1000));
   const auto held = s.write(900, 124);
   expect_place(held, place::memory);
@@ -142,7 +142,7 @@ TEST(SequencerWindow, CutsOffWhatLiesBeyondTheSize) {
   EXPECT_EQ(held->block->piece(held->block->offset(), held->block->end()).size(), 100u);
 }
 
-TEST(SequencerWindow, KeepsNothingOfAWriteBeyondTheSize) {
+TEST(SequencerWindow, WriteBeyondTheSizeIsNotHeld) {
   sequencer s(in_order(order::window, 1000));
   const auto beyond = s.write(1010, 14);
   expect_place(beyond, place::held_as_zeroes);
@@ -151,7 +151,7 @@ TEST(SequencerWindow, KeepsNothingOfAWriteBeyondTheSize) {
   EXPECT_TRUE(s.held().empty());
 }
 
-TEST(SequencerWindow, KeepsZeroesLazyWhenAWriteBeyondTheSizeFollowsThem) {
+TEST(SequencerWindow, WriteBeyondTheSizeDoesNotSendZeroesBeforeIt) {
   sequencer s(in_order(order::window, 1000));
   expect_place(s.write_zeroes(0, 1000), place::held_as_zeroes);
   expect_place(s.write(1000, 24), place::held_as_zeroes);
@@ -159,7 +159,7 @@ TEST(SequencerWindow, KeepsZeroesLazyWhenAWriteBeyondTheSizeFollowsThem) {
   expect_sent(s.write(0, 10), 0, 10);
 }
 
-TEST(SequencerWindow, RefusesWhatWasSentAndNamesTheOrderThatTakesIt) {
+TEST(SequencerWindow, RewriteOfSentBytesSuggestsOrderSpool) {
   sequencer s(in_order(order::window));
   expect_sent(s.write(0, 100), 0, 100);
   expect_refused(s.write(40, 8), EINVAL,
@@ -167,7 +167,7 @@ TEST(SequencerWindow, RefusesWhatWasSentAndNamesTheOrderThatTakesIt) {
                  "written again, which only --order spool allows");
 }
 
-TEST(SequencerWindow, HoldsAMillionWritesApartAndInTheirOrder) {
+TEST(SequencerWindow, MillionWritesAreHeldAndSorted) {
   sequencer s(with_window(tib));
   constexpr std::uint64_t count = 1'000'000;
   for (std::uint64_t i = count; i > 0; --i) hold(s, i, 1, static_cast<char>('a' + i % 26));
@@ -200,14 +200,14 @@ void fill(sequencer& s) {
 }
 constexpr std::uint64_t far_away = 10'000;
 
-TEST(SequencerWindow, IsFullWhereItHoldsTooManyExtents) {
+TEST(SequencerWindow, IsFullAtItsLimitOfExtents) {
   sequencer s(with_few_extents(order::window));
   fill(s);
   expect_place(s.write(far_away, 1), place::full);
   expect_place(s.write_zeroes(far_away, 1), place::full);
 }
 
-TEST(SequencerWindow, SendsZeroesAtOnceThatAreNextWhereItHoldsTooManyExtents) {
+TEST(SequencerWindow, ZeroesAtTheCursorAreSentAtTheLimitOfExtents) {
   sequencer s(with_few_extents(order::window));
   fill(s);
   EXPECT_TRUE(s.at_cursor(0, false));
@@ -215,7 +215,7 @@ TEST(SequencerWindow, SendsZeroesAtOnceThatAreNextWhereItHoldsTooManyExtents) {
   EXPECT_EQ(s.cursor(), 1u);
 }
 
-TEST(SequencerWindow, HasNoSpaceForMoreExtentsInSpoolWhichNeverMakesRoom) {
+TEST(SequencerWindow, SpoolGivesEnospcAtItsLimitOfExtents) {
   sequencer s(with_few_extents(order::spool));
   fill(s);
   expect_refused(s.write(far_away, 1), ENOSPC);

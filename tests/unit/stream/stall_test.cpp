@@ -9,12 +9,12 @@ namespace {
 using namespace std::chrono_literals;
 constexpr stall::time_point gap_start{1000s};
 
-TEST(Stall, GapIsSkippedAfterItsPatience) {
+TEST(Stall, GapIsSkippedAfterTheStallTime) {
   const stall s(2s, gap_start);
   EXPECT_EQ(s.skip_at(), gap_start + 2s);
 }
 
-TEST(Stall, MovingCursorBeginsThePatienceAgain) {
+TEST(Stall, MovingCursorRestartsTheStallTime) {
   stall s(2s, gap_start);
   s.cursor_is_at(10, gap_start + 1s);
   EXPECT_EQ(s.skip_at(), gap_start + 3s);
@@ -22,7 +22,7 @@ TEST(Stall, MovingCursorBeginsThePatienceAgain) {
   EXPECT_EQ(s.skip_at(), gap_start + 3s) << "it has not moved";
 }
 
-TEST(Stall, MoreHeldBytesBeginThePatienceAgain) {
+TEST(Stall, MoreHeldBytesRestartTheStallTime) {
   stall s(2s, gap_start);
   s.held_is(100, gap_start + 1s);
   s.held_is(50, gap_start + 2s);
@@ -40,7 +40,7 @@ TEST(Stall, LaterGapsDoNotWaitOnceOneWasSkipped) {
   EXPECT_EQ(s.skip_at(), stall::time_point::min());
 }
 
-TEST(Stall, FirstWaitingClientBeginsThePatience) {
+TEST(Stall, FirstWaitingClientStartsTheStallTime) {
   stall s(2s, gap_start);
   s.wait_begins(gap_start + 5s);
   EXPECT_EQ(s.skip_at(), gap_start + 7s);

@@ -11,12 +11,12 @@ using stretches = std::vector<status_range>;
 constexpr auto all = std::uint64_t{1} << 63;
 constexpr std::size_t many = 1000;
 
-TEST(Status, OfNothingHeldIsOneUnwrittenStretch) {
+TEST(Status, EmptyStreamIsOneUnwrittenRange) {
   EXPECT_EQ(describe({}, 0, 0, all, many), (stretches{{all, state::unwritten}}));
   EXPECT_EQ(describe({}, 0, all - 1, all, 1), (stretches{{all, state::unwritten}}));
 }
 
-TEST(Status, OfWhatWasSentIsData) {
+TEST(Status, SentBytesAreData) {
   EXPECT_EQ(describe({}, 100, 0, all, many),
             (stretches{{100, state::data}, {all, state::unwritten}}));
   EXPECT_EQ(describe({}, 100, 99, 100, many), (stretches{{100, state::data}}));
@@ -24,7 +24,7 @@ TEST(Status, OfWhatWasSentIsData) {
   EXPECT_EQ(describe({}, all, 10, 20, many), (stretches{{20, state::data}}));
 }
 
-TEST(Status, TellsZeroesFromDataAndFromWhatWasNeverNamed) {
+TEST(Status, ZeroesDataAndUnwrittenBytesAreSeparateRanges) {
   extents held;
   held.assign({20, 30, content::zeroes});
   held.assign({30, 40, content::spill});
@@ -38,7 +38,7 @@ TEST(Status, TellsZeroesFromDataAndFromWhatWasNeverNamed) {
                                                         {70, state::unwritten}}));
 }
 
-TEST(Status, IsCutToWhatWasAskedFor) {
+TEST(Status, RangesAreCutToTheRequest) {
   extents held;
   held.assign({20, 30, content::zeroes});
   EXPECT_EQ(describe(held, 0, 25, 26, many), (stretches{{26, state::zeroes}}));
@@ -47,7 +47,7 @@ TEST(Status, IsCutToWhatWasAskedFor) {
             (stretches{{30, state::zeroes}, {31, state::unwritten}}));
 }
 
-TEST(Status, TakesNeighboursThatAreAlikeAsOne) {
+TEST(Status, AdjacentRangesOfOneStateAreMerged) {
   window w(1 << 20);
   extents held;
   held.assign({10, 20, content::memory, w.allocate(10, 10)});
@@ -56,7 +56,7 @@ TEST(Status, TakesNeighboursThatAreAlikeAsOne) {
   EXPECT_EQ(describe(held, 10, 0, 40, many), (stretches{{40, state::data}}));
 }
 
-TEST(Status, EndsEarlyWhereTooMuchWouldHaveToBeLookedAt) {
+TEST(Status, ReplyEndsEarlyAtItsLimitOfExtents) {
   extents held;
   for (std::uint64_t at = 0; at < 10'000; at += 10) held.assign({at, at + 5, content::zeroes});
   const auto some = describe(held, 0, 0, all, 3);

@@ -29,11 +29,11 @@ verdict incremental(std::optional<std::uint64_t> expected, std::uint64_t named,
   return v;
 }
 
-TEST(VerdictIncremental, BytesThatWereNotNamedBreakNothing) {
+TEST(VerdictIncremental, GapsAreAllowed) {
   EXPECT_EQ(incremental({}, 512, "jdc").current(), verdict_state::complete);
 }
 
-TEST(VerdictIncremental, ExpectedBytesMustBeNamedNoMoreAndNoFewer) {
+TEST(VerdictIncremental, ExpectedBytesMustMatchExactly) {
   EXPECT_EQ(incremental(512, 512, "jdc").current(), verdict_state::complete);
   const auto fewer = incremental(512, 500, "jdc");
   EXPECT_EQ(fewer.current(), verdict_state::failed);
@@ -43,12 +43,12 @@ TEST(VerdictIncremental, ExpectedBytesMustBeNamedNoMoreAndNoFewer) {
   EXPECT_EQ(more.reason(), "requests covered 513 bytes, 1 more than --expect-bytes 512");
 }
 
-TEST(VerdictIncremental, ExpectedBytesMustBeNamedAlsoWhereTheCommandSucceeds) {
+TEST(VerdictIncremental, ExpectedBytesMustMatchUnderRun) {
   EXPECT_EQ(incremental(512, 500, "jdc0n", by_run()).current(), verdict_state::failed);
   EXPECT_EQ(incremental(512, 512, "jdc0n", by_run()).current(), verdict_state::complete);
 }
 
-TEST(VerdictIncremental, NothingThatHasChangedIsAStreamWhereTheCommandSucceeds) {
+TEST(VerdictIncremental, StreamWithoutChangesCommitsUnderRun) {
   EXPECT_EQ(incremental({}, 0, "jc0n", by_run()).current(), verdict_state::complete);
   EXPECT_EQ(incremental(0, 0, "jc0n", by_run()).current(), verdict_state::complete);
 }
@@ -60,7 +60,7 @@ TEST(VerdictIncremental, StreamAfterAVanishedClientNeedsExpectedBytes) {
   EXPECT_EQ(incremental(512, 512, "jdc", after).current(), verdict_state::complete);
 }
 
-TEST(VerdictIncremental, WaitsForAConnectionThatHasNotWrittenWhereNothingIsCounted) {
+TEST(VerdictIncremental, WaitsForIdleConnectionsWithoutExpectedBytes) {
   completeness rules;
   rules.incremental = true;
   rules.settle = 1s;

@@ -27,7 +27,7 @@ struct row {
   verdict_state then;
 };
 
-TEST(Verdict, WithRunTheExitStatusDecides) {
+TEST(Verdict, ExitStatusDecidesUnderRun) {
   constexpr row table[] = {
       {"jdc0n", verdict_state::complete},    {"jde0n", verdict_state::complete},
       {"jdm0n", verdict_state::failed},      {"jdc1", verdict_state::failed},
@@ -40,7 +40,7 @@ TEST(Verdict, WithRunTheExitStatusDecides) {
     EXPECT_EQ(outcome(by_run(), r.events, some_missing()), r.then) << r.events;
 }
 
-TEST(Verdict, WithSizeEveryByteMustBeNamed) {
+TEST(Verdict, EveryByteMustBeCoveredIfGapsAreRefused) {
   EXPECT_EQ(outcome(by_coverage(), "jdc", all_named()), verdict_state::complete);
   EXPECT_EQ(outcome(by_coverage(), "jdc", some_missing()), verdict_state::failed);
   EXPECT_EQ(outcome(by_coverage(), "jdc", zeroes_overwritten()), verdict_state::failed);
@@ -50,7 +50,7 @@ TEST(Verdict, WithSizeEveryByteMustBeNamed) {
       << "with --gaps allow";
 }
 
-TEST(Verdict, WithoutBothTheCleanDisconnectsDecide) {
+TEST(Verdict, CleanDisconnectsDecideWithoutRunAndSize) {
   constexpr row table[] = {
       {"jdc", verdict_state::complete},   {"jde", verdict_state::failed},
       {"jdm", verdict_state::failed},     {"jjdc", verdict_state::open},
@@ -62,7 +62,7 @@ TEST(Verdict, WithoutBothTheCleanDisconnectsDecide) {
   for (const auto& r : table) EXPECT_EQ(outcome({}, r.events, some_missing()), r.then) << r.events;
 }
 
-TEST(Verdict, ToldDecidesWhateverDisconnectsSay) {
+TEST(Verdict, EndToldIgnoresHowClientsDisconnect) {
   constexpr row table[] = {
       {"jdc", verdict_state::open},      {"jde", verdict_state::open},
       {"jdct", verdict_state::complete}, {"jdet", verdict_state::complete},
@@ -76,7 +76,7 @@ TEST(Verdict, ToldDecidesWhateverDisconnectsSay) {
   }
 }
 
-TEST(Verdict, ToldWithRunMustHappenBeforeTheCommandEnds) {
+TEST(Verdict, CommitMustBeToldBeforeTheCommandEnds) {
   auto rules = by_run();
   rules.told = true;
   constexpr row table[] = {
@@ -87,7 +87,7 @@ TEST(Verdict, ToldWithRunMustHappenBeforeTheCommandEnds) {
   for (const auto& r : table) EXPECT_EQ(outcome(rules, r.events, all_named()), r.then) << r.events;
 }
 
-TEST(Verdict, ToldTooEarlyChangesNothingAndSaysWhy) {
+TEST(Verdict, CommitToldTooEarlyIsRefusedWithTheReason) {
   auto rules = by_being_told();
   rules.refuse_gaps = true;
   verdict v(rules, start);
@@ -101,7 +101,7 @@ TEST(Verdict, ToldTooEarlyChangesNothingAndSaysWhy) {
   EXPECT_NE(v.told_to_commit(all_named()), "") << "twice";
 }
 
-TEST(Verdict, StreamAfterAVanishedClientMustNameEveryByteWhateverGapsSays) {
+TEST(Verdict, EveryByteMustBeCoveredAfterAVanishedClient) {
   completeness rules;
   rules.follows_vanished_client = true;
   EXPECT_EQ(outcome(rules, "jdc", all_named()), verdict_state::complete);
@@ -112,7 +112,7 @@ TEST(Verdict, StreamAfterAVanishedClientMustNameEveryByteWhateverGapsSays) {
   EXPECT_NE(v.reason().find("vanished"), std::string::npos) << v.reason();
 }
 
-TEST(Verdict, TellsWhoVanishedFromWhatFailed) {
+TEST(Verdict, CauseDistinguishesAVanishedClientFromFailure) {
   for (const char* events : {"jde", "jdm"}) {
     verdict v({}, start);
     play(v, events);
@@ -123,7 +123,7 @@ TEST(Verdict, TellsWhoVanishedFromWhatFailed) {
   EXPECT_EQ(v.why(), verdict::cause::other) << "the first reason stays";
 }
 
-TEST(Verdict, ZeroesAloneWaitForAnotherConnection) {
+TEST(Verdict, ZeroesOnlyStreamWaitsForAnotherConnection) {
   completeness rules;
   rules.settle = 1s;
   verdict v(rules, start);
@@ -140,7 +140,7 @@ TEST(Verdict, ZeroesAloneWaitForAnotherConnection) {
   EXPECT_EQ(v.current(), verdict_state::written) << "data do not wait";
 }
 
-TEST(Verdict, ZeroesAloneDoNotWaitForEverForProbesThatComeAndGo) {
+TEST(Verdict, ZeroesOnlyStreamDoesNotWaitForeverForProbes) {
   completeness rules;
   rules.settle = 1s;
   verdict v(rules, start);
@@ -155,7 +155,7 @@ TEST(Verdict, ZeroesAloneDoNotWaitForEverForProbesThatComeAndGo) {
   EXPECT_LE(now, start + 11s);
 }
 
-TEST(Verdict, ZeroesAloneWaitAgainWhenAConnectionHasLeftWithoutAWrite) {
+TEST(Verdict, IdleConnectionThatLeavesRestartsTheSettleTime) {
   completeness rules;
   rules.settle = 1s;
   verdict v(rules, start);
@@ -165,7 +165,7 @@ TEST(Verdict, ZeroesAloneWaitAgainWhenAConnectionHasLeftWithoutAWrite) {
   EXPECT_EQ(v.next_at(), start + 1900ms);
 }
 
-TEST(Verdict, ZeroesAloneDoNotWaitWhereNoConnectionCanCome) {
+TEST(Verdict, ZeroesOnlyStreamDoesNotWaitIfNoConnectionCanCome) {
   completeness rules;
   rules.settle = 1s;
   for (const char* events : {"jcn", "jnc", "jcs"}) {
@@ -175,7 +175,7 @@ TEST(Verdict, ZeroesAloneDoNotWaitWhereNoConnectionCanCome) {
   }
 }
 
-TEST(Verdict, SignalFailsZeroesThatAnotherConnectionMayGoOnWith) {
+TEST(Verdict, SignalAbortsZeroesOnlyStreamBesideIdleConnection) {
   verdict v({}, start);
   play(v, "jc");
   v.bystanders(1, start);
@@ -189,7 +189,7 @@ TEST(Verdict, SignalFailsZeroesThatAnotherConnectionMayGoOnWith) {
       << "it may have zeroed all of the disk for the other";
 }
 
-TEST(Verdict, StreamThatNamesNothingIsOneOfZeroesOnlyWithRunSizeAndGapsAllowed) {
+TEST(Verdict, EmptyStreamCommitsOnlyWithRunSizeAndGapsAllowed) {
   for (const bool run : {true, false}) {
     for (const bool size : {true, false}) {
       for (const bool refuse : {true, false}) {
@@ -209,14 +209,14 @@ TEST(Verdict, StreamThatNamesNothingIsOneOfZeroesOnlyWithRunSizeAndGapsAllowed) 
   }
 }
 
-TEST(Verdict, WithRunZeroesMayBeOverwrittenAlsoWhereGapsAreRefused) {
+TEST(Verdict, OverwrittenZeroesAreAllowedUnderRun) {
   auto rules = by_run();
   rules.refuse_gaps = true;
   EXPECT_EQ(outcome(rules, "jdc0n", zeroes_overwritten()), verdict_state::complete);
   EXPECT_EQ(outcome(rules, "jdc0n", some_missing()), verdict_state::failed);
 }
 
-TEST(Verdict, ClientThatStaysAfterTheCommandFailsTheStream) {
+TEST(Verdict, ClientThatStaysBeyondRunGraceAborts) {
   verdict v(by_run(), start);
   play(v, "jd0");
   EXPECT_EQ(v.next_at(), start + 10s);
@@ -225,7 +225,7 @@ TEST(Verdict, ClientThatStaysAfterTheCommandFailsTheStream) {
   EXPECT_NE(v.reason().find("--run-grace"), std::string::npos);
 }
 
-TEST(Verdict, NothingChangesAnEnd) {
+TEST(Verdict, EventsDoNotChangeAnEndedStream) {
   for (const bool committed : {true, false}) {
     verdict v({}, start);
     play(v, committed ? "jdc" : "jdf");
@@ -248,7 +248,7 @@ TEST(Verdict, KeepsTheFirstReason) {
   EXPECT_EQ(v.reason(), "a request failed");
 }
 
-TEST(Verdict, SaysWhatHelps) {
+TEST(Verdict, ReasonsSuggestOptions) {
   verdict gaps(by_coverage(), start);
   play(gaps, "jdc");
   gaps.cover(some_missing());

@@ -9,7 +9,7 @@
 namespace nbdstream::stream {
 namespace {
 
-TEST(Window, CountsWhatEachBlockCostsBesidesItsBytes) {
+TEST(Window, BlockCostsItsBytesAndTheOverhead) {
   window w(1000);
   EXPECT_TRUE(w.fits(1000 - window::overhead));
   EXPECT_FALSE(w.fits(1001 - window::overhead));
@@ -18,7 +18,7 @@ TEST(Window, CountsWhatEachBlockCostsBesidesItsBytes) {
   EXPECT_FALSE(w.fits(1001 - 300 - 2 * window::overhead));
 }
 
-TEST(Window, IsSafeWhateverIsAskedOfIt) {
+TEST(Window, FitsDoesNotOverflow) {
   constexpr auto most = std::numeric_limits<std::uint64_t>::max();
   EXPECT_FALSE(window(0).fits(1));
   EXPECT_FALSE(window(window::overhead - 1).fits(0));
@@ -27,7 +27,7 @@ TEST(Window, IsSafeWhateverIsAskedOfIt) {
   EXPECT_TRUE(window(most).fits(most - window::overhead));
 }
 
-TEST(Window, GetsItsMemoryBackWithTheLastReference) {
+TEST(Window, LastReferenceFreesTheBlock) {
   window w(1000);
   auto first = w.allocate(0, 800);
   auto second = first;
@@ -37,7 +37,7 @@ TEST(Window, GetsItsMemoryBackWithTheLastReference) {
   EXPECT_TRUE(w.fits(800));
 }
 
-TEST(Window, IsMoreThanHalfFullBeyondTheHalf) {
+TEST(Window, MoreThanHalfBeginsBeyondTheHalf) {
   window w(1000);
   const auto half = w.allocate(0, 500 - window::overhead);
   EXPECT_FALSE(w.more_than_half());
@@ -45,7 +45,7 @@ TEST(Window, IsMoreThanHalfFullBeyondTheHalf) {
   EXPECT_TRUE(w.more_than_half());
 }
 
-TEST(Window, RemembersTheMostThatWasUsed) {
+TEST(Window, PeakIsTheMostThatWasUsed) {
   window w(1000);
   EXPECT_EQ(w.peak(), 0u);
   w.allocate(0, 600).reset();
@@ -71,7 +71,7 @@ void expect_bytes(block& b, std::uint64_t begin, std::uint64_t end) {
   }
 }
 
-TEST(Block, FindsItsBytesByTheirPlaceInTheStream) {
+TEST(Block, FindsBytesByStreamOffset) {
   constexpr auto frame = frame_store::frame_size;
   window w(100 * frame);
   for (const std::size_t size : {std::size_t{1}, std::size_t{10}, frame - 1, frame, frame + 1,
@@ -85,7 +85,7 @@ TEST(Block, FindsItsBytesByTheirPlaceInTheStream) {
   }
 }
 
-TEST(Block, IsWholeWhereItsMemoryIsInPieces) {
+TEST(Block, WorksInScatteredMemory) {
   constexpr auto frame = frame_store::frame_size;
   window w(100 * frame);
   auto first = w.allocate(0, frame);
@@ -98,7 +98,7 @@ TEST(Block, IsWholeWhereItsMemoryIsInPieces) {
   expect_bytes(*b, 100, b->end());
 }
 
-TEST(Window, KeepsNoMoreForLaterThanItsLimitLeaves) {
+TEST(Window, IdleAndUsedMemoryStayWithinItsLimit) {
   constexpr auto frame = frame_store::frame_size;
   window w(10 * frame);
   w.allocate(0, 8 * frame).reset();
@@ -111,7 +111,7 @@ TEST(Window, KeepsNoMoreForLaterThanItsLimitLeaves) {
   EXPECT_GT(w.used() + w.idle(), w.limit() - frame);
 }
 
-TEST(Window, KeepsNoFreeMemoryWhenItIsToldSo) {
+TEST(Window, KeepNoneFreesIdleMemory) {
   constexpr auto frame = frame_store::frame_size;
   window w(10 * frame);
   auto later = w.allocate(0, 2 * frame);
