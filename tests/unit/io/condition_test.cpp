@@ -18,7 +18,7 @@ awaitable<void> wait_once(io::condition& c, int& woken, io::clock::time_point un
   ++woken;
 }
 
-TEST(Condition, WakesEverybodyButNotBeforeNotifyReturns) {
+TEST(Condition, NotifyAllWakesEveryWaiterAfterItReturns) {
   loop l;
   io::condition c(l.executor());
   int woken = 0;
@@ -31,7 +31,7 @@ TEST(Condition, WakesEverybodyButNotBeforeNotifyReturns) {
   EXPECT_EQ(woken, 3);
 }
 
-TEST(Condition, WakesAtItsDeadline) {
+TEST(Condition, WaitEndsAtItsDeadline) {
   loop l;
   io::condition c(l.executor());
   int woken = 0;
@@ -49,7 +49,7 @@ awaitable<void> take_turn(io::fair_mutex& t, io::condition& go_on, int id,
   co_await go_on.wait();
 }
 
-TEST(Turnstile, LetsOneInAtATimeInTheOrderOfArrival) {
+TEST(FairMutex, AdmitsOneAtATimeInOrderOfArrival) {
   loop l;
   io::fair_mutex t(l.executor());
   io::condition go_on(l.executor());
@@ -67,7 +67,7 @@ TEST(Turnstile, LetsOneInAtATimeInTheOrderOfArrival) {
   EXPECT_TRUE(t.free());
 }
 
-TEST(Turnstile, ATurnMovesAndIsGivenBackOnce) {
+TEST(FairMutex, TurnCanBeMovedAndIsReleasedOnce) {
   loop l;
   io::fair_mutex t(l.executor());
   auto first = t.enter();
@@ -94,7 +94,7 @@ awaitable<void> join(io::async_scope& scope, bool& joined) {
   joined = true;
 }
 
-TEST(AsyncScope, IsJoinedWhenTheLastTaskHasEnded) {
+TEST(AsyncScope, JoinWaitsForTheLastTask) {
   loop l;
   io::async_scope scope(l.executor(), [](std::exception_ptr) { FAIL(); });
   io::condition c(l.executor());
@@ -113,7 +113,7 @@ TEST(AsyncScope, IsJoinedWhenTheLastTaskHasEnded) {
   EXPECT_EQ(woken, 2);
 }
 
-TEST(AsyncScope, HandsOnAnExceptionAndIsJoinedAllTheSame) {
+TEST(AsyncScope, ExceptionIsReportedAndJoinEnds) {
   loop l;
   int failures = 0;
   io::async_scope scope(l.executor(), [&](std::exception_ptr e) {
@@ -128,7 +128,7 @@ TEST(AsyncScope, HandsOnAnExceptionAndIsJoinedAllTheSame) {
   EXPECT_TRUE(joined);
 }
 
-TEST(AsyncScope, WithoutTasksIsJoinedAtOnce) {
+TEST(AsyncScope, JoinWithoutTasksEndsAtOnce) {
   loop l;
   io::async_scope scope(l.executor(), [](std::exception_ptr) {});
   bool joined = false;
@@ -146,7 +146,7 @@ awaitable<void> count(io::watchdog& dog, int& passed) {
   }
 }
 
-TEST(Watchdog, TellsOnceOfADeadlineThatPasses) {
+TEST(Watchdog, ReportsAnExpiredDeadlineOnce) {
   loop l;
   int passed = 0;
   io::watchdog dog(l.executor());
@@ -162,7 +162,7 @@ TEST(Watchdog, TellsOnceOfADeadlineThatPasses) {
   l.finish();
 }
 
-TEST(Watchdog, ProgressPushesTheDeadline) {
+TEST(Watchdog, ProgressPostponesTheDeadline) {
   loop l;
   int passed = 0;
   io::watchdog dog(l.executor());
@@ -178,7 +178,7 @@ TEST(Watchdog, ProgressPushesTheDeadline) {
   l.finish();
 }
 
-TEST(Watchdog, LooksOnceMoreForProgressThatCameWhileTheProcessWasStopped) {
+TEST(Watchdog, ProgressWhileTheProcessWasStoppedCounts) {
   loop l;
   int passed = 0;
   io::watchdog dog(l.executor());
@@ -196,7 +196,7 @@ TEST(Watchdog, LooksOnceMoreForProgressThatCameWhileTheProcessWasStopped) {
   l.finish();
 }
 
-TEST(Watchdog, TakesADeadlineThatMovesNearer) {
+TEST(Watchdog, DeadlineCanBeMovedEarlier) {
   loop l;
   int passed = 0;
   io::watchdog dog(l.executor());
@@ -209,7 +209,7 @@ TEST(Watchdog, TakesADeadlineThatMovesNearer) {
   l.finish();
 }
 
-TEST(Watchdog, StoppedBeforeItIsAskedTellsNothing) {
+TEST(Watchdog, StopBeforeTheWaitReportsNothing) {
   loop l;
   int passed = 0;
   io::watchdog dog(l.executor());

@@ -24,7 +24,7 @@ awaitable<void> wait_for(io::fd_waiter& r, int fd, std::uint32_t events, bool& w
   woken = true;
 }
 
-TEST(FdWaiter, WakesWhenADescriptorIsReadyAndLeavesItsFlagsAlone) {
+TEST(FdWaiter, WakesWhenReadyAndKeepsTheFlags) {
   loop l;
   auto p = make_pipe();
   io::fd_waiter r(l.executor());
@@ -43,7 +43,7 @@ TEST(FdWaiter, WakesWhenADescriptorIsReadyAndLeavesItsFlagsAlone) {
   }
 }
 
-TEST(FdWaiter, WakesAtOnceForWhatIsReadyAlready) {
+TEST(FdWaiter, WakesAtOnceIfAlreadyReady) {
   loop l;
   auto p = make_pipe();
   io::fd_waiter r(l.executor());
@@ -55,7 +55,7 @@ TEST(FdWaiter, WakesAtOnceForWhatIsReadyAlready) {
   }
 }
 
-TEST(FdWaiter, WakesWhenTheOtherSideGoesAway) {
+TEST(FdWaiter, WakesWhenThePeerCloses) {
   loop l;
   auto p = make_pipe();
   const std::string full(1 << 20, 'x');
@@ -72,7 +72,7 @@ TEST(FdWaiter, WakesWhenTheOtherSideGoesAway) {
 }
 
 /// All that sinks/README.md says a module may name.
-TEST(FdWaiter, WakesForWhatAModuleHasInOneDescriptor) {
+TEST(FdWaiter, WakesForEventfdTimerfdInotifyAndEpoll) {
   loop l;
   const temp_directory t;
   const io::unique_fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -105,7 +105,7 @@ TEST(FdWaiter, WakesForWhatAModuleHasInOneDescriptor) {
   });
 }
 
-TEST(FdWaiter, TakesARegularFileForReady) {
+TEST(FdWaiter, RegularFileIsAlwaysReady) {
   loop l;
   const temp_directory t;
   const io::unique_fd file(::open((t / "file").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
@@ -140,7 +140,7 @@ TEST(FdWaiter, WakesAtItsDeadlineAndCanWaitAgain) {
   l.finish();
 }
 
-TEST(FdWaiter, EndsAWaitThatIsCancelledAndIsUsableAfterwards) {
+TEST(FdWaiter, CancelEndsTheWaitAndItCanWaitAgain) {
   loop l;
   auto p = make_pipe();
   io::fd_waiter r(l.executor());
@@ -178,7 +178,7 @@ struct unwatchable {
   void happens() const { EXPECT_EQ(::eventfd_write(event.get(), 1), 0); }
 };
 
-TEST(FdWaiter, WaitsForWhatTheSystemRefusesToWatch) {
+TEST(FdWaiter, WaitsForADescriptorThatEpollRefuses) {
   loop l;
   const unwatchable u;
   io::fd_waiter r(l.executor());
@@ -192,7 +192,7 @@ TEST(FdWaiter, WaitsForWhatTheSystemRefusesToWatch) {
   EXPECT_TRUE(woken);
 }
 
-TEST(FdWaiter, EndsTheWaitForWhatTheSystemRefusesToWatchInTimeAndOnCancel) {
+TEST(FdWaiter, WaitWithoutEpollEndsAtDeadlineAndOnCancel) {
   loop l;
   const unwatchable u;
   io::fd_waiter r(l.executor());
@@ -209,7 +209,7 @@ TEST(FdWaiter, EndsTheWaitForWhatTheSystemRefusesToWatchInTimeAndOnCancel) {
   l.finish();
 }
 
-TEST(FdWaiter, IsNoBusyLoopWithADescriptorThatIsClosed) {
+TEST(FdWaiter, ClosedDescriptorCausesNoBusyLoop) {
   loop l;
   io::fd_waiter r(l.executor());
   const auto closed = make_pipe().read.get();

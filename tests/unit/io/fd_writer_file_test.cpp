@@ -94,7 +94,7 @@ void expect_intact(int read, int write, bool shared, bool copy_only) {
   }
 }
 
-TEST(FdWriterFile, SendsItThroughAnyPipe) {
+TEST(FdWriterFile, IsSentThroughAnyPipe) {
   for (const bool copy_only : {false, true}) {
     for (const bool shared : {false, true}) {
       auto p = make_pipe();
@@ -104,12 +104,12 @@ TEST(FdWriterFile, SendsItThroughAnyPipe) {
   }
 }
 
-TEST(FdWriterFile, SendsItThroughASocket) {
+TEST(FdWriterFile, IsSentThroughASocket) {
   auto s = make_socketpair();
   expect_intact(s.read.get(), s.write.get(), true, false);
 }
 
-TEST(FdWriterFile, SendsItThroughAPipeOfOnePage) {
+TEST(FdWriterFile, IsSentThroughAPipeOfOnePage) {
   auto p = make_pipe();
   ASSERT_EQ(::fcntl(p.write.get(), F_SETPIPE_SZ, 4096), 4096);
   const auto data = numbered(100'000);
@@ -119,7 +119,7 @@ TEST(FdWriterFile, SendsItThroughAPipeOfOnePage) {
   EXPECT_TRUE(take(r, p.read.get(), 99'998) == data.substr(1, 99'998));
 }
 
-TEST(FdWriterFile, WaitsWhereAPipeIsFullOfSmallPieces) {
+TEST(FdWriterFile, WaitsIfAPipeIsFullOfSmallPieces) {
   auto p = make_pipe();
   const auto data = numbered(50'000);
   const auto file = file_of(data);
@@ -136,7 +136,7 @@ TEST(FdWriterFile, WaitsWhereAPipeIsFullOfSmallPieces) {
   EXPECT_TRUE(got == data);
 }
 
-TEST(FdWriterFile, AppendsItToAFile) {
+TEST(FdWriterFile, IsAppendedToAFile) {
   const auto data = numbered(file_size);
   const auto file = file_of(data);
   for (const int flags : {0, O_APPEND}) {
@@ -159,7 +159,7 @@ TEST(FdWriterFile, AppendsItToAFile) {
   }
 }
 
-TEST(FdWriterFile, SendsItToADevice) {
+TEST(FdWriterFile, IsSentToADevice) {
   const auto file = file_of(numbered(file_size));
   const io::unique_fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   EXPECT_FALSE(send_file_rig(null.get(), true).send(file, 0, file_size));
@@ -167,7 +167,7 @@ TEST(FdWriterFile, SendsItToADevice) {
   EXPECT_EQ(send_file_rig(full.get(), true).send(file, 0, file_size).value(), ENOSPC);
 }
 
-TEST(FdWriterFile, SendsItToATerminal) {
+TEST(FdWriterFile, IsSentToATerminal) {
   int master = -1;
   int slave = -1;
   termios raw{};
@@ -182,7 +182,7 @@ TEST(FdWriterFile, SendsItToATerminal) {
   EXPECT_TRUE(take(r, read.get(), data.size()) == data);
 }
 
-TEST(FdWriterFile, CopiesWhatTheSystemCannotSplice) {
+TEST(FdWriterFile, FileThatCannotBeSplicedIsCopied) {
   const io::unique_fd environment(::open("/proc/self/environ", O_RDONLY | O_CLOEXEC));
   std::string data(100'000, '\0');
   data.resize(static_cast<std::size_t>(::read(environment.get(), data.data(), data.size())));
@@ -193,7 +193,7 @@ TEST(FdWriterFile, CopiesWhatTheSystemCannotSplice) {
   EXPECT_EQ(take(r, p.read.get(), data.size() - 1), data.substr(1));
 }
 
-TEST(FdWriterFile, AFileThatEndsTooSoonIsAnError) {
+TEST(FdWriterFile, ShortFileGivesEio) {
   const auto file = file_of("abc");
   auto p = make_pipe();
   auto s = make_socketpair();
@@ -207,7 +207,7 @@ TEST(FdWriterFile, AFileThatEndsTooSoonIsAnError) {
   }
 }
 
-TEST(FdWriterFile, AReaderThatLeavesInTheMiddleIsAnError) {
+TEST(FdWriterFile, LostReaderGivesEpipe) {
   const auto file = file_of(numbered(file_size));
   for (const bool shared : {false, true}) {
     for (const bool sockets : {false, true}) {
@@ -223,7 +223,7 @@ TEST(FdWriterFile, AReaderThatLeavesInTheMiddleIsAnError) {
   }
 }
 
-TEST(FdWriterFile, StopsWhereItWaitsForASlowReader) {
+TEST(FdWriterFile, StopAbortsASendThatWaitsForTheReader) {
   const auto file = file_of(numbered(file_size));
   for (const bool shared : {false, true}) {
     for (const bool copy_only : {false, true}) {

@@ -95,7 +95,7 @@ void expect_parts_intact(int read, int write, bool shared) {
   EXPECT_TRUE(got == data);
 }
 
-TEST(FdWriter, WritesManyPartsToWhateverItIs) {
+TEST(FdWriter, WritesManyPartsToPipesAndSockets) {
   for (const bool shared : {false, true}) {
     auto p = make_pipe();
     expect_parts_intact(p.read.get(), p.write.get(), shared);
@@ -116,7 +116,7 @@ TEST(FdWriter, WritesManyPartsToAFile) {
   EXPECT_TRUE(contents(t / "f") == data);
 }
 
-TEST(FdWriter, FailsInTheMiddleOfManyPartsWithTheReaderThatGoesAway) {
+TEST(FdWriter, LostReaderFailsAWriteOfManyParts) {
   auto p = make_pipe();
   writer_rig r;
   const auto w = r.writer(p.write.get(), false);
@@ -127,24 +127,24 @@ TEST(FdWriter, FailsInTheMiddleOfManyPartsWithTheReaderThatGoesAway) {
   EXPECT_EQ(r.error, from_errno(EPIPE));
 }
 
-TEST(FdWriter, WritesAPipeOfOursThroughBackpressure) {
+TEST(FdWriter, WritesToItsOwnPipeUnderBackpressure) {
   auto p = make_pipe();
   expect_intact(p.read.get(), p.write.get(), false);
 }
 
-TEST(FdWriter, WritesASharedPipeWithoutTouchingItsFlags) {
+TEST(FdWriter, SharedPipeKeepsItsFlags) {
   auto p = make_pipe();
   expect_intact(p.read.get(), p.write.get(), true);
   EXPECT_FALSE(nonblocking(p.write.get()));
 }
 
-TEST(FdWriter, WritesASharedPipeThatIsNonblockingAlready) {
+TEST(FdWriter, WritesToASharedNonblockingPipe) {
   auto p = make_pipe();
   ::fcntl(p.write.get(), F_SETFL, O_NONBLOCK);
   expect_intact(p.read.get(), p.write.get(), true);
 }
 
-TEST(FdWriter, WritesASocketWithoutTouchingItsFlags) {
+TEST(FdWriter, SocketKeepsItsFlags) {
   for (const bool shared : {false, true}) {
     auto s = make_socketpair();
     expect_intact(s.read.get(), s.write.get(), shared);
@@ -152,7 +152,7 @@ TEST(FdWriter, WritesASocketWithoutTouchingItsFlags) {
   }
 }
 
-TEST(FdWriter, WritesAFileOnTheThread) {
+TEST(FdWriter, FileIsWrittenOnTheThread) {
   const temp_directory t;
   const io::unique_fd file(::open((t / "f").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
   writer_rig r;
@@ -167,7 +167,7 @@ TEST(FdWriter, WritesAFileOnTheThread) {
   EXPECT_TRUE(contents(t / "f") == data + std::string(1'000'000, '\0'));
 }
 
-TEST(FdWriter, WritesZeroesOfAnyCount) {
+TEST(FdWriter, WritesAnyNumberOfZeroes) {
   for (const std::uint64_t count : {0, 1, 262'143, 262'144, 262'145, 1'000'000}) {
     auto p = make_pipe();
     writer_rig r;
@@ -182,7 +182,7 @@ TEST(FdWriter, WritesZeroesOfAnyCount) {
   }
 }
 
-TEST(FdWriter, ADeviceThatTakesEverythingIsWritten) {
+TEST(FdWriter, WritesToDevNull) {
   const io::unique_fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   writer_rig r;
   const auto w = r.writer(null.get(), true);
@@ -191,7 +191,7 @@ TEST(FdWriter, ADeviceThatTakesEverythingIsWritten) {
   EXPECT_FALSE(r.error);
 }
 
-TEST(FdWriter, AFullDeviceIsAnError) {
+TEST(FdWriter, DevFullGivesEnospc) {
   const io::unique_fd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
   writer_rig r;
   const auto w = r.writer(full.get(), false);
@@ -200,7 +200,7 @@ TEST(FdWriter, AFullDeviceIsAnError) {
   EXPECT_EQ(r.error.value(), ENOSPC);
 }
 
-TEST(FdWriter, AReaderThatIsGoneIsAnErrorAndNoSignal) {
+TEST(FdWriter, LostReaderGivesEpipeAndNoSignal) {
   for (const bool shared : {false, true}) {
     for (const bool sockets : {false, true}) {
       auto p = sockets ? make_socketpair() : make_pipe();
@@ -215,7 +215,7 @@ TEST(FdWriter, AReaderThatIsGoneIsAnErrorAndNoSignal) {
   }
 }
 
-TEST(FdWriter, StopsWhereItWaitsForASlowReader) {
+TEST(FdWriter, StopAbortsAWriteThatWaitsForTheReader) {
   for (const bool shared : {false, true}) {
     auto p = make_pipe();
     writer_rig r;

@@ -122,14 +122,14 @@ void expect_intact_with_a_slow_reader(const char* directory, bool punch_pages) {
   EXPECT_LE(r.space(), huge_page_slack) << "only a part of a block is left";
 }
 
-TEST(FdWriterTransit, WhatAStoppedReaderHasNotTakenStaysAsItWas) {
+TEST(FdWriterTransit, UnreadBytesStayIntactWhileReadBytesAreGivenBack) {
   for (const auto* const directory : transit_directories) {
     expect_intact_with_a_slow_reader(directory, false);
     expect_intact_with_a_slow_reader(directory, true);
   }
 }
 
-TEST(FdWriterTransit, PagesThatAReaderMovedOnStayAsTheyWereWhenTheyAreGivenBack) {
+TEST(FdWriterTransit, PagesSplicedOnByTheReaderStayIntact) {
   // As pv does: our pipe is empty, but another one holds our pages.
   for (const auto* const directory : transit_directories) {
     transit_rig r(directory, 3 * unit_size);
@@ -153,7 +153,7 @@ TEST(FdWriterTransit, PagesThatAReaderMovedOnStayAsTheyWereWhenTheyAreGivenBack)
   }
 }
 
-TEST(FdWriterTransit, ClosingTheFileChangesNothing) {
+TEST(FdWriterTransit, UnreadBytesOutliveTheFile) {
   for (const auto* const directory : transit_directories) {
     transit_rig r(directory, unit_size);
     const auto count = r.pipe_size();
@@ -173,14 +173,14 @@ bool shows_what_comes_after(const char* directory, bool copy_only) {
   return drain(r.pipe.read.get()) != r.data.substr(5, 50'000);
 }
 
-TEST(FdWriterTransit, OnlyBytesThatWereCopiedMayBeOverwritten) {
+TEST(FdWriterTransit, OverwritingIsSafeOnlyAfterACopy) {
   for (const auto* const directory : transit_directories) {
     EXPECT_FALSE(shows_what_comes_after(directory, true));
     EXPECT_TRUE(shows_what_comes_after(directory, false)) << "nothing was saved by reference";
   }
 }
 
-TEST(FdWriterTransit, SaysSoWhereItCannotTell) {
+TEST(FdWriterTransit, TransitIsUnknownAfterThePipeIsClosed) {
   transit_rig r("/dev/shm", 100'000);
   EXPECT_EQ(r.writer->in_transit(), 0u);
   r.send(0, 10);

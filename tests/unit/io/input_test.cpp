@@ -23,7 +23,7 @@ awaitable<void> take(io::input& in, std::vector<std::size_t> sizes, std::string&
   }
 }
 
-TEST(Input, GivesBackEveryByteInOrderHoweverItIsTaken) {
+TEST(Input, ReturnsEveryByteInOrder) {
   const auto data = numbered(1'500'000);
   for (const auto& sizes : std::vector<std::vector<std::size_t>>{
            {28}, {1, 28, 4096}, {io::input::capacity}, {28, io::input::capacity, 100'000}}) {
@@ -58,7 +58,7 @@ TEST(Input, ReadsOfOneByteMakeAWhole) {
   EXPECT_EQ(in.size(), 20u) << "what is left of it";
 }
 
-TEST(Input, PassesOnAnError) {
+TEST(Input, ReturnsTheErrorOfTheTransport) {
   loop l;
   connection_tape tape(l.executor());
   tape.to_server = numbered(300);

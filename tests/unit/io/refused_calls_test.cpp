@@ -45,7 +45,7 @@ int watch_without_epoll(loop& l, io::transport& t, io::unique_fd& peer) {
   return watching.answer || watching.sending ? 0 : 5;
 }
 
-TEST(RefusedCalls, LeaveTheHangUpOfAUnixPeerToBeSeen) {
+TEST(RefusedCalls, HangUpOfAUnixPeerIsSeenWithoutEpoll) {
   EXPECT_EQ(in_child([] {
               loop l;
               pair p(l);
@@ -54,7 +54,7 @@ TEST(RefusedCalls, LeaveTheHangUpOfAUnixPeerToBeSeen) {
             0);
 }
 
-TEST(RefusedCalls, LeaveTheHangUpOfAPipeToBeSeen) {
+TEST(RefusedCalls, HangUpOfAPipeIsSeenWithoutEpoll) {
   EXPECT_EQ(in_child([] {
               loop l;
               auto in = make_pipe();
@@ -66,7 +66,7 @@ TEST(RefusedCalls, LeaveTheHangUpOfAPipeToBeSeen) {
             0);
 }
 
-TEST(RefusedCalls, LeaveTheHangUpOfATcpPeerToBeSeen) {
+TEST(RefusedCalls, HangUpOfATcpPeerIsSeenWithoutEpoll) {
   EXPECT_EQ(in_child([] {
               loop l;
               auto [peer, ours] = make_tcp_pair();
@@ -106,11 +106,11 @@ int write_without(std::initializer_list<long> calls, bool expects_thread) {
   return all && got == data ? 0 : 4;
 }
 
-TEST(RefusedCalls, LeaveAPipeToBeKnownWithoutStatx) {
+TEST(RefusedCalls, PipeIsRecognizedWithoutStatx) {
   EXPECT_EQ(in_child([] { return write_without({SYS_statx}, false); }), 0);
 }
 
-TEST(RefusedCalls, MakeNoBusyLoopOfAFullPipeThatIsNotKnownToBeOne) {
+TEST(RefusedCalls, FullUnrecognizedPipeCausesNoBusyLoop) {
   EXPECT_EQ(in_child([] {
               return write_without({SYS_statx, SYS_newfstatat, SYS_fstat}, true);
             }),

@@ -22,7 +22,7 @@ void send_bytes(int fd, std::size_t count) {
   EXPECT_EQ(::send(fd, data.data(), count, MSG_NOSIGNAL), static_cast<ssize_t>(count));
 }
 
-TEST(SocketTransport, OverTcpTellsOnlyWhenThereIsEnough) {
+TEST(SocketTransport, TcpWakesWhenEnoughBytesAreUnread) {
   loop l;
   auto [peer, ours] = make_tcp_pair();
   const int socket = ours.get();
@@ -48,7 +48,7 @@ TEST(SocketTransport, OverTcpTellsOnlyWhenThereIsEnough) {
   EXPECT_EQ(reading.count, 1u) << "what is read is told of from the first byte on";
 }
 
-TEST(SocketTransport, OverTcpTellsOfTheEndWhateverThereIs) {
+TEST(SocketTransport, TcpWakesAtEofBeforeEnoughBytesCame) {
   loop l;
   auto [peer, ours] = make_tcp_pair();
   const auto t = io::socket_transport(l.executor(), std::move(ours));
@@ -61,7 +61,7 @@ TEST(SocketTransport, OverTcpTellsOfTheEndWhateverThereIs) {
   EXPECT_EQ(waiting.count, 5u);
 }
 
-TEST(SocketTransport, OverTcpSeesThatAPeerStoppedSendingAndWhetherItGotEverything) {
+TEST(SocketTransport, TcpSeesHalfCloseAndWhetherAllIsDelivered) {
   loop l;
   auto [peer, ours] = make_tcp_pair();
   const auto t = io::socket_transport(l.executor(), std::move(ours));

@@ -6,7 +6,7 @@
 namespace nbdstream::test {
 namespace {
 
-TEST(SocketTransport, ReadsWhatThereIsAndThenTheEnd) {
+TEST(SocketTransport, ReadsAvailableBytesAndThenEof) {
   loop l;
   pair p(l);
   std::string buffer(100, '\0');
@@ -26,7 +26,7 @@ TEST(SocketTransport, ReadsWhatThereIsAndThenTheEnd) {
   EXPECT_EQ(end.count, 0u);
 }
 
-TEST(SocketTransport, WritesEverythingThroughBackpressure) {
+TEST(SocketTransport, WritesAllBytesUnderBackpressure) {
   loop l;
   pair p(l);
   const auto data = numbered(3'000'000);
@@ -42,7 +42,7 @@ TEST(SocketTransport, WritesEverythingThroughBackpressure) {
   EXPECT_TRUE(got == data);
 }
 
-TEST(SocketTransport, ClosingEndsAReadAndAWatchAndWhatComesAfter) {
+TEST(SocketTransport, CloseAbortsReadWatchAndLaterWrites) {
   loop l;
   pair p(l);
   std::string buffer(100, '\0');
@@ -62,7 +62,7 @@ TEST(SocketTransport, ClosingEndsAReadAndAWatchAndWhatComesAfter) {
   EXPECT_EQ(late.error, asio::error::operation_aborted);
 }
 
-TEST(SocketTransport, ClosingEndsAWrite) {
+TEST(SocketTransport, CloseAbortsAWrite) {
   loop l;
   pair p(l);
   transport_outcome o;
@@ -74,7 +74,7 @@ TEST(SocketTransport, ClosingEndsAWrite) {
   EXPECT_EQ(o.error, asio::error::operation_aborted);
 }
 
-TEST(SocketTransport, SeesAPeerHangUpBesideAReadThatWaits) {
+TEST(SocketTransport, HangUpIsSeenAndHalfCloseIsNoHangUp) {
   loop l;
   pair p(l);
   std::string buffer(100, '\0');
@@ -93,7 +93,7 @@ TEST(SocketTransport, SeesAPeerHangUpBesideAReadThatWaits) {
   EXPECT_TRUE(watching.answer);
 }
 
-TEST(SocketTransport, SeesThatAPeerHadHungUpBeforeItLooked) {
+TEST(SocketTransport, EarlierHangUpIsSeen) {
   loop l;
   pair p(l);
   p.peer.reset();
@@ -103,7 +103,7 @@ TEST(SocketTransport, SeesThatAPeerHadHungUpBeforeItLooked) {
   EXPECT_TRUE(watching.answer);
 }
 
-TEST(SocketTransport, AWriteToAPeerThatIsGoneIsAnErrorAndNoSignal) {
+TEST(SocketTransport, WriteToALostPeerGivesEpipeAndNoSignal) {
   loop l;
   pair p(l);
   p.peer.reset();
@@ -113,7 +113,7 @@ TEST(SocketTransport, AWriteToAPeerThatIsGoneIsAnErrorAndNoSignal) {
   EXPECT_EQ(o.error.value(), EPIPE);
 }
 
-TEST(StdioTransport, MovesBytesThroughPipesAndLeavesTheirFlagsAlone) {
+TEST(StdioTransport, MovesBytesThroughPipesAndKeepsTheirFlags) {
   loop l;
   auto in = make_pipe();
   auto out = make_pipe();
@@ -148,7 +148,7 @@ TEST(StdioTransport, MovesBytesThroughPipesAndLeavesTheirFlagsAlone) {
   EXPECT_EQ(end.count, 0u);
 }
 
-TEST(StdioTransport, ClosingEndsWhatIsUnderWay) {
+TEST(StdioTransport, CloseAbortsReadAndWrite) {
   loop l;
   auto in = make_pipe();
   auto out = make_pipe();

@@ -33,7 +33,7 @@ io::worker::job blocked_on(int fd) {
   };
 }
 
-TEST(Worker, ReturnsWhatTheCallReturnsFromAThreadOfItsOwn) {
+TEST(Worker, CallRunsOnAThreadAndItsResultIsReturned) {
   loop l;
   io::worker w(l.executor());
   std::thread::id where;
@@ -53,7 +53,7 @@ TEST(Worker, ReturnsWhatTheCallReturnsFromAThreadOfItsOwn) {
   }
 }
 
-TEST(Worker, NeedsNoThreadUntilItsFirstCall) {
+TEST(Worker, IsNotBusyBeforeItsFirstCall) {
   loop l;
   const io::worker w(l.executor());
   EXPECT_FALSE(w.busy());
@@ -78,7 +78,7 @@ TEST(Worker, BlocksAllSignalsOnItsThread) {
   EXPECT_FALSE(::sigismember(&here, SIGTERM));
 }
 
-TEST(Worker, LetsTheLoopGoOnWhileACallBlocks) {
+TEST(Worker, LoopRunsWhileACallBlocks) {
   loop l;
   auto p = make_pipe();
   io::worker w(l.executor());
@@ -92,7 +92,7 @@ TEST(Worker, LetsTheLoopGoOnWhileACallBlocks) {
   EXPECT_EQ(o.result, 1);
 }
 
-TEST(Worker, InterruptsACallAgainAndAgainUntilItReturns) {
+TEST(Worker, InterruptIsRepeatedUntilTheCallReturns) {
   loop l;
   auto p = make_pipe();
   io::worker w(l.executor());
@@ -119,7 +119,7 @@ TEST(Worker, InterruptsACallAgainAndAgainUntilItReturns) {
   EXPECT_EQ(interrupts, before);
 }
 
-TEST(Worker, InterruptsNothingWhereNothingRuns) {
+TEST(Worker, InterruptWithoutACallDoesNothing) {
   loop l;
   io::worker w(l.executor());
   w.interrupt([] { FAIL(); });
@@ -136,7 +136,7 @@ struct stubborn_call {
   std::atomic<bool> ended = false;
 };
 
-TEST(Worker, CallThatDoesNotReturnIsAbandonedAtItsDeadlineOrWhenAskedTo) {
+TEST(Worker, HangingCallIsAbandonedAtItsDeadlineOrOnRequest) {
   auto call = std::make_shared<stubborn_call>();
   const auto job = [call] {
     while (!call->end) std::this_thread::yield();
@@ -168,7 +168,7 @@ TEST(Worker, CallThatDoesNotReturnIsAbandonedAtItsDeadlineOrWhenAskedTo) {
   }
 }
 
-TEST(Worker, LastCallIsMadeOnTheThreadAndWaitedForByNothing) {
+TEST(Worker, LastCallRunsAfterTheWorkerIsDestroyed) {
   auto call = std::make_shared<stubborn_call>();
   loop l;
   {

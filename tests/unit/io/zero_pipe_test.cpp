@@ -18,7 +18,7 @@ TEST(ZeroPipe, NeverRunsOut) {
   }
 }
 
-TEST(ZeroPipe, SaysThatAPipeIsFullOrNone) {
+TEST(ZeroPipe, FullPipeGivesEagainAndOtherFileEinval) {
   const io::zero_pipe zeroes;
   const auto p = make_pipe();
   while (zeroes.tee_to(p.write.get(), 1 << 20) > 0) continue;

@@ -47,7 +47,7 @@ struct file_fixture {
   }
 };
 
-TEST(ModuleSinkFile, PassesItThroughTheModulesWrite) {
+TEST(ModuleSinkFile, IsWrittenByTheModulesWrite) {
   for (const bool blocks : {false, true}) {
     file_fixture f;
     if (blocks) f.module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
@@ -61,7 +61,7 @@ TEST(ModuleSinkFile, PassesItThroughTheModulesWrite) {
   }
 }
 
-TEST(ModuleSinkFile, HandsItToALentPipe) {
+TEST(ModuleSinkFile, IsSentToThePipeOfTheModule) {
   for (const bool copy_only : {false, true}) {
     file_fixture f;
     f.lend_pipe();
@@ -75,7 +75,7 @@ TEST(ModuleSinkFile, HandsItToALentPipe) {
   }
 }
 
-TEST(ModuleSinkFile, SaysNoMoreWhatIsInTransitOnceTheStreamEnds) {
+TEST(ModuleSinkFile, TransitIsUnknownAfterTheStreamEnds) {
   for (const bool commits : {false, true}) {
     file_fixture f;
     f.lend_pipe();
@@ -89,7 +89,7 @@ TEST(ModuleSinkFile, SaysNoMoreWhatIsInTransitOnceTheStreamEnds) {
   }
 }
 
-TEST(ModuleSinkFile, AFileThatEndsTooSoonIsAFailure) {
+TEST(ModuleSinkFile, ShortFileGivesEio) {
   for (const bool lends : {false, true}) {
     file_fixture f;
     if (lends) f.lend_pipe();
@@ -100,7 +100,7 @@ TEST(ModuleSinkFile, AFileThatEndsTooSoonIsAFailure) {
   }
 }
 
-TEST(ModuleSinkFile, PassesOnWhatTheModuleSays) {
+TEST(ModuleSinkFile, FailureHasTheModulesExplanation) {
   file_fixture f;
   auto& s = f.opened();
   f.script.answer = [&f](const char*) {
@@ -111,7 +111,7 @@ TEST(ModuleSinkFile, PassesOnWhatTheModuleSays) {
   EXPECT_EQ(f.o.failed.why, "the tape is full");
 }
 
-TEST(ModuleSinkFile, CancelEndsIt) {
+TEST(ModuleSinkFile, AbortEndsAWriteThatWaits) {
   for (const bool lends : {false, true}) {
     file_fixture f;
     if (lends) f.lend_pipe();
@@ -130,7 +130,7 @@ TEST(ModuleSinkFile, CancelEndsIt) {
   }
 }
 
-TEST(ModuleSinkFile, FailsAtOnceWhereTheSinkWasCancelled) {
+TEST(ModuleSinkFile, FailsAtOnceAfterCancel) {
   for (const bool lends : {false, true}) {
     file_fixture f;
     if (lends) f.lend_pipe();

@@ -45,7 +45,7 @@ struct result_fixture {
   }
 };
 
-TEST(ModuleSinkResults, AreThoseOfTheLastCommit) {
+TEST(ModuleSinkResults, BelongToTheLastCommit) {
   for (const bool blocks : {false, true}) {
     result_fixture f;
     if (blocks) f.module.table.blocking = NBDSTREAM_BLOCKING_FINISH;
@@ -69,7 +69,7 @@ TEST(ModuleSinkResults, AreThoseOfTheLastCommit) {
   }
 }
 
-TEST(ModuleSinkResults, CountOnlyFromWithinACommit) {
+TEST(ModuleSinkResults, AreAcceptedOnlyDuringACommit) {
   result_fixture f;
   f.script.answer = [&](const char* call) -> std::int64_t {
     if (std::string_view(call) == "open") f.tell("early", "1");
@@ -81,7 +81,7 @@ TEST(ModuleSinkResults, CountOnlyFromWithinACommit) {
   EXPECT_EQ(f.facts(), "");
 }
 
-TEST(ModuleSinkResults, AreBounded) {
+TEST(ModuleSinkResults, AreLimitedInNumberAndLength) {
   result_fixture f;
   f.script.answer = [&](const char* call) -> std::int64_t {
     if (std::string_view(call) != "commit") return 0;

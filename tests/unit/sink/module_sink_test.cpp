@@ -36,7 +36,7 @@ struct module_sink_fixture {
   }
 };
 
-TEST(ModuleSink, DrivesAModuleThroughAStream) {
+TEST(ModuleSink, CallsTheModuleForEachStepOfAStream) {
   module_sink_fixture f;
   f.module.table.zero = calls::zero;
   auto& s = f.make();
@@ -55,7 +55,7 @@ TEST(ModuleSink, DrivesAModuleThroughAStream) {
   EXPECT_TRUE(f.script.destroyed);
 }
 
-TEST(ModuleSink, RepeatsShortWritesUntilAllIsTaken) {
+TEST(ModuleSink, ShortWritesAreRepeatedUntilAllIsTaken) {
   module_sink_fixture f;
   f.script.most = 7;
   auto& s = f.make();
@@ -68,7 +68,7 @@ TEST(ModuleSink, RepeatsShortWritesUntilAllIsTaken) {
   EXPECT_EQ(f.script.data, std::string(100, '\0'));
 }
 
-TEST(ModuleSink, WritesZeroesItselfWhereTheModuleSaysNotSupported) {
+TEST(ModuleSink, ZeroesAreWrittenIfTheModuleReturnsEnotsup) {
   module_sink_fixture f;
   f.module.table.zero = calls::zero;
   f.script.answer = [](const char* call) { return std::string(call) == "zero" ? -ENOTSUP : 0; };
@@ -79,7 +79,7 @@ TEST(ModuleSink, WritesZeroesItselfWhereTheModuleSaysNotSupported) {
   EXPECT_TRUE(f.script.data == std::string(200'000, '\0'));
 }
 
-TEST(ModuleSink, RepeatsACallThatSaysNotNow) {
+TEST(ModuleSink, CallIsRepeatedAfterEagain) {
   module_sink_fixture f;
   int left = 3;
   f.script.answer = [&](const char*) { return left-- > 0 ? -EAGAIN : 0; };
@@ -90,7 +90,7 @@ TEST(ModuleSink, RepeatsACallThatSaysNotNow) {
   EXPECT_EQ(f.script.calls.size(), 4u);
 }
 
-TEST(ModuleSink, RefusesNotNowWithoutAWayToWait) {
+TEST(ModuleSink, EagainWithoutWaitForGivesEproto) {
   for (const bool without_function : {true, false}) {
     module_sink_fixture f;
     f.script.answer = [](const char*) { return -EAGAIN; };
@@ -104,7 +104,7 @@ TEST(ModuleSink, RefusesNotNowWithoutAWayToWait) {
   }
 }
 
-TEST(ModuleSink, RefusesACountThatCannotBe) {
+TEST(ModuleSink, ImpossibleCountGivesEproto) {
   module_sink_fixture f;
   f.script.answer = [](const char*) { return 1000; };
   auto& s = f.make();
@@ -113,7 +113,7 @@ TEST(ModuleSink, RefusesACountThatCannotBe) {
   EXPECT_EQ(f.o.failed.code.value(), EPROTO);
 }
 
-TEST(ModuleSink, TellsWhatTheModuleExplained) {
+TEST(ModuleSink, FailureHasTheModulesExplanation) {
   module_sink_fixture f;
   f.script.answer = [&f](const char*) {
     f.script.host->explain(f.script.host, "the tape is full");
@@ -130,7 +130,7 @@ TEST(ModuleSink, TellsWhatTheModuleExplained) {
   EXPECT_EQ(f.o.failed.why, from_errno(EIO).message()) << "an explanation is for one call";
 }
 
-TEST(ModuleSink, AModuleThatSaysCancelledOfItsOwnAccordHasFailed) {
+TEST(ModuleSink, EcanceledWithoutCancelIsAFailure) {
   module_sink_fixture f;
   f.script.answer = [](const char*) { return -ECANCELED; };
   auto& s = f.make();
@@ -140,7 +140,7 @@ TEST(ModuleSink, AModuleThatSaysCancelledOfItsOwnAccordHasFailed) {
   EXPECT_EQ(f.script.all(), "write");
 }
 
-TEST(ModuleSink, ThrowsWhereTheModuleRefusesToBeCreated) {
+TEST(ModuleSink, ModuleThatRefusesCreationThrows) {
   module_sink_fixture f;
   f.script.create_result = -EINVAL;
   try {
@@ -152,7 +152,7 @@ TEST(ModuleSink, ThrowsWhereTheModuleRefusesToBeCreated) {
   EXPECT_FALSE(f.script.destroyed);
 }
 
-TEST(ModuleSink, MakesBlockingCallsOnItsThreadAndOthersOnTheLoop) {
+TEST(ModuleSink, BlockingCallsRunOnTheThreadAndOthersOnTheLoop) {
   module_sink_fixture f;
   f.module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
   auto& s = f.make();
@@ -165,7 +165,7 @@ TEST(ModuleSink, MakesBlockingCallsOnItsThreadAndOthersOnTheLoop) {
   EXPECT_EQ(f.script.on_loop, (std::vector<bool>{true, false, true}));
 }
 
-TEST(ModuleSink, CancelEndsACallThatWaitsAndAllThatComeUntilAbort) {
+TEST(ModuleSink, CancelFailsWaitingAndLaterCallsUntilAbort) {
   module_sink_fixture f;
   f.script.answer = [](const char* call) { return std::string(call) == "abort" ? 0 : -EAGAIN; };
   f.script.wait.timeout_ns = 3'600'000'000'000;
@@ -188,7 +188,7 @@ TEST(ModuleSink, CancelEndsACallThatWaitsAndAllThatComeUntilAbort) {
   EXPECT_FALSE(f.o.failed) << "abort ends the cancellation";
 }
 
-TEST(ModuleSink, AbortAwaitsWhatIsUnderWay) {
+TEST(ModuleSink, AbortInterruptsAndAwaitsABlockingCall) {
   module_sink_fixture f;
   f.module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
   f.module.table.interrupt = calls::interrupt;
@@ -207,7 +207,7 @@ TEST(ModuleSink, AbortAwaitsWhatIsUnderWay) {
   EXPECT_EQ(f.script.all(), "write abort");
 }
 
-TEST(ModuleSink, IsBusyWithACallThatIgnoresBeingAskedToEndUntilItReturns) {
+TEST(ModuleSink, IsBusyUntilAnUninterruptibleCallReturns) {
   using activity = sink::sink::activity;
   module_sink_fixture f;
   f.module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
@@ -230,7 +230,7 @@ TEST(ModuleSink, IsBusyWithACallThatIgnoresBeingAskedToEndUntilItReturns) {
   EXPECT_EQ(f.script.all(), "write abort") << "nothing was abandoned";
 }
 
-TEST(ModuleSink, WaitsForTheLongestTimeThatAModuleCanName) {
+TEST(ModuleSink, LongestTimeoutDoesNotOverflow) {
   module_sink_fixture f;
   f.script.answer = [](const char* call) { return std::string(call) == "abort" ? 0 : -EAGAIN; };
   f.script.wait.timeout_ns = std::numeric_limits<std::int64_t>::max();
@@ -244,7 +244,7 @@ TEST(ModuleSink, WaitsForTheLongestTimeThatAModuleCanName) {
   f.l.finish();
 }
 
-TEST(ModuleSink, AnAbortThatIsNeverDoneEndsWithItsGrace) {
+TEST(ModuleSink, EndlessAbortEndsWithTheGrace) {
   module_sink_fixture f;
   f.script.answer = [](const char*) { return -EAGAIN; };
   auto& s = f.make(milliseconds(30));
@@ -254,7 +254,7 @@ TEST(ModuleSink, AnAbortThatIsNeverDoneEndsWithItsGrace) {
   EXPECT_TRUE(f.log.says("abort"));
 }
 
-TEST(ModuleSink, WritesToALentPipeWithoutCallingWrite) {
+TEST(ModuleSink, PipeOfTheModuleIsWrittenDirectly) {
   module_sink_fixture f;
   auto p = make_pipe();
   f.module.table.native_fd = calls::native_fd;
@@ -270,7 +270,7 @@ TEST(ModuleSink, WritesToALentPipeWithoutCallingWrite) {
   EXPECT_EQ(f.script.all(), "open");
 }
 
-TEST(ModuleSink, InterruptsTheModuleOnlyInABlockingCallOfItsOwn) {
+TEST(ModuleSink, WriteByTheHostDoesNotInterruptTheModule) {
   // A shared pipe that is full: the host's own write blocks on the thread, not a module's call.
   module_sink_fixture f;
   auto p = make_pipe();

@@ -67,7 +67,7 @@ struct WokenSink : ::testing::Test {
   }
 };
 
-TEST_F(WokenSink, IsCheckedOnTheLoopWhileNoCallIsUnderWay) {
+TEST_F(WokenSink, IsCheckedOnTheLoopBetweenCalls) {
   opened();
   std::thread([this] { wake(); }).join();
   look();
@@ -75,7 +75,7 @@ TEST_F(WokenSink, IsCheckedOnTheLoopWhileNoCallIsUnderWay) {
   EXPECT_TRUE(script.on_loop.back());
 }
 
-TEST_F(WokenSink, IsCheckedOnceForManyCallsThatFollowOneAnother) {
+TEST_F(WokenSink, ManyWakesCauseOneCheck) {
   opened();
   for (int i = 0; i < 100; ++i) wake();
   look();
@@ -110,7 +110,7 @@ TEST_F(WokenSink, IsNotCheckedAfterACallThatFailed) {
   EXPECT_EQ(script.all(), "open write");
 }
 
-TEST_F(WokenSink, NeedsNoCheck) {
+TEST_F(WokenSink, WithoutACheckFunctionNothingIsCalled) {
   module.table.check = nullptr;
   opened();
   wake();
@@ -118,7 +118,7 @@ TEST_F(WokenSink, NeedsNoCheck) {
   EXPECT_EQ(script.all(), "open");
 }
 
-TEST_F(WokenSink, WhoseCheckFailsAnnouncesItAndFailsEveryOperationUntilAbort) {
+TEST_F(WokenSink, FailedCheckFailsEveryOperationUntilAbort) {
   auto& s = opened();
   io::condition changed(l.executor());
   s.announce_trouble(changed);
@@ -143,7 +143,7 @@ TEST_F(WokenSink, WhoseCheckFailsAnnouncesItAndFailsEveryOperationUntilAbort) {
   EXPECT_EQ(script.all(), "open check abort open");
 }
 
-TEST_F(WokenSink, RepeatsAtOnceACallThatSaidNotNow) {
+TEST_F(WokenSink, WakeRepeatsACallThatReturnedEagain) {
   for (const bool blocks : {false, true}) {
     module.table.blocking = blocks ? NBDSTREAM_BLOCKING_WRITE : 0;
     made.reset();
@@ -172,7 +172,7 @@ TEST_F(WokenSink, RepeatsAtOnceACallThatSaidNotNow) {
 }
 
 /// Between "not now" and the wait that follows, nothing that was said may be lost.
-TEST_F(WokenSink, RepeatsACallThatWasWokenWhileItRan) {
+TEST_F(WokenSink, WakeDuringACallRepeatsItAfterEagain) {
   module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
   auto& s = opened();
   std::atomic<int> writes = 0;
@@ -186,7 +186,7 @@ TEST_F(WokenSink, RepeatsACallThatWasWokenWhileItRan) {
   EXPECT_EQ(writes, 2);
 }
 
-TEST_F(WokenSink, IsCheckedAfterACallDuringWhichItWasWoken) {
+TEST_F(WokenSink, WakeDuringACallIsCheckedAfterwards) {
   module.table.blocking = NBDSTREAM_BLOCKING_WRITE;
   auto& s = opened();
   std::binary_semaphore began(0);
@@ -209,7 +209,7 @@ TEST_F(WokenSink, IsCheckedAfterACallDuringWhichItWasWoken) {
   EXPECT_EQ(script.calls.back(), "check");
 }
 
-TEST_F(WokenSink, EndsAWriteToALentDescriptorThatNobodyReads) {
+TEST_F(WokenSink, FailedCheckEndsAWriteToAFullPipe) {
   for (const std::uint32_t flags : {0U, std::uint32_t{NBDSTREAM_FD_SHARED}}) {
     made.reset();
     auto p = make_pipe();
@@ -230,7 +230,7 @@ TEST_F(WokenSink, EndsAWriteToALentDescriptorThatNobodyReads) {
   }
 }
 
-TEST_F(WokenSink, MayBeGoneBeforeAnybodyLooks) {
+TEST_F(WokenSink, DestructionAfterAWakeIsSafe) {
   opened();
   wake();
   made.reset();
@@ -238,7 +238,7 @@ TEST_F(WokenSink, MayBeGoneBeforeAnybodyLooks) {
   EXPECT_EQ(script.all(), "open");
 }
 
-TEST_F(WokenSink, KnowsTheMostThatTheModuleSaysIsSafe) {
+TEST_F(WokenSink, AcknowledgedIsTheHighestReportedProgress) {
   auto& s = opened();
   EXPECT_EQ(s.acknowledged(), std::nullopt);
   const auto tell = [this](std::uint64_t n) { script.host->progress(script.host, n); };
@@ -254,7 +254,7 @@ TEST_F(WokenSink, KnowsTheMostThatTheModuleSaysIsSafe) {
   EXPECT_EQ(s.acknowledged(), UINT64_MAX - 1);
 }
 
-TEST_F(WokenSink, IsToldWhatAStreamIs) {
+TEST_F(WokenSink, OpenGetsIdTimeAndSizeFlags) {
   sink::stream_info info;
   info.id = 7;
   info.size = 1000;
