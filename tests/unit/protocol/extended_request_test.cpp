@@ -33,7 +33,7 @@ TEST(ExtendedRequest, IsDecodedFieldByField) {
   EXPECT_EQ(r->length, 0xfedcba9876543210u);
 }
 
-TEST(ExtendedRequest, WithAnyBitOfItsMagicWrongIsNone) {
+TEST(ExtendedRequest, AnyWrongBitOfTheMagicIsRefused) {
   const auto good = nbdstream::test::extended_request(0, 0, 0, 0, 0);
   for (int bit = 0; bit < 32; ++bit) {
     auto bad = good;
@@ -42,7 +42,7 @@ TEST(ExtendedRequest, WithAnyBitOfItsMagicWrongIsNone) {
   }
 }
 
-TEST(ExtendedRequest, IsNoneWhereTheOtherHeaderWasAgreedOn) {
+TEST(ExtendedRequest, HeaderOfTheOtherFormIsRefused) {
   const auto compact = nbdstream::test::request_message(0, 0, 0, 0, 0) + "four";
   EXPECT_FALSE(decode_request(as_bytes(compact), agreed(form::extended)));
   const auto large = nbdstream::test::extended_request(0, 0, 0, 0, 0);
@@ -50,7 +50,7 @@ TEST(ExtendedRequest, IsNoneWhereTheOtherHeaderWasAgreedOn) {
   EXPECT_FALSE(decode_request(as_bytes(large), simple(0)));
 }
 
-TEST(ExtendedRequest, HasAPayloadWhereItSaysSo) {
+TEST(ExtendedRequest, PayloadLenFlagMeansAPayload) {
   for (int type = 0; type < 12; ++type) {
     const auto with = with_extended_header(static_cast<command>(type), 0, 17, payload_len);
     EXPECT_EQ(with.payload(), 17u) << type;
@@ -62,13 +62,13 @@ TEST(ExtendedRequest, HasAPayloadWhereItSaysSo) {
 }
 
 // "Request message" has a SHOULD for the flag, and QEMU 10 does not set it.
-TEST(ExtendedRequest, ToWriteNeedNotSaySo) {
+TEST(ExtendedRequest, WriteNeedsNoPayloadLenFlag) {
   const auto v = check_request(with_extended_header(command::write, 0, 17), agreed(form::extended));
   EXPECT_FALSE(v.disconnect);
   EXPECT_EQ(v.error, wire_error::none);
 }
 
-TEST(ExtendedRequest, HasA64BitLengthWhereItHasNoPayload) {
+TEST(ExtendedRequest, LengthHas64BitsWithoutAPayload) {
   for (const auto type :
        {command::write_zeroes, command::trim, command::cache, command::block_status}) {
     EXPECT_EQ(check_request(with_extended_header(type, 0, huge), agreed(form::extended)).error,
@@ -83,7 +83,7 @@ TEST(ExtendedRequest, HasA64BitLengthWhereItHasNoPayload) {
   }
 }
 
-TEST(ExtendedRequest, WithMoreThan32MibOfPayloadEndsTheConnection) {
+TEST(ExtendedRequest, PayloadOver32MibClosesTheConnection) {
   for (int type = 0; type < 12; ++type) {
     for (const auto length : {32 * mib + 1, std::uint64_t{1} << 32, top}) {
       const auto r = with_extended_header(static_cast<command>(type), 0, length, payload_len);
@@ -98,7 +98,7 @@ TEST(ExtendedRequest, WithMoreThan32MibOfPayloadEndsTheConnection) {
             wire_error::none);
 }
 
-TEST(ExtendedRequest, OfOtherCommandsMayHaveNoPayload) {
+TEST(ExtendedRequest, OtherCommandsMayHaveNoPayload) {
   for (const auto type :
        {command::read, command::flush, command::trim, command::cache, command::write_zeroes}) {
     EXPECT_EQ(
@@ -107,7 +107,7 @@ TEST(ExtendedRequest, OfOtherCommandsMayHaveNoPayload) {
   }
 }
 
-TEST(ExtendedRequest, ForStatusMayHaveOnePayload) {
+TEST(ExtendedRequest, BlockStatusMayHaveAPayloadOf12Bytes) {
   const auto status = [](std::uint64_t length) {
     return check_request(with_extended_header(command::block_status, top, length, payload_len),
                          agreed(form::extended))
@@ -125,7 +125,7 @@ TEST(ExtendedRequest, ForStatusMayHaveOnePayload) {
       wire_error::inval);
 }
 
-TEST(ExtendedRequest, ForStatusIsNarrowedToWhatItsPayloadSays) {
+TEST(ExtendedRequest, BlockStatusPayloadSetsTheLength) {
   using nbdstream::test::big_endian;
   const auto r =
       with_extended_header(command::block_status, 7, 12, payload_len | command_flag::req_one);

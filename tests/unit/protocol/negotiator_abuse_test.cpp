@@ -22,16 +22,16 @@ void expect_violated(const std::string& script) {
   EXPECT_FALSE(h.machine.why().empty());
 }
 
-TEST(NegotiatorAbuse, UnknownClientFlagsEndIt) {
+TEST(NegotiatorAbuse, UnknownClientFlagsCloseTheConnection) {
   for (int bit = 2; bit < 32; ++bit) expect_violated(big_endian(3U | 1U << bit, 4));
 }
 
-TEST(NegotiatorAbuse, AnOptionWithoutItsMagicEndsIt) {
+TEST(NegotiatorAbuse, OptionWithWrongMagicClosesTheConnection) {
   expect_violated(flags() + std::string(16, 'x'));
   expect_violated(flags() + std::string(16, '\0'));
 }
 
-TEST(NegotiatorAbuse, DataOfMoreThan64KibEndItAtOnce) {
+TEST(NegotiatorAbuse, DataOfMoreThan64KibCloseTheConnection) {
   for (const std::uint32_t o : {1U, 2U, 3U, 6U, 7U, 8U, 99U}) {
     expect_violated(flags() + header(o, (64 << 10) + 1));
     expect_violated(flags() + header(o, 0xffffffff));
@@ -47,13 +47,13 @@ TEST(NegotiatorAbuse, DataOfUpTo64KibAreSkippedAndRefused) {
   }
 }
 
-TEST(NegotiatorAbuse, AfterSkippedDataItIsInStep) {
+TEST(NegotiatorAbuse, NextOptionWorksAfterSkippedData) {
   handshake h(flags() + option_message(99, std::string(65536, 'x')) +
               option_message(go, info_data("bb")));
   EXPECT_EQ(h.machine.current(), state::transmission);
 }
 
-TEST(NegotiatorAbuse, ANameOf4096BytesIsTheLongest) {
+TEST(NegotiatorAbuse, LongestNameHas4096Bytes) {
   const std::string name(4096, 'n');
   const export_info one[] = {{name, "", 1, 1}, {"other", "", 1, 1}};
   handshake longest(flags() + option_message(go, info_data(name)), one);
@@ -65,7 +65,7 @@ TEST(NegotiatorAbuse, ANameOf4096BytesIsTheLongest) {
   expect_violated(flags() + option_message(1, std::string(65536, 'n')));
 }
 
-TEST(NegotiatorAbuse, LengthsInsideTheDataThatDoNotFitAreInvalid) {
+TEST(NegotiatorAbuse, WrongLengthInsideTheDataIsInvalid) {
   const std::string rest = "a" + big_endian(0, 2);
   for (const std::uint32_t length :
        {2U, 3U, 4U, 0x7fffffffU, 0x80000000U, 0xfffffffeU, 0xffffffffU}) {
@@ -81,14 +81,14 @@ TEST(NegotiatorAbuse, LengthsInsideTheDataThatDoNotFitAreInvalid) {
                  err_invalid);
 }
 
-TEST(NegotiatorAbuse, DataShorterThanTheirSmallestFormAreInvalid) {
+TEST(NegotiatorAbuse, TooShortDataAreInvalid) {
   const auto data = info_data("");
   for (std::size_t length = 0; length < data.size(); ++length) {
     expect_refused(option_message(go, data.substr(0, length)), err_invalid);
   }
 }
 
-TEST(NegotiatorAbuse, MoreThan64OptionsAndFourForEachExportEndIt) {
+TEST(NegotiatorAbuse, TooManyOptionsCloseTheConnection) {
   for (const std::size_t exports : {0, 1, 2}) {
     const std::span offered = std::span(two_exports).first(exports);
     std::string script = flags();
@@ -102,12 +102,12 @@ TEST(NegotiatorAbuse, MoreThan64OptionsAndFourForEachExportEndIt) {
   }
 }
 
-TEST(NegotiatorAbuse, ManyQuestionsInOneOptionGetOneAnswerEach) {
+TEST(NegotiatorAbuse, RepeatedInfoRequestsGetOneReply) {
   handshake h(flags() + option_message(info, info_data("a", std::vector<std::uint16_t>(64, 3))));
   EXPECT_EQ(h.said.options.size(), 3u) << "export, block size once, acknowledgement";
 }
 
-TEST(NegotiatorAbuse, BreaksOffAtAnyByteWithoutGoingOn) {
+TEST(NegotiatorAbuse, CutAtAnyByteNeverStartsTransmission) {
   const auto script = flags() + option_message(list) + option_message(99, std::string(5000, 'x')) +
                       option_message(info, info_data("a", {1, 2, 3})) +
                       option_message(go, info_data("a"));
@@ -120,7 +120,7 @@ TEST(NegotiatorAbuse, BreaksOffAtAnyByteWithoutGoingOn) {
   EXPECT_EQ(whole.unused, 0u);
 }
 
-TEST(NegotiatorAbuse, NoiseNeverDoesMoreThanEndIt) {
+TEST(NegotiatorAbuse, NoiseCausesOnlyShortValidReplies) {
   const unsigned seed = std::random_device{}();
   std::mt19937 random(seed);
   SCOPED_TRACE("seed " + std::to_string(seed));

@@ -42,7 +42,7 @@ std::vector<std::uint32_t> types(const std::string& script) {
 
 using answers = std::vector<std::uint32_t>;
 
-TEST(NegotiatorForms, AreSimpleUnlessTheClientAsks) {
+TEST(NegotiatorForms, RepliesAreSimpleByDefault) {
   const auto t = outcome(flags());
   EXPECT_EQ(t.reply_form, form::simple);
   EXPECT_EQ(t.size, 5000u);
@@ -50,7 +50,7 @@ TEST(NegotiatorForms, AreSimpleUnlessTheClientAsks) {
   EXPECT_FALSE(t.allocation);
 }
 
-TEST(NegotiatorForms, AreStructuredWithDf) {
+TEST(NegotiatorForms, StructuredRepliesOfferDontFragment) {
   const auto t = outcome(with_structured);
   EXPECT_EQ(t.reply_form, form::structured);
   EXPECT_EQ(t.flags, 0x0d | df);
@@ -58,7 +58,7 @@ TEST(NegotiatorForms, AreStructuredWithDf) {
             (answers{acknowledged, acknowledged}));
 }
 
-TEST(NegotiatorForms, AreExtendedWithDf) {
+TEST(NegotiatorForms, ExtendedHeadersOfferDontFragment) {
   EXPECT_EQ(types(with_extended), answers{acknowledged});
   for (const auto& script :
        {with_extended, with_structured + option_message(extended_headers_option),
@@ -69,20 +69,20 @@ TEST(NegotiatorForms, AreExtendedWithDf) {
   }
 }
 
-TEST(NegotiatorForms, ThatAreExtendedCannotBecomeStructured) {
+TEST(NegotiatorForms, StructuredRepliesAreRefusedAfterExtendedHeaders) {
   const auto script = with_extended + option_message(structured_reply_option);
   EXPECT_EQ(types(script), (answers{acknowledged, err_ext_header_reqd}));
   EXPECT_EQ(outcome(script).reply_form, form::extended);
 }
 
-TEST(NegotiatorForms, AreAskedForWithoutData) {
+TEST(NegotiatorForms, OptionWithDataIsInvalid) {
   for (const auto o : {structured_reply_option, extended_headers_option}) {
     expect_refused(option_message(o, "x"), err_invalid);
     EXPECT_EQ(outcome(flags() + option_message(o, "x")).reply_form, form::simple);
   }
 }
 
-TEST(NegotiatorForms, ShowInTheFlagsOfInfoAndOfExportName) {
+TEST(NegotiatorForms, FlagsOfInfoAndExportNameOfferDontFragment) {
   handshake asked(with_structured + option_message(info, info_data("a")));
   EXPECT_EQ(asked.said.options[1].data,
             big_endian(0, 2) + big_endian(5000, 8) + big_endian(0x0d | df, 2));
@@ -93,12 +93,12 @@ TEST(NegotiatorForms, ShowInTheFlagsOfInfoAndOfExportName) {
             big_endian(5000, 8) + big_endian(0x0d | df, 2));
 }
 
-TEST(NegotiatorForms, ThatAreExtendedExcludeExportName) {
+TEST(NegotiatorForms, ExportNameAfterExtendedHeadersClosesTheConnection) {
   handshake h(with_extended + option_message(1, "a"));
   EXPECT_EQ(h.machine.current(), state::violated);
 }
 
-TEST(NegotiatorContexts, AreListedForNoQueryForTheNamespaceAndByName) {
+TEST(NegotiatorContexts, ListMatchesNoQueryNamespaceAndName) {
   const auto listed = [](const std::vector<std::string>& queries) {
     handshake h(with_structured + option_message(list_meta, meta_data("a", queries)));
     EXPECT_EQ(h.machine.current(), state::talking);
@@ -119,7 +119,7 @@ TEST(NegotiatorContexts, AreListedForNoQueryForTheNamespaceAndByName) {
   EXPECT_EQ(listed({"base:allocation2", "base:alloc", "qemu:dirty-bitmap:x", ":"}), "");
 }
 
-TEST(NegotiatorContexts, AreSelectedByNameOnly) {
+TEST(NegotiatorContexts, SetMatchesNameOnly) {
   handshake h(with_structured + select("a") + enter("a"));
   ASSERT_EQ(h.said.options[1].type, context_reply);
   EXPECT_EQ(h.said.options[1].data, big_endian(1, 4) + allocation);
@@ -132,7 +132,7 @@ TEST(NegotiatorContexts, AreSelectedByNameOnly) {
   }
 }
 
-TEST(NegotiatorContexts, ListingSelectsNothing) {
+TEST(NegotiatorContexts, ListSelectsNothing) {
   EXPECT_FALSE(outcome(with_structured + option_message(list_meta, meta_data("a", {allocation})))
                    .allocation);
   EXPECT_TRUE(outcome(with_structured + select("a") +
@@ -140,7 +140,7 @@ TEST(NegotiatorContexts, ListingSelectsNothing) {
                   .allocation);
 }
 
-TEST(NegotiatorContexts, AreForTheExportOfTheLastSelection) {
+TEST(NegotiatorContexts, SelectionHoldsForItsExportOnly) {
   EXPECT_FALSE(outcome(with_structured + select("bb")).allocation);
   EXPECT_FALSE(outcome(with_structured + select("a") + select("bb")).allocation);
   EXPECT_TRUE(outcome(with_structured + select("bb") + select("a")).allocation);
@@ -148,7 +148,7 @@ TEST(NegotiatorContexts, AreForTheExportOfTheLastSelection) {
       outcome(with_structured + select("a") + option_message(info, info_data("bb"))).allocation);
 }
 
-TEST(NegotiatorContexts, AreForgottenByEveryFurtherSelection) {
+TEST(NegotiatorContexts, EveryFurtherSetReplacesTheSelection) {
   const auto before = with_structured + select("a");
   ASSERT_TRUE(outcome(before).allocation);
   for (const auto& data :
@@ -158,7 +158,7 @@ TEST(NegotiatorContexts, AreForgottenByEveryFurtherSelection) {
   }
 }
 
-TEST(NegotiatorContexts, AllowAPayloadWithExtendedHeaders) {
+TEST(NegotiatorContexts, BlockStatusPayloadIsOfferedWithExtendedHeaders) {
   const auto t = outcome(with_extended + select("a"));
   EXPECT_TRUE(t.allocation);
   EXPECT_EQ(t.flags, 0x0d | df | status_payload);
@@ -183,20 +183,20 @@ std::uint32_t answer_to(std::uint32_t option, const std::string& data) {
   return h.said.options.back().type;
 }
 
-TEST(NegotiatorContexts, OfAnUnknownExportAreAnError) {
+TEST(NegotiatorContexts, UnknownExportIsAnError) {
   for (const auto o : {list_meta, set_meta}) {
     EXPECT_EQ(answer_to(o, meta_data("c", {})), err_unknown);
     EXPECT_EQ(answer_to(o, meta_data("", {allocation})), err_unknown);
   }
 }
 
-TEST(NegotiatorContexts, OfADefaultExportNeedNoName) {
+TEST(NegotiatorContexts, DefaultExportNeedsNoName) {
   const export_info only[] = {{"named", "", 9, 1}};
   handshake h(with_structured + select("") + enter("named"), only);
   EXPECT_TRUE(h.machine.agreed().allocation);
 }
 
-TEST(NegotiatorContexts, AreRefusedWhereTheGateIsClosed) {
+TEST(NegotiatorContexts, ClosedGateRefusesThem) {
   for (const auto o : {list_meta, set_meta}) {
     negotiator m(two_exports);
     m.set_gate({{option_reply::err_shutdown, "closing"}});
@@ -205,7 +205,7 @@ TEST(NegotiatorContexts, AreRefusedWhereTheGateIsClosed) {
   }
 }
 
-TEST(NegotiatorContextsAbuse, LengthsThatDoNotFitAreInvalid) {
+TEST(NegotiatorContextsAbuse, WrongLengthIsInvalid) {
   for (const auto o : {list_meta, set_meta}) {
     const auto whole = meta_data("a", {allocation, "x"});
     for (std::size_t length = 0; length < whole.size(); ++length) {
@@ -222,7 +222,7 @@ TEST(NegotiatorContextsAbuse, LengthsThatDoNotFitAreInvalid) {
   }
 }
 
-TEST(NegotiatorContextsAbuse, StringsHaveUpTo4096BytesAndThereAreUpTo64) {
+TEST(NegotiatorContextsAbuse, QueriesAreLimitedTo64Of4096Bytes) {
   for (const auto o : {list_meta, set_meta}) {
     const std::string longest = "x-long:" + std::string(4089, 'y');
     EXPECT_EQ(answer_to(o, meta_data("a", {longest})), acknowledged);
@@ -235,7 +235,7 @@ TEST(NegotiatorContextsAbuse, StringsHaveUpTo4096BytesAndThereAreUpTo64) {
   }
 }
 
-TEST(NegotiatorContextsAbuse, ManyQueriesForTheSameGetOneAnswer) {
+TEST(NegotiatorContextsAbuse, RepeatedQueriesGetOneReply) {
   for (const auto o : {list_meta, set_meta}) {
     EXPECT_EQ(types(with_structured +
                     option_message(o, meta_data("a", std::vector<std::string>(64, allocation)))),
@@ -243,7 +243,7 @@ TEST(NegotiatorContextsAbuse, ManyQueriesForTheSameGetOneAnswer) {
   }
 }
 
-TEST(NegotiatorContextsAbuse, DataOfMoreThan64KibEndIt) {
+TEST(NegotiatorContextsAbuse, DataOfMoreThan64KibCloseTheConnection) {
   for (const auto o : {list_meta, set_meta}) {
     for (const std::uint32_t length : {(64U << 10) + 1, 0x80000000U, 0xffffffffU}) {
       handshake h(with_structured + "IHAVEOPT" + big_endian(o, 4) + big_endian(length, 4));

@@ -15,7 +15,7 @@ TEST(Negotiator, GreetsAsFixedNewstyle) {
   EXPECT_EQ(h.machine.current(), state::talking);
 }
 
-TEST(Negotiator, GoNamesSizeAndFlagsAndThenTransmits) {
+TEST(Negotiator, GoRepliesSizeAndFlagsAndStartsTransmission) {
   handshake h(flags() + option_message(go, info_data("a")));
   ASSERT_EQ(h.machine.current(), state::transmission);
   EXPECT_EQ(h.machine.chosen(), 0u);
@@ -25,7 +25,7 @@ TEST(Negotiator, GoNamesSizeAndFlagsAndThenTransmits) {
   EXPECT_EQ(h.said.options[1].type, acknowledged);
 }
 
-TEST(Negotiator, InfoTellsBlockSizeNameAndDescriptionIfAsked) {
+TEST(Negotiator, InfoRepliesBlockSizeNameAndDescription) {
   handshake h(flags() + option_message(info, info_data("a", {3, 1, 2, 77})));
   EXPECT_EQ(h.machine.current(), state::talking);
   ASSERT_EQ(h.said.options.size(), 5u);
@@ -36,7 +36,7 @@ TEST(Negotiator, InfoTellsBlockSizeNameAndDescriptionIfAsked) {
   EXPECT_EQ(h.said.options[4].type, acknowledged);
 }
 
-TEST(Negotiator, InfoHasNoDescriptionWhereThereIsNone) {
+TEST(Negotiator, InfoOmitsAnEmptyDescription) {
   handshake h(flags() + option_message(info, info_data("bb", {2})));
   ASSERT_EQ(h.said.options.size(), 2u);
   EXPECT_EQ(h.said.options[1].type, acknowledged);
@@ -51,7 +51,7 @@ TEST(Negotiator, ListNamesEveryExport) {
   EXPECT_EQ(h.said.options[2].type, acknowledged);
 }
 
-TEST(Negotiator, ListTakesNoData) {
+TEST(Negotiator, ListWithDataIsInvalid) {
   expect_refused(option_message(list, "x"), err_invalid);
 }
 
@@ -62,12 +62,12 @@ TEST(Negotiator, AbortIsAnsweredAndIsNoViolation) {
   EXPECT_EQ(h.said.options[0].type, acknowledged);
 }
 
-TEST(Negotiator, AbortWithDataIsAnAbortAsWell) {
+TEST(Negotiator, AbortWithDataIsAccepted) {
   handshake h(flags() + option_message(2, "data"));
   EXPECT_EQ(h.machine.current(), state::finished);
 }
 
-TEST(Negotiator, EveryOtherOptionIsPolitelyRefused) {
+TEST(Negotiator, UnknownOptionIsUnsupported) {
   for (const std::uint32_t o : {0U, 4U, 12U, 99U, 0x7fffffffU, 0xffffffffU}) {
     expect_refused(option_message(o), err_unsup);
     expect_refused(option_message(o, "some data"), err_unsup);
@@ -90,14 +90,14 @@ TEST(Negotiator, ExportNameWorksForAClientWithoutFixedNewstyle) {
   EXPECT_EQ(h.output.size(), 18u + 10 + 124);
 }
 
-TEST(Negotiator, AClientWithoutFixedNewstyleMaySendNothingElse) {
+TEST(Negotiator, OtherOptionsNeedFixedNewstyle) {
   for (const std::uint32_t o : {2U, 3U, 6U, 7U, 8U, 99U}) {
     handshake h(big_endian(2, 4) + option_message(o));
     EXPECT_EQ(h.machine.current(), state::violated) << o;
   }
 }
 
-TEST(Negotiator, AnUnknownNameIsAnErrorOrAHangUp) {
+TEST(Negotiator, UnknownNameIsAnErrorOrClosesTheConnection) {
   expect_refused(option_message(go, info_data("c")), err_unknown);
   expect_refused(option_message(info, info_data("aa")), err_unknown);
   expect_refused(option_message(go, info_data("")), err_unknown);
@@ -108,7 +108,7 @@ TEST(Negotiator, AnUnknownNameIsAnErrorOrAHangUp) {
 }
 
 /// Of a name of any length and content: on one line of ASCII, within bounds.
-TEST(Negotiator, AnUnknownNameIsShownToWhoAskedForIt) {
+TEST(Negotiator, ErrorShowsTheUnknownNameInPrintableAscii) {
   const auto said = [](std::string_view name) {
     handshake h(flags() + option_message(go, info_data(name)));
     return h.said.options.at(0).data;
@@ -119,7 +119,7 @@ TEST(Negotiator, AnUnknownNameIsShownToWhoAskedForIt) {
   EXPECT_EQ(said(std::string(4096, 'a')), "there is no export \"" + std::string(64, 'a') + "...\"");
 }
 
-TEST(Negotiator, TheOnlyExportIsTheDefaultOne) {
+TEST(Negotiator, OnlyExportIsTheDefault) {
   const export_info only[] = {{"named", "", 9, 1}};
   for (const auto& choice : {option_message(go, info_data("")), option_message(1, "")}) {
     handshake h(flags() + choice, only);
@@ -135,7 +135,7 @@ TEST(Negotiator, WithoutExportsEveryNameIsUnknown) {
   EXPECT_EQ(h.said.options[1].type, err_unknown);
 }
 
-TEST(Negotiator, AClosedGateRefusesWhatAsksForAnExport) {
+TEST(Negotiator, ClosedGateRefusesInfoGoAndExportName) {
   for (const std::uint32_t o : {info, go}) {
     negotiator m(two_exports);
     m.set_gate({{option_reply::err_shutdown, "closing"}});
@@ -154,7 +154,7 @@ TEST(Negotiator, AClosedGateRefusesWhatAsksForAnExport) {
   EXPECT_EQ(m.current(), state::violated);
 }
 
-TEST(Negotiator, AnotherAttemptAfterARefusalSucceeds) {
+TEST(Negotiator, GoSucceedsAfterRefusedOptions) {
   handshake h(flags() + option_message(5) + option_message(go, info_data("no")) +
               option_message(8) + option_message(go, info_data("bb")));
   EXPECT_EQ(h.machine.current(), state::transmission);

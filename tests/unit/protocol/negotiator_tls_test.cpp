@@ -18,14 +18,14 @@ std::vector<std::uint32_t> types(const handshake& h) {
 
 using reply_types = std::vector<std::uint32_t>;
 
-TEST(NegotiatorTls, IsRefusedWhereItIsOff) {
+TEST(NegotiatorTls, StarttlsIsRefusedWhenTlsIsOff) {
   negotiator m(two_exports);
   handshake h(m, flags() + option_message(starttls) + option_message(go, info_data("a")));
   EXPECT_EQ(h.said.options.at(0).type, err_policy);
   EXPECT_EQ(m.current(), state::transmission);
 }
 
-TEST(NegotiatorTls, BeginsWithAnAcknowledgement) {
+TEST(NegotiatorTls, StarttlsIsAcknowledged) {
   for (const auto policy : {tls_policy::on, tls_policy::require}) {
     negotiator m(two_exports, policy);
     handshake h(m, flags() + option_message(starttls) + option_message(list));
@@ -35,14 +35,14 @@ TEST(NegotiatorTls, BeginsWithAnAcknowledgement) {
   }
 }
 
-TEST(NegotiatorTls, TakesNoData) {
+TEST(NegotiatorTls, StarttlsWithDataIsInvalid) {
   negotiator m(two_exports, tls_policy::require);
   handshake h(m, flags() + option_message(starttls, "x"));
   EXPECT_EQ(types(h), reply_types{err_invalid});
   EXPECT_EQ(m.current(), state::talking);
 }
 
-TEST(NegotiatorTls, IsRefusedASecondTime) {
+TEST(NegotiatorTls, SecondStarttlsIsInvalid) {
   negotiator m(two_exports, tls_policy::require);
   handshake before(m, flags() + option_message(starttls));
   m.secured();
@@ -51,7 +51,7 @@ TEST(NegotiatorTls, IsRefusedASecondTime) {
   EXPECT_EQ(m.current(), state::transmission);
 }
 
-TEST(NegotiatorTls, WhereRequiredComesBeforeEveryOtherOption) {
+TEST(NegotiatorTls, RequiredTlsRefusesOtherOptionsBeforeStarttls) {
   for (const std::uint32_t o : {0U, 3U, 4U, 6U, 7U, 8U, 9U, 10U, 11U, 99U, 0xffffffffU}) {
     for (const auto& data : std::vector{std::string(), info_data("a"), info_data("unknown"),
                                         std::string(20'000, 'x')}) {
@@ -64,7 +64,7 @@ TEST(NegotiatorTls, WhereRequiredComesBeforeEveryOtherOption) {
   }
 }
 
-TEST(NegotiatorTls, WhereRequiredExportNameIsAHangUp) {
+TEST(NegotiatorTls, RequiredTlsClosesOnExportName) {
   for (const auto* const name : {"a", "unknown"}) {
     negotiator m(two_exports, tls_policy::require);
     handshake h(m, flags() + option_message(1, name));
@@ -74,14 +74,14 @@ TEST(NegotiatorTls, WhereRequiredExportNameIsAHangUp) {
   }
 }
 
-TEST(NegotiatorTls, WhereRequiredAClientMayStillLeave) {
+TEST(NegotiatorTls, RequiredTlsAllowsAbort) {
   negotiator m(two_exports, tls_policy::require);
   handshake h(m, flags() + option_message(2));
   EXPECT_EQ(types(h), reply_types{acknowledged});
   EXPECT_EQ(m.current(), state::finished);
 }
 
-TEST(NegotiatorTls, WhereRequiredEverythingWorksInsideOfIt) {
+TEST(NegotiatorTls, OptionsWorkInsideRequiredTls) {
   negotiator m(two_exports, tls_policy::require);
   handshake before(m, flags() + option_message(list) + option_message(starttls));
   m.secured();
@@ -91,14 +91,14 @@ TEST(NegotiatorTls, WhereRequiredEverythingWorksInsideOfIt) {
   EXPECT_EQ(m.chosen(), 1u);
 }
 
-TEST(NegotiatorTls, IsAChoiceWhereItIsOn) {
+TEST(NegotiatorTls, TlsIsOptionalWhenItIsOn) {
   negotiator m(two_exports, tls_policy::on);
   handshake h(m, flags() + option_message(list) + option_message(go, info_data("a")));
   EXPECT_EQ(m.current(), state::transmission);
   for (const auto type : types(h)) EXPECT_NE(type, err_tls_reqd);
 }
 
-TEST(NegotiatorTls, SaysNothingOfItsOwnBetweenTheAcknowledgementAndTheNextOption) {
+TEST(NegotiatorTls, NoSecondGreetingAfterTheHandshake) {
   negotiator m(two_exports, tls_policy::on);
   handshake before(m, flags() + option_message(starttls));
   m.secured();
@@ -107,7 +107,7 @@ TEST(NegotiatorTls, SaysNothingOfItsOwnBetweenTheAcknowledgementAndTheNextOption
   EXPECT_EQ(m.wants(), 16u);
 }
 
-TEST(NegotiatorTls, ForgetsTheGateThatWasThereBefore) {
+TEST(NegotiatorTls, HandshakeResetsTheGate) {
   negotiator m(two_exports, tls_policy::on);
   m.set_gate({{option_reply::err_shutdown, "closing"}});
   handshake before(m, flags() + option_message(starttls));
@@ -116,7 +116,7 @@ TEST(NegotiatorTls, ForgetsTheGateThatWasThereBefore) {
   EXPECT_EQ(m.current(), state::transmission);
 }
 
-TEST(NegotiatorTls, ForgetsWhatWasAgreedOnInTheClear) {
+TEST(NegotiatorTls, HandshakeResetsNegotiatedReplies) {
   for (const std::uint32_t option : {8U, 11U}) {
     negotiator m(two_exports, tls_policy::on);
     handshake before(m, flags() + option_message(option) + option_message(starttls));
@@ -128,7 +128,7 @@ TEST(NegotiatorTls, ForgetsWhatWasAgreedOnInTheClear) {
   }
 }
 
-TEST(NegotiatorTls, CountsTheOptionsOfBothSidesTogether) {
+TEST(NegotiatorTls, OptionsBeforeAndAfterTheHandshakeCountTogether) {
   negotiator m({}, tls_policy::on);
   std::string many;
   for (int i = 0; i < 40; ++i) many += option_message(99);
@@ -138,7 +138,7 @@ TEST(NegotiatorTls, CountsTheOptionsOfBothSidesTogether) {
   EXPECT_EQ(m.current(), state::violated);
 }
 
-TEST(NegotiatorTls, NeedsFixedNewstyle) {
+TEST(NegotiatorTls, StarttlsNeedsFixedNewstyle) {
   negotiator m(two_exports, tls_policy::on);
   handshake h(m, big_endian(2, 4) + option_message(starttls));
   EXPECT_EQ(m.current(), state::violated);

@@ -27,7 +27,7 @@ TEST(Request, IsDecodedFieldByField) {
   EXPECT_EQ(r->length, 0xfedcba98u);
 }
 
-TEST(Request, WithAnyBitOfItsMagicWrongIsNone) {
+TEST(Request, AnyWrongBitOfTheMagicIsRefused) {
   const auto good = nbdstream::test::request_message(0, 0, 0, 0, 0);
   for (int bit = 0; bit < 32; ++bit) {
     auto bad = good;
@@ -98,7 +98,7 @@ TEST(Request, MustLieWithinTheExport) {
   }
 }
 
-TEST(Request, WithAPayloadHasALargestLength) {
+TEST(Request, WriteAndReadHaveALargestLength) {
   EXPECT_EQ(check(command::write, 0, 32 * mib, huge), wire_error::none);
   EXPECT_EQ(check(command::write, 0, 32 * mib + 1, huge), wire_error::inval);
   EXPECT_EQ(check(command::write, 0, 128 * mib, huge), wire_error::inval);
@@ -114,13 +114,13 @@ TEST(Request, WithAPayloadHasALargestLength) {
   EXPECT_EQ(check(command::trim, 0, 0xffffffff, huge), wire_error::none);
 }
 
-TEST(Request, OfAnUnknownCommandIsInvalid) {
+TEST(Request, UnknownCommandIsInvalid) {
   for (const int type : {8, 9, 100, 0x7fff, 0x8000, 0xffff}) {
     EXPECT_EQ(check(static_cast<command>(type), 0, 1, huge), wire_error::inval) << type;
   }
 }
 
-TEST(Request, MayUseOnlyWhatIsOffered) {
+TEST(Request, MayUseOnlyOfferedCommandsAndFlags) {
   const auto refused = [](command type, std::uint16_t offered, std::uint16_t flags = 0) {
     return check_request(make(type, 0, 0, flags), simple(huge, offered)).error == wire_error::inval;
   };
@@ -155,23 +155,23 @@ TEST(Request, MaySetOnlyTheFlagsOfItsCommand) {
   }
 }
 
-TEST(Request, ToFlushHasNeitherOffsetNorLength) {
+TEST(Request, FlushHasNeitherOffsetNorLength) {
   EXPECT_EQ(check(command::flush, 0, 0, huge), wire_error::none);
   EXPECT_EQ(check(command::flush, 1, 0, huge), wire_error::inval);
   EXPECT_EQ(check(command::flush, 0, 1, huge), wire_error::inval);
 }
 
-TEST(Request, ToDisconnectIsTakenWhateverItSays) {
+TEST(Request, DisconnectIsAcceptedWithAnyFields) {
   EXPECT_EQ(check(command::disconnect, top, 0xffffffff, 0, 0xffff), wire_error::none);
 }
 
-TEST(Request, ToCacheLiesWithinTheExport) {
+TEST(Request, CacheMustLieWithinTheExport) {
   EXPECT_EQ(check(command::cache, 0, 1024, 1024), wire_error::none);
   EXPECT_EQ(check(command::cache, 0, 0xffffffff, huge), wire_error::none);
   EXPECT_EQ(check(command::cache, 1, 1024, 1024), wire_error::inval);
 }
 
-TEST(Request, ToReadMoreThan32MibOverflowsWhereThatCanBeSaid) {
+TEST(Request, ReadOver32MibGivesEoverflowWithStructuredReplies) {
   for (const auto said : {form::structured, form::extended}) {
     auto r = make(command::read, 0, 32 * mib + 1);
     r.extended = said == form::extended;
@@ -181,7 +181,7 @@ TEST(Request, ToReadMoreThan32MibOverflowsWhereThatCanBeSaid) {
   }
 }
 
-TEST(Request, ForStatusNeedsAContextAndBytesWithinTheExport) {
+TEST(Request, BlockStatusNeedsAContextAndLiesWithinTheExport) {
   const auto status = [](std::uint64_t offset, std::uint64_t length, std::uint16_t flags = 0) {
     return check_request(make(command::block_status, offset, length, flags),
                          agreed(form::structured, 1025))
