@@ -50,7 +50,7 @@ class clients_at_work : public ::testing::Test {
     r.settle();
     return c;
   }
-  /// What it says next, but for the last `withhold` bytes; nobody has read it yet.
+  /// The next bytes of `c`, without the last `withhold` bytes; the server has not read them yet.
   static void say(at_work& c, const std::function<void(scripted_client&)>& with,
                   std::size_t withhold = 0) {
     const auto said = c.script.script().size();

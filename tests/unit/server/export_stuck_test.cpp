@@ -73,7 +73,7 @@ TEST(StuckSink, IsReportedOnceTheGraceIsOver) {
   writer_client a(r, "a");
   a.begin_write(0, "abc");
   r.wait_out_grace();
-  EXPECT_FALSE(r.exported.is_stuck()) << "nobody has asked it to end";
+  EXPECT_FALSE(r.exported.is_stuck()) << "no stop and no hang-up";
   const auto asked = io::clock::now();
   r.exported.hung_up(a.who());
   r.settle();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// --end told: a stream ends when somebody says how.
+// --end told: a stream ends by a command to commit or to abort.
 #include "server/export.hpp"
 
 #include "telling.hpp"
@@ -141,7 +141,7 @@ TEST(EndTold, CommitIsRefusedWithoutAStream) {
 /// It skips zeroes, and there was nothing else.
 TEST(EndTold, CommitAfterAClientWithoutWritesYieldsZeroes) {
   rig r(told(rig::sized(10)));
-  EXPECT_EQ(commit(r).what, result::conflict) << "nobody was there";
+  EXPECT_EQ(commit(r).what, result::conflict) << "no client was connected";
   writer_client c(r, "c");
   c.leave(stream::disconnect::clean);
   EXPECT_EQ(commit(r).what, result::done);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A sink that finds out between two operations that it cannot go on.
+// A sink that reports a failure between two operations.
 #include "server/export.hpp"
 
 #include "writer_client.hpp"
@@ -39,7 +39,7 @@ TEST(SinkFailure, DuringAWriteGivesEioAndTheReason) {
   EXPECT_TRUE(r.tape.all_ended_once());
 }
 
-/// What is held is sent by nobody's connection, but by the export itself.
+/// The export itself sends held bytes, not a connection.
 TEST(SinkFailure, WhileHeldDataAreSentAborts) {
   auto s = rig::windowed(1 << 20);
   s.config.size = 6;

@@ -88,7 +88,7 @@ TEST_F(Listen, SocketInUseIsRefusedAndItsProcessIsNamed) {
                                                  ") listens there; choose another path");
 }
 
-/// Who holds the lock may be a server that is about to bind the socket, or anybody.
+/// The lock may be of a server that is about to bind the socket, or of any other process.
 TEST_F(Listen, LockedDirectoryDelaysListenForALimitedTime) {
   const io::unique_fd lock(::open(path(".").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   ASSERT_EQ(::flock(lock.get(), LOCK_EX), 0);

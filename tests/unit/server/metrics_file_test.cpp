@@ -45,7 +45,7 @@ TEST_F(MetricsFile, HasTheLastTextAndLeavesNoTemporaryFile) {
   EXPECT_TRUE(log_.lines.empty()) << log_.all();
 }
 
-/// Whoever has it open reads on in the one that it was.
+/// A reader that has the file open still reads its old content.
 TEST_F(MetricsFile, IsReplacedAtomically) {
   write("# HELP nbdstream one\n");
   std::ifstream open(path_);

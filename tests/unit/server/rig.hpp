@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // One export with a sink in memory, and sessions with scripted clients. No time passes: the loop
-// runs until nobody can go on, so what hangs is found at once.
+// runs until no coroutine can go on, so that a hang is found at once.
 #ifndef NBDSTREAM_TESTS_UNIT_SERVER_RIG_HPP
 #define NBDSTREAM_TESTS_UNIT_SERVER_RIG_HPP
 

@@ -21,7 +21,7 @@ struct scenario {
   scripted_client client;
   std::string meant;    ///< the stream, where all goes well
   bool commits = true;  ///< where all goes well
-  bool held = false;    ///< what was answered may fail later, when nobody is there to be told
+  bool held = false;    ///< an answered write may fail later, when no reply can report it
   std::vector<std::size_t> splits{};  ///< where reads of the script end
   bool large = false;                 ///< it has payloads that are spliced
   bool ends_visibly = false;  ///< `meant` tells its end: what is aborted never has all of it
@@ -204,7 +204,7 @@ inline scenario records() {
   return s;
 }
 
-/// READ and BLOCK_STATUS of what is held, of what was sent, and of what nobody has written, with
+/// READ and BLOCK_STATUS of what is held, of what was sent, and of unwritten bytes, with
 /// replies in chunks.
 inline scenario in_chunks(bool extended) {
   scenario s{extended ? "extended headers" : "structured replies",

@@ -110,7 +110,7 @@ TEST_P(SessionFaults, CancelledCallLeavesNothingBehind) {
   fail_every_transport_call(fault::cancel);
 }
 
-/// Everybody still gets an answer.
+/// Every request still gets its reply.
 void SessionFaults::fail_every_sink_call(int error_number, std::uint32_t answered, bool flushes) {
   at_every_sink_call(
       [&](rig& r, std::size_t n) {
@@ -127,7 +127,7 @@ void SessionFaults::fail_every_sink_call(int error_number, std::uint32_t answere
         EXPECT_EQ(r.log.says("the sink's commit failed: told to fail"), failed == "commit");
         if (failed == "commit" || !s.commits || s.held) return;
         const auto told = std::ranges::find_if(said.answers, [](auto& a) { return a.error != 0; });
-        ASSERT_NE(told, said.answers.end()) << "nobody was told";
+        ASSERT_NE(told, said.answers.end()) << "no reply has an error";
         EXPECT_EQ(told->error, answered);
       });
 }
@@ -178,16 +178,16 @@ void SessionFaults::fail_every_spill_call(int error_number, std::uint32_t answer
           EXPECT_EQ(unanswered(s, c, said), 0u);
           if (!reached) return check_undisturbed(s, r, c, said);
           const auto told = std::ranges::find_if(said.answers, [](auto& a) { return a.error; });
-          const bool somebody_told = told != said.answers.end();
+          const bool a_reply_failed = told != said.answers.end();
           // What is read may be for the sink, after the last answer; or for a client, which is
           // then told that it cannot be read, and nothing else happens.
           if (r.spill.calls[n] == "read") {
             EXPECT_NE(r.exported.aborted() == 1, r.exported.committed() == 1);
-            EXPECT_TRUE(somebody_told || r.exported.aborted() == 1);
+            EXPECT_TRUE(a_reply_failed || r.exported.aborted() == 1);
             return;
           }
           EXPECT_EQ(r.exported.aborted(), 1u);
-          ASSERT_TRUE(somebody_told);
+          ASSERT_TRUE(a_reply_failed);
           EXPECT_EQ(told->error, answered);
         });
     return reached;

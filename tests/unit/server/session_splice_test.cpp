@@ -86,7 +86,7 @@ TEST_P(SessionSplice, HangUpWhileTheSinkTakesThePayloadAborts) {
   ASSERT_TRUE(r.tape.waiting);
   c.tape.hang_up();
   r.settle();
-  // What a thread moves is known when it has: until then nobody can say what is missing.
+  // How much a thread has moved is known only when its call returns.
   EXPECT_EQ(c.done, GetParam() != data_path::spliced_unseen);
   r.sink->release();
   r.settle();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What somebody outside tells an export: commit, or abort.
+// The commands to an export: commit, or abort.
 #ifndef NBDSTREAM_TESTS_UNIT_SERVER_TELLING_HPP
 #define NBDSTREAM_TESTS_UNIT_SERVER_TELLING_HPP
 

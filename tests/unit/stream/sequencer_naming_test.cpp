@@ -165,7 +165,7 @@ TEST(SequencerCoverage, ZeroesOfTheFirstMibCountIfTheirRequestIsLonger) {
   hold(s, 0, 4096);
   EXPECT_FALSE(s.named().zeroes_were_overwritten());
   hold(s, 512 * kib, 4096);
-  ASSERT_TRUE(s.named().zeroes_were_overwritten()) << "whoever zeroes the disk may stop here";
+  ASSERT_TRUE(s.named().zeroes_were_overwritten()) << "a client that zeroes the disk may stop here";
   EXPECT_EQ(s.named().first_overwritten(), 512 * kib);
 }
 
