@@ -12,25 +12,25 @@
 namespace nbdstream::config {
 namespace {
 
-using text = std::string_view;
+using view = std::string_view;
 using action = command::action;
 using target = option_target;
 
-void set_sink(command_line& line, text value) {
+void set_sink(command_line& line, view value) {
   const auto colon = value.find(':');
   sink_config sink;
   sink.module = value.substr(0, colon);
   if (sink.module.empty()) {
     throw error(fmt::format("{} names no module; write NAME or NAME:ARGUMENT", quote(value)));
   }
-  if (colon != text::npos && colon + 1 < value.size()) sink.argument = value.substr(colon + 1);
+  if (colon != view::npos && colon + 1 < value.size()) sink.argument = value.substr(colon + 1);
   line.sink = sink;
 }
 
-void add_setting(command_line& line, text value) {
+void add_setting(command_line& line, view value) {
   const auto equals = value.find('=');
-  const text key = value.substr(0, equals);
-  if (equals == text::npos || key.empty()) {
+  const view key = value.substr(0, equals);
+  if (equals == view::npos || key.empty()) {
     throw error(fmt::format("{} is not KEY=VALUE", quote(value)));
   }
   if (key == "module" || key == "argument") {
@@ -42,27 +42,27 @@ void add_setting(command_line& line, text value) {
   line.settings.push_back({std::string(key), std::string(value.substr(equals + 1)), "--option"});
 }
 
-void add_unix(command_line& line, text value) {
+void add_unix(command_line& line, view value) {
   line.listen.push_back(parse_listen(fmt::format("unix:{}", value)));
 }
 
-void add_vsock(command_line& line, text value) {
+void add_vsock(command_line& line, view value) {
   line.listen.push_back(parse_listen(fmt::format("vsock:{}", value)));
 }
 
-void set_port(command_line& line, text value) {
+void set_port(command_line& line, view value) {
   line.tcp_port = static_cast<std::uint32_t>(parse_integer(value, 0, 65535));
 }
 
 /// Accepts an IPv6 address with brackets and without.
-void set_address(command_line& line, text value) {
-  const bool bare = value.find(':') != text::npos && !value.starts_with('[');
+void set_address(command_line& line, view value) {
+  const bool bare = value.find(':') != view::npos && !value.starts_with('[');
   line.tcp_host =
       parse_listen(fmt::format("tcp:{}{}{}:0", bare ? "[" : "", value, bare ? "]" : "")).host;
 }
 
 template <action what>
-void set_action(command_line& line, text value) {
+void set_action(command_line& line, view value) {
   if (line.what && *line.what != what) {
     throw error("there is another option that only prints something; give one of them");
   }
@@ -70,16 +70,16 @@ void set_action(command_line& line, text value) {
   line.dumped_sink = value;
 }
 
-void set_checked_sink(command_line& line, text value) {
+void set_checked_sink(command_line& line, view value) {
   set_action<action::check_sink>(line, value);
   set_sink(line, value);
 }
 
-[[noreturn]] void refuse_reading(command_line&, text) {
+[[noreturn]] void refuse_reading(command_line&, view) {
   throw error("reading is not built; to pull from an NBD server use nbdcopy(1)");
 }
 
-void ignore(command_line&, text) {}
+void ignore(command_line&, view) {}
 
 using group = help_group;
 constexpr command_option options[] = {
@@ -280,15 +280,15 @@ const command_option* find_option(std::string_view name) {
 }
 
 positional_word parse_positional(std::string_view word) {
-  constexpr std::array<text, 3> known{"pipe", "write", "size"};
+  constexpr std::array<view, 3> known{"pipe", "write", "size"};
   const auto equals = word.find('=');
-  if (equals == text::npos || equals == 0) {
+  if (equals == view::npos || equals == 0) {
     throw error(
         fmt::format("{} is neither an option nor KEY=VALUE; where the stream goes is given "
                     "as --sink NAME:ARGUMENT",
                     quote(word)));
   }
-  const text key = word.substr(0, equals);
+  const view key = word.substr(0, equals);
   const std::string value(word.substr(equals + 1));
   const std::string where = fmt::format("{}=", key);
   if (key == "size") return {find_option("size"), value, where};
