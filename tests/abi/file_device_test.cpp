@@ -18,7 +18,7 @@ using way = zeroes::way;
 
 constexpr uint64_t page = 4096;
 
-struct Zeroes : ::testing::TestWithParam<way> {
+struct DeviceZeroes : ::testing::TestWithParam<way> {
   directory here;
   const std::string path = here / "device";
 
@@ -46,16 +46,16 @@ struct Zeroes : ::testing::TestWithParam<way> {
   }
 };
 
-TEST_P(Zeroes, take_the_place_of_what_was_there_and_of_nothing_else) {
+TEST_P(DeviceZeroes, ReplaceExactlyTheirRange) {
   for (const int64_t offset : {0, 1, 4095, 4096, 4097, 8192})
     for (const uint64_t length : {1, 4095, 4096, 4097, 8191, 12'288, 20'000})
       expect_zeroes(offset, length);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ways, Zeroes,
+INSTANTIATE_TEST_SUITE_P(Ways, DeviceZeroes,
                          ::testing::Values(way::discarded, way::in_kernel, way::none));
 
-TEST(Zeroes, that_nothing_supports_are_left_to_the_host) {
+TEST(DeviceZeroes, AreLeftToTheHostWhereNothingSupportsThem) {
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   const descriptor in(ends[1]), out(ends[0]);
@@ -63,7 +63,7 @@ TEST(Zeroes, that_nothing_supports_are_left_to_the_host) {
   EXPECT_EQ(none.put(in.get(), 1 << 20), -ENOTSUP);
 }
 
-TEST(Zeroes, of_many_gigabytes_are_put_in_pieces_between_which_the_host_can_stop) {
+TEST(DeviceZeroes, AreWrittenInPiecesSoThatTheHostCanStop) {
   const directory here;
   create_file(here / "device");
   const descriptor fd(::open((here / "device").c_str(), O_RDWR | O_CLOEXEC));
@@ -71,7 +71,7 @@ TEST(Zeroes, of_many_gigabytes_are_put_in_pieces_between_which_the_host_can_stop
   EXPECT_EQ(device.put(fd.get(), uint64_t{1} << 40), 64 << 20);
 }
 
-TEST(WriteBack, ends_soon_when_it_is_told_to) {
+TEST(WriteBack, EndsSoonAfterStop) {
   const directory here;
   create_file(here / "data", pattern(100'000));
   const descriptor fd(::open((here / "data").c_str(), O_RDWR | O_CLOEXEC));

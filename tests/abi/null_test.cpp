@@ -38,7 +38,7 @@ struct Null : ::testing::Test {
   }
 };
 
-TEST_F(Null, counts_the_bytes_of_each_stream) {
+TEST_F(Null, CountsTheBytesOfEachStream) {
   sink null(module);
   EXPECT_EQ(null.stream(pattern(300'000)), 0);
   ASSERT_EQ(null.open(), 0);
@@ -60,7 +60,7 @@ TEST_F(Null, LendsTheNullDeviceOnlyWithoutADigest) {
   EXPECT_EQ(hashing.fd(), -1);
 }
 
-TEST_F(Null, CountsByItselfWhereTheNullDeviceIsMissing) {
+TEST_F(Null, CountsTheBytesIfTheNullDeviceIsMissing) {
   process child([&] {
     (void)load(module);
     if (!disable_call(SYS_openat, ENOENT)) return 255;
@@ -76,7 +76,7 @@ TEST_F(Null, CountsByItselfWhereTheNullDeviceIsMissing) {
 }
 
 /// A container may have an ordinary file of that name, which would grow.
-TEST_F(Null, LendsNothingElseThatHasTheNameOfTheNullDevice) {
+TEST_F(Null, LendsNoOrdinaryFileNamedDevNull) {
   const std::string file = here / "file";
   create_file(file, "");
   process child([&] {
@@ -92,7 +92,7 @@ TEST_F(Null, LendsNothingElseThatHasTheNameOfTheNullDevice) {
   EXPECT_EQ(contents_of(file), "");
 }
 
-TEST_F(Null, LeavesZeroesToTheHostWhereItLendsTheNullDevice) {
+TEST_F(Null, LeavesZeroesToTheHostIfItLendsTheNullDevice) {
   sink null(module);
   ASSERT_EQ(null.open(), 0);
   EXPECT_EQ(null.zero(4096), -ENOTSUP);
@@ -100,14 +100,14 @@ TEST_F(Null, LeavesZeroesToTheHostWhereItLendsTheNullDevice) {
   EXPECT_EQ(null.log, lines{"4611686018427387904 bytes"});
 }
 
-TEST_F(Null, is_not_complete_where_bytes_are_missing) {
+TEST_F(Null, CommitFailsIfBytesAreMissing) {
   sink null(module, sha256);
   ASSERT_EQ(null.open(), 0);
   EXPECT_EQ(null.send("abc"), 0);
   EXPECT_EQ(null.commit(4), -EIO);
 }
 
-TEST_F(Null, tells_the_digest_of_each_stream) {
+TEST_F(Null, LogsTheDigestOfEachStream) {
   sink null(module, sha256);
   EXPECT_EQ(null.stream("abc"), 0);
   ASSERT_EQ(null.open(), 0);
@@ -117,7 +117,7 @@ TEST_F(Null, tells_the_digest_of_each_stream) {
   EXPECT_EQ(null.log, (lines{"3 bytes, sha256 " + of_abc, "0 bytes, sha256 " + of_nothing}));
 }
 
-TEST_F(Null, has_zeroes_in_its_digest) {
+TEST_F(Null, DigestIncludesZeroes) {
   sink null(module, sha256);
   ASSERT_EQ(null.open(), 0);
   EXPECT_EQ(null.zero(1'000'000), 1'000'000);
@@ -126,13 +126,13 @@ TEST_F(Null, has_zeroes_in_its_digest) {
   EXPECT_EQ(null.log, lines{"1048576 bytes, sha256 " + of_zeroes});
 }
 
-TEST_F(Null, takes_zeroes_in_pieces_for_a_digest_so_that_the_host_can_stop) {
+TEST_F(Null, DigestsZeroesInPiecesSoThatTheHostCanStop) {
   sink null(module, sha256);
   ASSERT_EQ(null.open(), 0);
   EXPECT_EQ(null.zero(uint64_t{1} << 40), 16 << 20);
 }
 
-TEST_F(Null, writes_the_digest_into_a_file_once_the_stream_is_complete) {
+TEST_F(Null, WritesTheDigestFileAtCommit) {
   const std::string path = here / "sum";
   sink null(module, {{"digest", "sha256"}, {"digest-file", path}});
   ASSERT_EQ(null.open(), 0);
@@ -145,7 +145,7 @@ TEST_F(Null, writes_the_digest_into_a_file_once_the_stream_is_complete) {
   EXPECT_EQ(here.names(), lines{"sum"});
 }
 
-TEST_F(Null, refuses_settings_that_make_no_sense) {
+TEST_F(Null, RefusesInvalidSettings) {
   expect_refused({{"digest", "md5"}}, "sha256");
   expect_refused({{"digest-file", here / "sum"}}, "digest=sha256");
   expect_refused({{"digest", "sha256"}, {"digest-file", here / "no" + "/sum"}}, "does not exist");

@@ -22,9 +22,9 @@ assert failed == errno.ENOSPC, failed
 h.shutdown()
 )";
 
-class file_faults : public integration_test {
+class FileFaults : public integration_test {
  protected:
-  file_faults() { std::filesystem::create_directory(path("out")); }
+  FileFaults() { std::filesystem::create_directory(path("out")); }
 
   [[nodiscard]] bool nothing_is_left() const { return std::filesystem::is_empty(path("out")); }
 
@@ -47,7 +47,7 @@ class file_faults : public integration_test {
 };
 
 /// The system's own limit for files stands for a full disk: it needs no file system to be mounted.
-TEST_F(file_faults, full_disk_is_no_space_to_the_client_one_line_and_nothing_left) {
+TEST_F(FileFaults, FullDiskGivesTheClientENOSPCAndLeavesNoFile) {
   process server = start_shell(
       "ulimit -f 8192; exec nbdstream -U sock -P pid --sink "
       "file:out/disk.raw");  // of 512 bytes
@@ -59,7 +59,7 @@ TEST_F(file_faults, full_disk_is_no_space_to_the_client_one_line_and_nothing_lef
   EXPECT_TRUE(nothing_is_left());
 }
 
-TEST_F(file_faults, disk_that_breaks_at_the_end_fails_the_commit_and_nothing_is_left) {
+TEST_F(FileFaults, FsyncErrorFailsTheCommitAndLeavesNoFile) {
   const result ended = run_with("fsync", "EIO", "");
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "out/disk.raw: what was written did not reach the disk"));
@@ -68,7 +68,7 @@ TEST_F(file_faults, disk_that_breaks_at_the_end_fails_the_commit_and_nothing_is_
 
 /// It is written to the disk while the stream goes on; 72 MiB are on their way at most before an
 /// error is seen.
-TEST_F(file_faults, disk_that_fills_while_it_is_written_to_ends_the_stream_before_its_commit) {
+TEST_F(FileFaults, WriteBackErrorEndsTheStreamBeforeTheCommit) {
   const std::string script = R"(
 failed = 0
 for at in range(100000, 1 << 30, 1 << 20):
@@ -86,13 +86,13 @@ h.shutdown()
   EXPECT_TRUE(nothing_is_left());
 }
 
-TEST_F(file_faults, disk_is_not_asked_where_sync_is_off) {
+TEST_F(FileFaults, SyncFalseCallsNoFsync) {
   EXPECT_TRUE(ended_with(0, run_with("fsync", "EIO", "", {"-o", "sync=false"})));
   EXPECT_TRUE(holds(path("out/disk.raw"), std::string(100000, 'x')));
 }
 
 /// As on NFS: RENAME_NOREPLACE is not supported there.
-TEST_F(file_faults, file_system_that_can_only_rename_over_a_file_does_not_do_so) {
+TEST_F(FileFaults, FileThatAppearedIsKeptWithoutRenameNoReplace) {
   EXPECT_TRUE(ended_with(0, run_with("renameat2", "EINVAL", "")));
   EXPECT_TRUE(holds(path("out/disk.raw"), std::string(100000, 'x')));
   std::filesystem::remove(path("out/disk.raw"));
@@ -104,7 +104,7 @@ TEST_F(file_faults, file_system_that_can_only_rename_over_a_file_does_not_do_so)
 }
 
 /// Each write of the other export takes longer than the test may.
-TEST_F(file_faults, slow_sink_of_another_export_does_not_delay_a_file) {
+TEST_F(FileFaults, SlowSinkOfAnotherExportDelaysNoFile) {
   write_file(path("two.toml"),
              "[[export]]\nname = \"vm1\"\n[export.sink]\nmodule = \"" + test_modules +
                  "/slow.so\"\ndelay = \"1h\"\nlog = \"log\"\n[[export]]\nname = \"vm2\"\n"

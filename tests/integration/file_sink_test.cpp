@@ -12,9 +12,9 @@ namespace {
 
 using names = std::set<std::string>;
 
-class file_sink : public integration_test {
+class FileSink : public integration_test {
  protected:
-  file_sink() { std::filesystem::create_directory(path("out")); }
+  FileSink() { std::filesystem::create_directory(path("out")); }
 
   /// What is in the directory of the file, temporaries included.
   [[nodiscard]] names there_are() const {
@@ -38,7 +38,7 @@ class file_sink : public integration_test {
   }
 };
 
-TEST_F(file_sink, gets_an_image_bit_for_bit_and_its_holes) {
+TEST_F(FileSink, HoldsTheImageWithItsHoles) {
   make_disk(64 * MiB);
   EXPECT_TRUE(ended_with(0, nbdstream(into_file(convert))));
   EXPECT_TRUE(same_content(path("out/disk.raw"), path("in.raw")));
@@ -49,7 +49,7 @@ TEST_F(file_sink, gets_an_image_bit_for_bit_and_its_holes) {
 
 /// Large writes are spliced, small ones come together in one call, what was ahead comes from
 /// memory, from the spill file, or altogether from there: each moves the file's offset on.
-TEST_F(file_sink, gets_an_image_bit_for_bit_whichever_way_it_comes) {
+TEST_F(FileSink, HoldsTheImageForEachTransport) {
   make_disk(16 * MiB);
   const std::string out_of_order = R"(qemu-img convert -n -W -m 16 in.qcow2 -O raw "$uri")";
   const std::string small = R"(nbdcopy --synchronous --request-size=4096 in.raw "$uri")";
@@ -67,7 +67,7 @@ TEST_F(file_sink, gets_an_image_bit_for_bit_whichever_way_it_comes) {
   }
 }
 
-TEST_F(file_sink, has_holes_for_zeroes_also_where_no_size_is_known) {
+TEST_F(FileSink, ZeroesAreHolesWithoutSize) {
   const std::string script =
       "h.pwrite(b'a', 0); h.zero(1 << 30, 1); h.pwrite(b'z', (1 << 30) + 1);"
       "h.zero(12345, (1 << 30) + 2)";
@@ -76,7 +76,7 @@ TEST_F(file_sink, has_holes_for_zeroes_also_where_no_size_is_known) {
   EXPECT_LT(about("out/disk.raw").st_blocks, 256);
 }
 
-TEST_F(file_sink, leaves_nothing_of_a_client_that_is_killed) {
+TEST_F(FileSink, KilledClientLeavesNoFile) {
   process server = start_listening({"--sink", "file:out/disk.raw"});
   process writer = start_client("send(b'x' * 200000); touch('sent'); stay()");
   wait_for("sent");
@@ -87,7 +87,7 @@ TEST_F(file_sink, leaves_nothing_of_a_client_that_is_killed) {
   EXPECT_EQ(there_are(), names{});
 }
 
-TEST_F(file_sink, refuses_a_file_that_exists_unless_it_is_to_be_overwritten) {
+TEST_F(FileSink, ExistingFileIsRefusedWithoutOverwrite) {
   write_file(path("out/disk.raw"), "old");
   const result refused = nbdstream({"--sink", "file:out/disk.raw", "-U", "sock", "--size", "1M"});
   EXPECT_TRUE(ended_with(2, refused));
@@ -102,7 +102,7 @@ TEST_F(file_sink, refuses_a_file_that_exists_unless_it_is_to_be_overwritten) {
   EXPECT_EQ(there_are(), names{"disk.raw"});
 }
 
-TEST_F(file_sink, KeepsAFileThatAppearedMeanwhileAndTheCompleteOneBesideIt) {
+TEST_F(FileSink, FileThatAppearedIsKeptAndTheCompleteOneStaysBesideIt) {
   const std::string script = "send(b'new'); open('out/disk.raw', 'w').write('precious')";
   const result ended = nbdstream(into_file(client_command(script)));
   EXPECT_TRUE(ended_with(1, ended));
@@ -116,7 +116,7 @@ TEST_F(file_sink, KeepsAFileThatAppearedMeanwhileAndTheCompleteOneBesideIt) {
   EXPECT_TRUE(holds(path(kept), "new"));
 }
 
-TEST_F(file_sink, holds_the_last_of_several_streams_where_it_may_be_overwritten) {
+TEST_F(FileSink, OverwriteKeepsTheLastOfSeveralStreams) {
   process server =
       start_listening({"--sink", "file:out/disk.raw", "-o", "overwrite=true", "--streams", "3"});
   for (const char* data : {"first", "second", "third"})
@@ -126,7 +126,7 @@ TEST_F(file_sink, holds_the_last_of_several_streams_where_it_may_be_overwritten)
   EXPECT_EQ(there_are(), names{"disk.raw"});
 }
 
-TEST_F(file_sink, needs_a_path) {
+TEST_F(FileSink, RequiresAPath) {
   const result ended = nbdstream({"--sink", "file", "-U", "sock"});
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "path"));

@@ -6,7 +6,7 @@
 namespace nbdstream::test {
 namespace {
 
-class null_sink : public integration_test {
+class NullSink : public integration_test {
  protected:
   /// What sha256sum makes of in.raw.
   [[nodiscard]] std::string wanted() const { return start_shell("sha256sum < in.raw").wait().out; }
@@ -23,21 +23,21 @@ class null_sink : public integration_test {
   }
 };
 
-TEST_F(null_sink, counts_what_it_discards) {
+TEST_F(NullSink, LogsHowManyBytesItDiscarded) {
   make_disk();
   const result ended = nbdstream({"--sink", "null", "--run", convert});
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_TRUE(mentions(ended.err, "sink null: 8388608 bytes\n"));
 }
 
-TEST_F(null_sink, copies_next_to_nothing_of_what_it_discards) {
+TEST_F(NullSink, LargePayloadsAreDroppedWithoutCopies) {
   const result ended = nbdstream({"--sink", "null", "--run", large_writes()});
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_TRUE(mentions(ended.err, "sink null: 33554432 bytes\n"));
   EXPECT_GE(spliced_share(ended.err), 90) << ended.err;
 }
 
-TEST_F(null_sink, says_that_it_has_copied_where_the_bytes_are_looked_at_or_copies_are_asked_for) {
+TEST_F(NullSink, DigestAndDataPathCopyCopyAllBytes) {
   for (const arguments& copying :
        {arguments{"-o", "digest=sha256"}, arguments{"--data-path", "copy"}}) {
     arguments argv{"--sink", "null", "--run", large_writes()};
@@ -50,14 +50,14 @@ TEST_F(null_sink, says_that_it_has_copied_where_the_bytes_are_looked_at_or_copie
 }
 
 /// The host's own digest takes the bytes by reference on their way to the null device.
-TEST_F(null_sink, has_the_digest_that_the_host_computes) {
+TEST_F(NullSink, HostDigestEqualsSha256sum) {
   make_disk();
   const result ended = nbdstream({"--sink", "null", "--digest", "sha256", "--run", convert});
   EXPECT_TRUE(ended_with(0, ended));
   EXPECT_TRUE(mentions(ended.err, wanted().substr(0, 64)));
 }
 
-TEST_F(null_sink, is_aborted_by_a_client_that_dies_inside_a_payload) {
+TEST_F(NullSink, ClientThatDiesInAPayloadAborts) {
   const result ended = nbdstream({"--sink", "null", "--run",
                                   client_command("h.pwrite(b'x' * (1 << 20), 0)\n"
                                                  "h.aio_pwrite(nbd.Buffer.from_bytearray("
@@ -67,7 +67,7 @@ TEST_F(null_sink, is_aborted_by_a_client_that_dies_inside_a_payload) {
   EXPECT_EQ(ended.err.find("sink null: "), std::string::npos) << ended.err;
 }
 
-TEST_F(null_sink, has_the_digest_of_the_disk_in_the_log_and_in_a_file) {
+TEST_F(NullSink, LogsTheDigestAndWritesItToAFile) {
   make_disk();
   const result ended = nbdstream(
       {"--sink", "null", "-o", "digest=sha256", "-o", "digest-file=sum", "--run", convert});
@@ -77,7 +77,7 @@ TEST_F(null_sink, has_the_digest_of_the_disk_in_the_log_and_in_a_file) {
   EXPECT_EQ(ended.out, "") << "that may be another export's";
 }
 
-TEST_F(null_sink, has_the_same_digest_whichever_way_the_disk_comes) {
+TEST_F(NullSink, DigestIsTheSameForEachTransport) {
   make_disk();
   const std::string out_of_order = R"(qemu-img convert -n -W -m 16 in.qcow2 -O raw "$uri")";
   for (const char* order : {"window", "spill", "spool"}) {
@@ -88,7 +88,7 @@ TEST_F(null_sink, has_the_same_digest_whichever_way_the_disk_comes) {
   }
 }
 
-TEST_F(null_sink, has_no_digest_of_a_stream_that_broke_off) {
+TEST_F(NullSink, AbortedStreamHasNoDigest) {
   const result ended = nbdstream({"--sink", "null", "-o", "digest=sha256", "-o", "digest-file=sum",
                                   "--run", client_command("send(b'torn')") + "; exit 3"});
   EXPECT_TRUE(ended_with(3, ended));
@@ -96,7 +96,7 @@ TEST_F(null_sink, has_no_digest_of_a_stream_that_broke_off) {
   EXPECT_FALSE(std::filesystem::exists(path("sum")));
 }
 
-TEST_F(null_sink, names_its_export_where_there_are_several) {
+TEST_F(NullSink, LogNamesTheExportIfThereAreSeveral) {
   write_file(path("two.toml"),
              "[[export]]\nname = \"vm1\"\n[export.sink]\nmodule = \"null\"\ndigest = \"sha256\"\n"
              "[[export]]\nname = \"vm2\"\n[export.sink]\nmodule = \"null\"\n");
@@ -111,7 +111,7 @@ TEST_F(null_sink, names_its_export_where_there_are_several) {
 }
 
 /// More zeroes than can be digested in the time of a test: only SIGTERM can end it.
-TEST_F(null_sink, can_be_ended_while_it_digests_zeroes_by_the_terabyte) {
+TEST_F(NullSink, SignalEndsTheDigestOfATerabyteOfZeroes) {
   process server = start_listening({"--sink", "null", "-o", "digest=sha256"});
   process writer = start_client(R"(
 for i in range(8000): h.zero(1 << 31, i << 31)
@@ -128,7 +128,7 @@ stay()
   EXPECT_EQ(ended.err.find("has not returned"), std::string::npos) << ended.err;
 }
 
-TEST_F(null_sink, refuses_a_digest_that_it_does_not_know) {
+TEST_F(NullSink, UnknownDigestIsRefused) {
   const result ended = nbdstream({"--sink", "null", "-o", "digest=md5", "-U", "sock"});
   EXPECT_TRUE(ended_with(2, ended));
   EXPECT_TRUE(mentions(ended.err, "sha256"));

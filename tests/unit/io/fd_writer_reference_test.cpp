@@ -17,7 +17,7 @@
 namespace nbdstream::test {
 namespace {
 
-struct rig {
+struct reference_rig {
   loop l;
   ends pipe = make_pipe();
   io::fd_waiter ready{l.executor()};
@@ -27,7 +27,7 @@ struct rig {
   io::fd_writer writer;
   ends socket = make_socketpair();  ///< the server's end, and the client's
 
-  explicit rig(bool shared = false, bool copy_only = false)
+  explicit reference_rig(bool shared = false, bool copy_only = false)
       : writer(pipe.write.get(), shared, ready, thread, stop, copy_only) {
     ::fcntl(socket.read.get(), F_SETFL, O_NONBLOCK);
   }
@@ -48,21 +48,21 @@ struct rig {
 
 using spliced = io::splice_result;
 
-awaitable<void> splice(rig& r, std::uint64_t count, spliced& did) {
+awaitable<void> splice(reference_rig& r, std::uint64_t count, spliced& did) {
   did = co_await r.writer.splice(r.socket.read.get(), count);
 }
-spliced splice(rig& r, std::uint64_t count) {
+spliced splice(reference_rig& r, std::uint64_t count) {
   spliced did;
   r.l.spawn(splice(r, count, did));
   r.l.finish();
   return did;
 }
-awaitable<void> write_zeroes(rig& r, std::uint64_t count, error_code& error) {
+awaitable<void> write_zeroes(reference_rig& r, std::uint64_t count, error_code& error) {
   error = co_await r.writer.write_zeroes(count);
 }
 
 TEST(FdWriterSplice, MovesNoMoreThanItIsAskedFor) {
-  rig r;
+  reference_rig r;
   r.client_sends("paid for, and the next header");
   EXPECT_EQ(splice(r, 8).moved, 8u);
   EXPECT_EQ(drain(r.pipe.read.get()), "paid for");
@@ -70,14 +70,14 @@ TEST(FdWriterSplice, MovesNoMoreThanItIsAskedFor) {
 }
 
 TEST(FdWriterSplice, SaysThatTheSocketHasNothing) {
-  rig r;
+  reference_rig r;
   const auto did = splice(r, 8);
   EXPECT_TRUE(did.source_empty);
   EXPECT_FALSE(did.error);
 }
 
 TEST(FdWriterSplice, ReturnsWhatItHasMovedBeforeTheSocketIsEmpty) {
-  rig r;
+  reference_rig r;
   r.client_sends("half");
   const auto did = splice(r, 8);
   EXPECT_EQ(did.moved, 4u);
@@ -85,14 +85,14 @@ TEST(FdWriterSplice, ReturnsWhatItHasMovedBeforeTheSocketIsEmpty) {
 }
 
 TEST(FdWriterSplice, KnowsTheEndOfTheSocket) {
-  rig r;
+  reference_rig r;
   r.socket.write.reset();
   const auto did = splice(r, 8);
   EXPECT_EQ(did.moved, 0u);
   EXPECT_FALSE(did.error || did.source_empty || did.unsupported);
 }
 
-awaitable<void> splice_all(rig& r, std::uint64_t count) {
+awaitable<void> splice_all(reference_rig& r, std::uint64_t count) {
   spliced did;
   while (count > 0 && !did.error && !did.source_empty) {
     did = co_await r.writer.splice(r.socket.read.get(), count);
@@ -104,7 +104,7 @@ awaitable<void> splice_all(rig& r, std::uint64_t count) {
 TEST(FdWriterSplice, WaitsForRoomInAFullPipeAndNotForTheSocket) {
   // A slot may hold less than a page of what a socket has received.
   for (const bool shared : {false, true}) {
-    rig r(shared);
+    reference_rig r(shared);
     r.make_small();
     const auto data = numbered(50'001);
     r.client_sends(data);
@@ -117,14 +117,14 @@ TEST(FdWriterSplice, WaitsForRoomInAFullPipeAndNotForTheSocket) {
 }
 
 TEST(FdWriterSplice, DoesNotTouchTheFlagsOfASharedPipe) {
-  rig r(true);
+  reference_rig r(true);
   r.client_sends("x");
   EXPECT_EQ(splice(r, 1).moved, 1u);
   EXPECT_FALSE(nonblocking(r.pipe.write.get()));
 }
 
 TEST(FdWriterSplice, FailsWithTheReaderThatGoesAway) {
-  rig r;
+  reference_rig r;
   r.pipe.read.reset();
   r.client_sends("lost");
   const auto did = splice(r, 4);
@@ -133,7 +133,7 @@ TEST(FdWriterSplice, FailsWithTheReaderThatGoesAway) {
 }
 
 TEST(FdWriterSplice, StopsWhereItWaitsForASlowReader) {
-  rig r;
+  reference_rig r;
   r.make_small();
   r.client_sends(numbered(50'001));
   EXPECT_LT(splice(r, 50'001).moved, 50'001u);
@@ -147,8 +147,8 @@ TEST(FdWriterSplice, StopsWhereItWaitsForASlowReader) {
 }
 
 TEST(FdWriterSplice, IsNotForSocketsAndDevicesNorWhereCopiesAreAskedFor) {
-  EXPECT_FALSE(rig(false, true).writer.splices());
-  rig r;
+  EXPECT_FALSE(reference_rig(false, true).writer.splices());
+  reference_rig r;
   EXPECT_TRUE(r.writer.splices());
   const io::unique_fd device(::open("/dev/zero", O_WRONLY | O_CLOEXEC));
   for (const int fd : {device.get(), r.socket.write.get()}) {
@@ -158,13 +158,13 @@ TEST(FdWriterSplice, IsNotForSocketsAndDevicesNorWhereCopiesAreAskedFor) {
 }
 
 /// The same with a file instead of the pipe.
-struct file_rig {
-  rig r;
+struct reference_file_rig {
+  reference_rig r;
   temp_directory directory;
   io::unique_fd file;
   io::fd_writer writer;
 
-  explicit file_rig(int flags = 0)
+  explicit reference_file_rig(int flags = 0)
       : file(::open((directory / "f").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | flags, 0600)),
         writer(file.get(), false, r.ready, r.thread, r.stop) {}
 
@@ -174,7 +174,7 @@ struct file_rig {
     r.l.finish();
     return did;
   }
-  static awaitable<void> splice_to(file_rig& f, std::uint64_t count, spliced& did) {
+  static awaitable<void> splice_to(reference_file_rig& f, std::uint64_t count, spliced& did) {
     did = co_await f.writer.splice(f.r.socket.read.get(), count);
   }
   std::string contents() const {
@@ -184,7 +184,7 @@ struct file_rig {
 };
 
 TEST(FdWriterSplice, MovesToAFileNoMoreThanItIsAskedFor) {
-  file_rig f;
+  reference_file_rig f;
   EXPECT_TRUE(f.writer.splices());
   EXPECT_TRUE(f.splice(8).source_empty);
   const auto data = numbered(100'000);
@@ -205,7 +205,7 @@ TEST(FdWriterSplice, MovesToAFileNoMoreThanItIsAskedFor) {
 
 // splice(2) refuses such a file, when the bytes have left the socket already.
 TEST(FdWriterSplice, WritesToAFileThatIsAppendedTo) {
-  file_rig f(O_APPEND);
+  reference_file_rig f(O_APPEND);
   const auto data = numbered(10'000);
   f.r.client_sends(data);
   const auto did = f.splice(data.size());
@@ -216,7 +216,7 @@ TEST(FdWriterSplice, WritesToAFileThatIsAppendedTo) {
 }
 
 TEST(FdWriterSplice, FailsWithAFileThatTakesNoMore) {
-  file_rig f;
+  reference_file_rig f;
   f.r.client_sends(numbered(10'000));
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -232,13 +232,13 @@ TEST(FdWriterSplice, FailsWithAFileThatTakesNoMore) {
 }
 
 TEST(FdWriterSplice, SaysWhereItDoesNotWorkAtAll) {
-  rig r;
+  reference_rig r;
   const io::unique_fd directory(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   r.socket.read = io::unique_fd(::dup(directory.get()));
   EXPECT_TRUE(splice(r, 8).unsupported);
   EXPECT_FALSE(r.writer.splices());
 
-  file_rig f;
+  reference_file_rig f;
   f.r.socket.read = io::unique_fd(::dup(directory.get()));
   EXPECT_TRUE(f.splice(8).unsupported);
   EXPECT_FALSE(f.writer.splices());
@@ -248,7 +248,7 @@ TEST(FdWriterZeroes, AreCountedToTheByteInAnyPipe) {
   for (const bool shared : {false, true}) {
     for (const bool copy_only : {false, true}) {
       for (const bool small : {false, true}) {
-        rig r(shared, copy_only);
+        reference_rig r(shared, copy_only);
         if (small) r.make_small();
         for (const std::uint64_t count : {1, 4095, 4097, small ? 50'001 : 3'000'001}) {
           error_code error;
@@ -265,7 +265,7 @@ TEST(FdWriterZeroes, AreCountedToTheByteInAnyPipe) {
 }
 
 TEST(FdWriterZeroes, FailWithTheReaderThatGoesAway) {
-  rig r;
+  reference_rig r;
   error_code error;
   r.l.spawn(write_zeroes(r, std::uint64_t{1} << 40, error));
   EXPECT_TRUE(r.l.until([&] { return r.waits(); }));
@@ -275,7 +275,7 @@ TEST(FdWriterZeroes, FailWithTheReaderThatGoesAway) {
 }
 
 TEST(FdWriterZeroes, StopWhereTheyWaitForASlowReader) {
-  rig r;
+  reference_rig r;
   error_code error;
   r.l.spawn(write_zeroes(r, std::uint64_t{1} << 40, error));
   EXPECT_TRUE(r.l.until([&] { return r.waits(); }));

@@ -50,11 +50,11 @@ awaitable<void> open(io::spill& s, error_code& error) {
 
 constexpr std::chrono::hours no_hurry{1};
 
-struct rig {
+struct spill_rig {
   loop l;
   std::unique_ptr<io::spill> kept;
 
-  explicit rig(const char* directory = "/var/tmp")
+  explicit spill_rig(const char* directory = "/var/tmp")
       : kept(io::make_spill_file(l.executor(), directory, no_hurry)) {
     error_code error;
     l.spawn(open(*kept, error));
@@ -93,7 +93,7 @@ struct rig {
 
 TEST(SpillFile, KeepsBytesWhereverTheyLand) {
   for (const auto* const directory : directories) {
-    rig r(directory);
+    spill_rig r(directory);
     const auto data = numbered(1'000'003);
     EXPECT_FALSE(r.put(50'000'001, data));
     EXPECT_FALSE(r.put(17, data));
@@ -106,14 +106,14 @@ TEST(SpillFile, KeepsBytesWhereverTheyLand) {
 }
 
 TEST(SpillFile, KeepsBytesFarAlong) {
-  rig r("/dev/shm");
+  spill_rig r("/dev/shm");
   EXPECT_FALSE(r.put(std::uint64_t{1} << 40, "far"));
   EXPECT_EQ(r.get(std::uint64_t{1} << 40, 3), "far");
 }
 
 TEST(SpillFile, GivesBackWhatReachesFarBeyondItsEnd) {
   for (const auto* const directory : directories) {
-    rig r(directory);
+    spill_rig r(directory);
     EXPECT_FALSE(r.put(0, numbered(3 * unit + 1)));
     r.free(unit, (std::uint64_t{1} << 63) - 1);
     EXPECT_LT(r.space(), unit + slack) << directory;
@@ -123,7 +123,7 @@ TEST(SpillFile, GivesBackWhatReachesFarBeyondItsEnd) {
 
 TEST(SpillFile, WritesManyPiecesWithOneCall) {
   for (const auto* const directory : directories) {
-    rig r(directory);
+    spill_rig r(directory);
     const std::string data = numbered(1'000'000);
     const auto bytes = std::as_bytes(std::span(data));
     // Neighbours, more of them than one call takes, a gap, and one that lies over others.
@@ -141,7 +141,7 @@ TEST(SpillFile, WritesManyPiecesWithOneCall) {
 }
 
 TEST(SpillFile, ServesManyAtOnceInTheirOrder) {
-  rig r;
+  spill_rig r;
   std::array<error_code, 101> errors;
   for (std::size_t i = 0; i < 100; ++i) {
     r.l.spawn(write(*r.kept, i * 10'000, numbered(10'000), errors[i]));
@@ -158,7 +158,7 @@ TEST(SpillFile, ServesManyAtOnceInTheirOrder) {
 }
 
 TEST(SpillFile, ReadingBeyondWhatWasKeptIsAnError) {
-  rig r;
+  spill_rig r;
   EXPECT_FALSE(r.put(0, "abc"));
   std::string got(4, '?');
   EXPECT_EQ(r.get(0, got).value(), EIO);
@@ -211,7 +211,7 @@ TEST(SpillFile, AReadOnlyDirectoryIsAnError) {
 }
 
 TEST(SpillFile, AFullDiskIsAnErrorAlsoWhereAPartWasTaken) {
-  rig r;
+  spill_rig r;
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
   rlimit limit = before;
@@ -231,7 +231,7 @@ TEST(SpillFile, AFullDiskIsAnErrorAlsoWhereAPartWasTaken) {
 
 TEST(SpillFile, GivesBackTheSpaceOfWholeBlocksAndNothingElse) {
   for (const auto* const directory : directories) {
-    rig r(directory);
+    spill_rig r(directory);
     const auto data = numbered(3 * unit);
     ASSERT_FALSE(r.put(0, data));
     EXPECT_GE(r.space(), data.size());
@@ -252,7 +252,7 @@ TEST(SpillFile, GivesBackTheSpaceOfWholeBlocksAndNothingElse) {
 }
 
 TEST(SpillFile, GivesBackWhatIsFreedInSmallSteps) {
-  rig r("/dev/shm");
+  spill_rig r("/dev/shm");
   ASSERT_FALSE(r.put(0, numbered(2 * unit)));
   for (std::uint64_t at = 0; at < 2 * unit; at += 100'001) {
     r.free(at, std::min(2 * unit, at + 100'001));
@@ -262,7 +262,7 @@ TEST(SpillFile, GivesBackWhatIsFreedInSmallSteps) {
 }
 
 TEST(SpillFile, GivesBackWhatIsFreedInSmallStepsInSeveralPlaces) {
-  rig r("/dev/shm");
+  spill_rig r("/dev/shm");
   ASSERT_FALSE(r.put(0, numbered(2 * unit)));
   for (std::uint64_t at = 0; at < 2 * unit; at += 1'000'001) {
     r.free(at, std::min(2 * unit, at + 1'000'001));
@@ -276,7 +276,7 @@ TEST(SpillFile, GivesBackWhatIsFreedInSmallStepsInSeveralPlaces) {
 }
 
 TEST(SpillFile, KeepsWhatIsWrittenAgain) {
-  rig r("/dev/shm");
+  spill_rig r("/dev/shm");
   ASSERT_FALSE(r.put(0, numbered(2 * unit)));
   r.free(0, unit / 2);
   ASSERT_FALSE(r.put(unit / 4, "again"));
