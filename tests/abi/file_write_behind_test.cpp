@@ -44,7 +44,7 @@ int64_t cached_pages(const std::string& path, size_t length) {
   int64_t count = -1;
   if (::mincore(map, length, pages.data()) == 0) {
     count = 0;
-    for (const unsigned char page : pages) count += page & 1;
+    for (const unsigned char flags : pages) count += flags & 1;
   }
   ::munmap(map, length);
   return count;

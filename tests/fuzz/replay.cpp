@@ -16,10 +16,10 @@ namespace {
 void feed(const std::filesystem::path& name) {
   std::ifstream file(name, std::ios::binary);
   const std::vector<char> text{std::istreambuf_iterator<char>(file), {}};
-  const std::vector<std::uint8_t> bytes(text.begin(), text.end());
-  std::printf("%s, %zu bytes\n", name.c_str(), bytes.size());
+  const std::vector<std::uint8_t> input(text.begin(), text.end());
+  std::printf("%s, %zu bytes\n", name.c_str(), input.size());
   std::fflush(stdout);
-  LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
+  LLVMFuzzerTestOneInput(input.data(), input.size());
 }
 
 }  // namespace
