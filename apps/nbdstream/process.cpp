@@ -68,7 +68,7 @@ void direct(log::logger& log, const config::server_config& config) {
   log.configure(config.log_level, config.log_format);
   if (config.log_to) {
     if (*config.log_to == log::target::journal && !log.use_journal()) {
-      log.warning("--log journal: nobody listens on {}; the log goes to stderr",
+      log.warning("--log journal: no program listens on {}; the log goes to stderr",
                   log::journal::usual_path);
     }
   } else if (config.log_format == log::format::text && log::is_journal_stream(STDERR_FILENO)) {

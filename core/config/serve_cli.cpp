@@ -87,7 +87,8 @@ const std::vector<command_option>& serve_options() {
   static const auto all = [] {
     std::vector<command_option> options{
         {"as", 0, "raw|zstd|diff", "", help_group::source, option_target::line, "", set_form,
-         "What SOURCE contains: a raw disk, a compressed disk, or rbd diffs, compressed or not. "
+         "What SOURCE contains: a raw disk, a compressed disk, or rbd diffs, also those written "
+         "with --compress. "
          "Default: what its first bytes look like. Give this option whenever you know the answer: "
          "the guest of a disk can write anything to the first bytes of the disk."}};
     for (const auto& option : command_options()) {
@@ -113,7 +114,7 @@ constexpr std::string_view introduction =
 Serves a backup to NBD clients, read-only: to restore a disk, to boot from it, or to take a file out
 of it. nbdstream fetches and decompresses only what a client reads. SOURCE is a file, a block device,
 or an object such as s3://BUCKET/KEY. It contains a raw disk; a disk that --compress has compressed;
-or rbd diffs, compressed or not, which form a chain that begins with a full diff.
+or rbd diffs (also those written with --compress), which form a chain that begins with a full diff.
 )";
 
 constexpr std::string_view statuses = R"(

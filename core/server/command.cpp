@@ -174,7 +174,7 @@ bool captive_command::look() {
   const pid_t changed = ::waitpid(pid_, &status, WNOHANG | WUNTRACED);
   if (changed == 0) return false;
   if (changed < 0) {
-    ended(1, "has ended, but its exit status is unknown: somebody else in this process took it");
+    ended(1, "has ended, but its exit status is unknown: another part of this process read it");
   } else if (WIFSTOPPED(status)) {
     stop_with_it();
     return false;

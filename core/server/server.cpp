@@ -215,7 +215,12 @@ awaitable<void> server::stop_streams() {
   const auto until =
       io::clock::now() + (command_was_running_ ? io::clock::duration(0) : last_words_time);
   while (connections_.read_last_words() && io::clock::now() < until) co_await changed_.wait(until);
-  stop_exports(fmt::format("ended by signal {} ({})", signal_, ::sigdescr_np(signal_)));
+  stop_exports(why_it_ends());
+}
+
+std::string server::why_it_ends() const {
+  if (stop_was_requested_) return "stopped through the control socket";
+  return fmt::format("ended by signal {} ({})", signal_, ::sigdescr_np(signal_));
 }
 
 // The command of --run: its exit status decides.
@@ -270,8 +275,7 @@ bool server::name_outstanding() const {
   for (const auto& e : exports_) {
     if (e->outstanding() == 0) continue;
     any = true;
-    log_of(*e).error("ended by signal {} ({}) with {} of its streams outstanding", signal_,
-                     ::sigdescr_np(signal_), e->outstanding());
+    log_of(*e).error("{} with {} of its streams outstanding", why_it_ends(), e->outstanding());
   }
   return any;
 }

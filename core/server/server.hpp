@@ -56,7 +56,9 @@ class server final : private session_host {
   [[nodiscard]] nbd_export* find_export(std::string_view name) noexcept;
   /// Ends as at SIGTERM; once it ends this does nothing, least of all what a second signal does.
   void stop() {
-    if (signal_ == 0) begin_to_end(SIGTERM);
+    if (signal_ != 0) return;
+    stop_was_requested_ = true;
+    begin_to_end(SIGTERM);
   }
 
   /// After run(): a call of a sink had not returned, so that coroutines are still there. Then the
@@ -112,6 +114,7 @@ class server final : private session_host {
   [[nodiscard]] bool attending() const { return !config_.run.empty() && !command_status_; }
   void stop_exports(std::string_view reason);
   [[nodiscard]] std::uint64_t aborted_streams() const;
+  [[nodiscard]] std::string why_it_ends() const;
   [[nodiscard]] bool name_outstanding() const;
   [[nodiscard]] log::context log_of(const nbd_export& e) const;
   [[nodiscard]] int exit_status();
@@ -137,8 +140,9 @@ class server final : private session_host {
   asio::signal_set signals_;
   io::async_scope scope_;
   status::wall_clock::time_point began_ = status::wall_clock::now();
-  int signal_ = 0;                           ///< the first that arrived;
-  bool command_was_running_ = false;         ///< then
+  int signal_ = 0;                           ///< the first that arrived, or SIGTERM for stop();
+  bool stop_was_requested_ = false;          ///< by stop()
+  bool command_was_running_ = false;         ///< when it arrived
   std::uint64_t aborted_before_signal_ = 0;  ///< streams
   bool client_timed_out_ = false;            ///< --client-timeout
   bool stopping_ = false;                    ///< no new clients

@@ -130,11 +130,14 @@ void open_stream::tell_of_spilling() {
   if (settings_.limits.mode == stream::order::spool || std::exchange(spilling_was_told_, true))
     return;
   const log::field where[] = {{"offset", order_.cursor()}};
+  const auto held = order_.memory().used();
+  const auto cause =
+      held > 0 ? fmt::format("{} bytes are held in memory", held) : "a write exceeds the window";
   log_.line(log::level::info,
-            fmt::format("{} bytes are held in memory, because no client has written the bytes from "
-                        "{} on; further data after them go to a file in {} (if the client skips "
-                        "zeroes on purpose, --order window sends the zeroes)",
-                        order_.memory().used(), order_.cursor(), settings_.spill.directory),
+            fmt::format("{}, and no client has written the bytes from {} on; further data go to a "
+                        "file in {} (if the client skips zeroes on purpose, --order window sends "
+                        "the zeroes)",
+                        cause, order_.cursor(), settings_.spill.directory),
             where);
 }
 

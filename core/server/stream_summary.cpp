@@ -43,9 +43,11 @@ std::string committed(const stream_summary& s) {
   }
   if (count.compressed > 0) text += fmt::format(", compressed to {} bytes", count.compressed);
   text += fmt::format(", {}; ", speed(s.ended));
-  if (s.ahead > 0) {
-    text += fmt::format("{} writes came ahead of the stream, by up to {} bytes; {}", s.ahead,
-                        s.distance, most_held(s));
+  if (s.ahead > 0 && s.distance == 0) {
+    text += "in order; " + most_held(s);
+  } else if (s.ahead > 0) {
+    text += fmt::format("{} {} came ahead of the stream, by up to {} bytes; {}", s.ahead,
+                        s.ahead == 1 ? "write" : "writes", s.distance, most_held(s));
   } else {
     text += s.named ? "as it came" : "in order";
   }

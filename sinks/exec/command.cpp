@@ -145,7 +145,7 @@ std::string command::exit_text() const {
            (name != nullptr ? " (" + std::string(name) + ")" : "");
   }
   if (how_ == how::unknown)
-    return "has ended, but its exit status went to somebody else (is SIGCHLD ignored?)";
+    return "has ended, but its exit status is unknown (is SIGCHLD ignored?)";
   std::string text = "exited with status " + std::to_string(code_);
   if (code_ == 126) text += " (which means that it cannot be executed)";
   if (code_ == 127) text += " (which means that it was not found)";

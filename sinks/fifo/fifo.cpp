@@ -132,7 +132,7 @@ class fifo_sink {
       if (found == target::missing)
         throw sink_error(ENOENT, path_ + " has vanished, and nbdstream did not make it");
       if (found == target::pipe && !is_our_turn()) return wait_.later(50ms);
-      obstacle_ = "nobody reads it";
+      obstacle_ = "it has no reader";
       const int status = found == target::socket ? connect() : open_path(found);
       if (status != 0) return status;
     }

@@ -94,7 +94,7 @@ void connection::abandon() noexcept {
 
 std::string why_not_connected(int error) {
   switch (error) {
-    case ECONNREFUSED: return "nobody listens there (connection refused)";
+    case ECONNREFUSED: return "no program listens there (connection refused)";
     case ENOENT: return "there is no such socket";
     case EPROTOTYPE: return "it is a socket, but not a stream socket";
     default: return std::system_category().message(error);

@@ -71,7 +71,7 @@ std::optional<job> completion::after_question(const outcome& seen, time_point no
   switch (last_.what) {
     case kind::exists:
       return fail(EEXIST, name_ +
-                              " exists, as somebody has made it in the meantime: give another "
+                              " exists: another client has made it during the upload; give another "
                               "key, or replace it with `overwrite=true`");
     case kind::conflict:
     case kind::failed: return fail(last_.why.error, last_.why.text);

@@ -24,7 +24,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t longest_output = 32 << 10;  // bytes
-constexpr int between_looks = 200;         // milliseconds, whether it is still wanted
+constexpr int between_looks = 200;                // milliseconds, whether it is still wanted
 
 void check(int error, const char* what) {
   if (error != 0) throw std::system_error(error, std::system_category(), what);

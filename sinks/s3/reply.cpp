@@ -59,7 +59,7 @@ constexpr std::array meanings{std::to_array<meaning>({
     {"NoSuchBucket", refused, ENOENT, "there is no such bucket"},
     {"NoSuchKey", verdict::absent, ENOENT, "there is no such object"},
     {"NoSuchUpload", verdict::absent, EIO,
-     "the multipart upload is gone: it was aborted by somebody or a lifecycle rule"},
+     "the multipart upload is gone: a request or a lifecycle rule aborted it"},
     {"EntityTooLarge", refused, EFBIG, "it is too large for the server: give a smaller part-size"},
     {"EntityTooSmall", refused, EINVAL,
      "a part is too small for the server: give a larger part-size"},
@@ -70,7 +70,7 @@ constexpr std::array meanings{std::to_array<meaning>({
     {"InvalidObjectState", refused, EIO,
      "it is in an archive: it must be restored there before it can be read"},
     {"ConditionalRequestConflict", verdict::conflict, EEXIST,
-     "somebody else writes the same object at the same time"},
+     "another client writes the same object at the same time"},
     {"RequestTimeTooSkewed", verdict::skewed, EACCES, "our clock and the server's differ too much"},
     {"ExpiredToken", verdict::expired, EACCES,
      "the credentials have expired, and there are no newer ones"},
@@ -119,7 +119,7 @@ meaning of_status(operation what, int status) {
     case 408: return {"", again, ETIMEDOUT, "the server has waited for too long"};
     case 409:
       return {"", what == operation::put || what == operation::complete ? verdict::conflict : again,
-              EEXIST, "somebody else works on the same object"};
+              EEXIST, "another client works on the same object"};
     case 412: return precondition_failed(what);
     case 416:
       if (looks) return {"", verdict::good, 0, ""};  // of an empty object

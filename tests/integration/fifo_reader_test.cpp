@@ -97,7 +97,7 @@ TEST_F(FifoReader, LogReportsThatTheFirstWriteWaitsForAReader) {
   const result ended = nbdstream({"--sink", "fifo:output", "-o", "reader-timeout=2200ms", "--run",
                                   client_command("h.pwrite(b'hello', 0)")});
   EXPECT_TRUE(ended_with(1, ended));
-  EXPECT_TRUE(mentions(ended.err, "output: nobody reads it; the first write waits"));
+  EXPECT_TRUE(mentions(ended.err, "output: it has no reader; the first write waits"));
 }
 
 /// The reader `first` leaves in the middle of the stream, and `second` opens the FIFO.

@@ -106,7 +106,7 @@ TEST_F(SystemdService, LogsToStderrWithoutJournal) {
   if (std::filesystem::exists("/run/systemd/journal/socket")) GTEST_SKIP() << "there is one";
   const result ended = nbdstream({"--sink", "fifo:output", "--run", "true", "--log", "journal"});
   EXPECT_TRUE(ended_with(1, ended));
-  EXPECT_TRUE(mentions(ended.err, "warning: --log journal: nobody listens on "));
+  EXPECT_TRUE(mentions(ended.err, "warning: --log journal: no program listens on "));
   EXPECT_TRUE(mentions(ended.err, "nothing was written"));
 }
 
