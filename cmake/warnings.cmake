@@ -4,10 +4,11 @@ target_compile_options(nbdstream_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>)
-if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # Each source file looks like a header there.
+if(CMAKE_UNITY_BUILD)
+  # Names of one file may shadow those of another; each source file looks like a header. `./dev lint`
+  # sees single files.
   target_compile_options(nbdstream_warnings INTERFACE
-    $<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
+    -Wno-shadow $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
 endif()
 if(NBDSTREAM_WERROR)
   target_compile_options(nbdstream_warnings INTERFACE -Werror)

@@ -9,16 +9,24 @@
 #include <cerrno>
 
 namespace nbdstream::io {
+namespace {
+
+constexpr std::uint64_t most_at_once = 4 << 20;  // bytes
+
+}  // namespace
 
 bool discard::is_null_device(int fd) noexcept {
   struct stat s {};
-  return ::fstat(fd, &s) == 0 && S_ISCHR(s.st_mode) && s.st_rdev == makedev(1, 3);
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && ::fstat(fd, &s) == 0 &&
+         S_ISCHR(s.st_mode) && s.st_rdev == makedev(1, 3);
 }
 
 splice_result discard::take(int source, int null, std::uint64_t count) {
   splice_result did;
   if (!ends_.in) ends_ = make_pipe(O_NONBLOCK);
   did.unsupported = !ends_.in;
+  count = std::min(count, most_at_once);
   while (!did.unsupported && did.moved < count) {
     const auto piece = std::min<std::uint64_t>(count - did.moved, largest_pipe);
     const auto n = ::splice(source, nullptr, ends_.in.get(), nullptr, piece,

@@ -13,10 +13,11 @@ namespace nbdstream::io {
 /// Drops what a socket has received, in the kernel: the bytes are never copied to this process.
 class discard {
  public:
-  /// Whether `fd` is the null device, which takes everything and keeps nothing.
+  /// Whether `fd` is the null device, open for writing: it takes everything and keeps nothing.
   [[nodiscard]] static bool is_null_device(int fd) noexcept;
 
-  /// Drops up to `count` (1 or more) bytes of `source`, a socket that does not block or a pipe.
+  /// Drops up to `count` (1 or more) bytes of `source`, a socket that does not block or a pipe, at
+  /// most 4 MiB at a time, so that others are served.
   /// Never waits; `source_empty` may be set beside `moved`. `null`: a descriptor of the null
   /// device, open for writing.
   [[nodiscard]] splice_result take(int source, int null, std::uint64_t count);

@@ -180,7 +180,7 @@ class file_sink {
   }
 
   [[noreturn]] void fail_to_reach_disk(int error) const {
-    errno = error;
+    errno = error == EAGAIN ? EIO : error;  // -EAGAIN would have the call repeated
     fail("what was written did not reach the disk");
   }
 

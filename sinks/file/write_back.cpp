@@ -17,15 +17,13 @@ int sync_range(int fd, off64_t at, off64_t size, unsigned flags) noexcept {
 
 }  // namespace
 
-int try_write_back(int fd) noexcept {
-  const int status = begin_write_back(fd, 0, 1);
-  const bool unsupported = status == -EINVAL || status == -ENOSYS || status == -ESPIPE ||
-                           status == -EOPNOTSUPP || status == -EPERM;
-  return unsupported ? 1 : status;
+bool can_write_back(int fd) noexcept {
+  // Without flags, the call only looks at its arguments.
+  return sync_range(fd, 0, 0, 0) == 0;
 }
 
-int begin_write_back(int fd, off64_t at, off64_t size) noexcept {
-  return sync_range(fd, at, size, SYNC_FILE_RANGE_WRITE);
+void begin_write_back(int fd, off64_t at, off64_t size) noexcept {
+  (void)sync_range(fd, at, size, SYNC_FILE_RANGE_WRITE);
 }
 
 int finish_write_back(int fd, off64_t at, off64_t size) noexcept {
@@ -37,8 +35,8 @@ int finish_write_back(int fd, off64_t at, off64_t size) noexcept {
 
 int write_back(int fd, std::uint64_t begin, std::uint64_t end, const std::atomic<bool>& stop) {
   constexpr off64_t piece = 16 << 20;  // bytes
-  int status = try_write_back(fd);
-  if (status > 0) return 0;
+  if (!can_write_back(fd)) return 0;
+  int status = 0;
   for (auto at = static_cast<off64_t>(begin); status == 0 && at < static_cast<off64_t>(end);
        at += piece) {
     if (stop.load(std::memory_order_relaxed)) return -EINTR;
@@ -46,8 +44,8 @@ int write_back(int fd, std::uint64_t begin, std::uint64_t end, const std::atomic
     if (data < 0 && errno == ENXIO) break;  // nothing but a hole
     if (data > at) at = data;
     // The disk gets the next piece while we wait for this one.
-    status = begin_write_back(fd, at + piece, piece);
-    if (status == 0) status = finish_write_back(fd, at, piece);
+    begin_write_back(fd, at + piece, piece);
+    status = finish_write_back(fd, at, piece);
   }
   return status;
 }

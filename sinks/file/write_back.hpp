@@ -9,13 +9,13 @@
 
 namespace nbdstream::file {
 
-/// Whether ranges of a file can be sent to its disk: 0, 1 if the system or the file system cannot
-/// do that, or -errno. All later errors count.
-int try_write_back(int fd) noexcept;
+/// Whether the system and the file system can send ranges of the file to the disk.
+bool can_write_back(int fd) noexcept;
 
-/// Has the disk begin to write `size` bytes at `at`: 0 or -errno. May wait while the disk has much
-/// to do. The offset of `fd` stays, here and below.
-int begin_write_back(int fd, off64_t at, off64_t size) noexcept;
+/// Has the disk begin to write `size` bytes at `at`. May wait while the disk has much to do. An
+/// error is no loss yet: finish_write_back() and fsync() report what is. The offset of `fd` stays,
+/// here and below.
+void begin_write_back(int fd, off64_t at, off64_t size) noexcept;
 
 /// Returns when the same bytes are on the disk: 0 or -errno. What this reports, fsync() on the
 /// same open file may not report again.

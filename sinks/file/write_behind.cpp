@@ -16,12 +16,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr off64_t piece = 8 << 20;         // bytes
-constexpr off64_t on_the_way = 8 * piece;  // bytes that the disk may have to write at a time
+constexpr off64_t piece = 8 << 20;      // bytes
+constexpr std::size_t most_pieces = 8;  // that the disk may have to write at a time
 
 /// Between two looks at how far the writer is.
 constexpr auto shortest_pause = 5ms;
-constexpr auto longest_pause = 320ms;
+constexpr auto longest_pause = 640ms;
 
 }  // namespace
 
@@ -48,9 +48,7 @@ std::uint64_t write_behind::finish() noexcept {
 }
 
 void write_behind::run(const std::stop_token& stop) {
-  const int status = try_write_back(file_.get());
-  if (status < 0) fail(-status);
-  if (status != 0) return;
+  if (!can_write_back(file_.get())) return;
   std::chrono::milliseconds pause = shortest_pause;
   while (error_ == 0) {
     std::unique_lock lock(mutex_);
@@ -77,31 +75,27 @@ bool write_behind::advance(const std::stop_token& stop) {
     const bool only_hole = data < 0 && errno == ENXIO;
     sent_ = only_hole ? end : std::clamp(data, sent_, end);
     if (end - sent_ < piece) break;
-    if (const int status = send_piece(stop); status < 0) {
-      fail(-status);
-      break;
-    }
+    if (!send_piece(stop)) break;
   }
   return any;
 }
 
-/// 0 or -errno.
-int write_behind::send_piece(const std::stop_token& stop) {
-  int status = begin_write_back(file_.get(), sent_, piece);
-  if (status < 0) return status;
+/// False once bytes did not reach the disk.
+bool write_behind::send_piece(const std::stop_token& stop) {
+  begin_write_back(file_.get(), sent_, piece);
+  on_the_way_.push_back(sent_);
   sent_ += piece;
-  const off64_t most = sent_ - on_the_way - arrived_;
-  if (most <= 0 || stop.stop_requested()) return 0;
-  status = finish_write_back(file_.get(), arrived_, most);
-  if (status < 0) return status;
-  (void)::posix_fadvise(file_.get(), arrived_, most, POSIX_FADV_DONTNEED);
-  arrived_ += most;
-  return 0;
-}
-
-void write_behind::fail(int error) {
-  error_ = error;
-  host_.wake();
+  if (on_the_way_.size() <= most_pieces || stop.stop_requested()) return true;
+  const off64_t first = on_the_way_.front();
+  on_the_way_.pop_front();
+  if (const int status = finish_write_back(file_.get(), first, piece); status < 0) {
+    error_ = -status;
+    host_.wake();
+    return false;
+  }
+  (void)::posix_fadvise(file_.get(), first, piece, POSIX_FADV_DONTNEED);
+  arrived_ = first + piece;
+  return true;
 }
 
 }  // namespace nbdstream::file

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <nbdstream/sink.hpp>
 #include <stop_token>
@@ -29,7 +30,7 @@ class write_behind {
   /// Has the thread end soon. It uses `fd` no more.
   void stop() noexcept;
 
-  /// Waits until the thread has ended, which is at most in one call of the system, about 8 MiB.
+  /// Waits until the thread has ended, which is at most in one call of the system, for 8 MiB.
   /// Returns how many of the first bytes are on the disk.
   [[nodiscard]] std::uint64_t finish() noexcept;
 
@@ -41,14 +42,14 @@ class write_behind {
   void run(const std::stop_token& stop);
   off64_t written(const std::stop_token& stop);
   bool advance(const std::stop_token& stop);
-  int send_piece(const std::stop_token& stop);
-  void fail(int error);
+  bool send_piece(const std::stop_token& stop);
 
   sink_host host_;
   const int fd_;
   medium::descriptor file_;  ///< has an offset of its own, and is told of errors beside `fd_`
   off64_t sent_ = 0;         ///< so far the disk has begun to write
   off64_t arrived_ = 0;      ///< so far everything is on the disk
+  std::deque<off64_t> on_the_way_;  ///< where pieces begin that the disk may not have yet
   std::atomic<int> error_ = 0;
   std::mutex mutex_;  ///< held to use `fd_`, and to stop
   std::condition_variable_any stopped_;

@@ -16,7 +16,7 @@ const std::string guide = source_directory + "/doc/guide/";
 /// Pages whose commands are run here, all of a page as one script.
 const std::vector<std::string> pages_with_a_store{"to-s3.md", "from-s3.md", "object-lock.md"};
 
-std::vector<std::string> pages() {
+std::vector<std::string> guide_pages() {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(guide))
     names.push_back(entry.path().filename());
@@ -74,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(Of, GuidePage, ::testing::ValuesIn(pages_with_a_store),
 TEST(GuidePages, HaveNoCommandsThatAreNotRunWithoutSayingWhy) {
   const std::set<std::string> other_tests_read{"json", "xml", "toml"};
   const std::set<std::string> run_here(pages_with_a_store.begin(), pages_with_a_store.end());
-  for (const auto& page : pages()) {
+  for (const auto& page : guide_pages()) {
     for (const auto& each : read_blocks(guide + page)) {
       if (other_tests_read.contains(each.language)) continue;
       if (each.language == "sh") {
@@ -91,7 +91,7 @@ TEST(GuidePages, HaveNoCommandsThatAreNotRunWithoutSayingWhy) {
 
 TEST_F(Guide, ConfigurationFilesAreAccepted) {
   int files = 0;
-  for (const auto& page : pages()) {
+  for (const auto& page : guide_pages()) {
     for (const auto& each : read_blocks(guide + page)) {
       if (each.language != "toml") continue;
       ++files;
@@ -139,7 +139,7 @@ TEST(GuidePages, QuoteMessagesThatTheProgramHas) {
 
 TEST(GuidePages, AreAllInItsTable) {
   const std::string table = read_file(guide + "README.md");
-  for (const auto& page : pages()) {
+  for (const auto& page : guide_pages()) {
     if (page != "README.md") {
       EXPECT_TRUE(mentions(table, "](" + page + ")"));
     }

@@ -13,12 +13,12 @@ namespace {
 
 using sc = scripted_client;
 
-constexpr std::uint32_t io = 5, inval = 22, nospc = 28, all_ones = 0xffffffff;
+constexpr std::uint32_t io = 5, inval = 22, nospc = 28, all_bits = 0xffffffff;
 constexpr std::uint64_t half = std::uint64_t{1} << 63, top = ~std::uint64_t{0};
 constexpr std::uint16_t cache_command = 5, status_command = 7;
 
 /// What becomes of a request: `hung_up`, or the error of the NBD protocol, 0 for success.
-constexpr std::uint32_t hung_up = all_ones;
+constexpr std::uint32_t hung_up = all_bits;
 
 struct hostile_request {
   std::uint16_t command, flags;
@@ -29,7 +29,7 @@ struct hostile_request {
 
 /// Requests to an export of 1 MiB.
 constexpr hostile_request requests[] = {
-    {sc::read_command, 0, 0, all_ones, inval},
+    {sc::read_command, 0, 0, all_bits, inval},
     {sc::read_command, 0, MiB, 1, inval},
     {sc::read_command, 0, MiB - 1, 2, inval},
     {sc::read_command, 0, half, 512, inval},
@@ -39,34 +39,34 @@ constexpr hostile_request requests[] = {
     {sc::read_command, 0, 7, 3, 0},
     {sc::read_command, 0, MiB, 0, 0},
     {sc::read_command, 0xffff, 0, 512, inval},
-    {sc::write_command, 0, 0, all_ones, hung_up},
-    {sc::write_command, 0, top, all_ones, hung_up},
+    {sc::write_command, 0, 0, all_bits, hung_up},
+    {sc::write_command, 0, top, all_bits, hung_up},
     {sc::write_command, 0, MiB, 1, nospc},
     {sc::write_command, 0, half, 512, nospc},
     {sc::write_command, 0, top - 99, 200, nospc},
     {sc::write_command, 0, 7, 3, 0},
     {sc::write_command, 0, MiB, 0, 0},
     {sc::write_command, 0x8000, 0, 512, inval},
-    {sc::flush_command, 0, 0, all_ones, inval},
+    {sc::flush_command, 0, 0, all_bits, inval},
     {sc::flush_command, 0, top, 0, inval},
-    {sc::trim_command, 0, 0, all_ones, inval},
+    {sc::trim_command, 0, 0, all_bits, inval},
     {sc::trim_command, 0, MiB - 1, 2, inval},
     {sc::trim_command, 0, half, 1, inval},
     {sc::trim_command, 0, top, 1, inval},
     {sc::trim_command, 0xfffe, 0, 1, inval},
     {sc::trim_command, 0, MiB, 0, 0},
-    {sc::zeroes_command, 0, 0, all_ones, nospc},
+    {sc::zeroes_command, 0, 0, all_bits, nospc},
     {sc::zeroes_command, 0, MiB, 1, nospc},
-    {sc::zeroes_command, 0, half, all_ones, nospc},
+    {sc::zeroes_command, 0, half, all_bits, nospc},
     {sc::zeroes_command, 0, top, 1, nospc},
     {sc::zeroes_command, 0xffe0, 0, 1, inval},
     {sc::zeroes_command, 0, MiB, 0, 0},
     {cache_command, 0, 0, 512, 0},
-    {cache_command, 0, top, all_ones, inval},
+    {cache_command, 0, top, all_bits, inval},
     {status_command, 0, 0, 512, inval},
-    {status_command, 8, 0, all_ones, inval},
+    {status_command, 8, 0, all_bits, inval},
     {8, 0, 0, 512, inval},
-    {0x7fff, 0xffff, top, all_ones, inval},
+    {0x7fff, 0xffff, top, all_bits, inval},
     {0xffff, 0, 0, 0, inval},
 };
 
@@ -143,7 +143,7 @@ INSTANTIATE_TEST_SUITE_P(Bytes, HostilePayload,
                                            large_payload{(32 << 20) + 1, inval},
                                            large_payload{128 << 20, inval},
                                            large_payload{(128 << 20) + 1, hung_up},
-                                           large_payload{all_ones, hung_up}),
+                                           large_payload{all_bits, hung_up}),
                          [](const auto& each) { return std::to_string(each.param.bytes); });
 
 /// The first request fills more than half of the window, so its reply waits for the second request.

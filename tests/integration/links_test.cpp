@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// All pages that are in version control: build trees and hidden directories are not.
-std::vector<fs::path> pages() {
+std::vector<fs::path> all_pages() {
   std::vector<fs::path> found;
   const auto walk_end = fs::recursive_directory_iterator();
   for (auto it = fs::recursive_directory_iterator(source_directory); it != walk_end; ++it) {
@@ -96,7 +96,7 @@ std::string fault_of(const fs::path& page, const std::string& link) {
 
 TEST(Links, OfAllPagesLeadSomewhere) {
   std::size_t checked = 0;
-  for (const auto& page : pages()) {
+  for (const auto& page : all_pages()) {
     for (const auto& link : links_of(page)) {
       ++checked;
       EXPECT_EQ(fault_of(page, link), "") << page << ": " << link;

@@ -116,7 +116,7 @@ TEST_P(ReorderFaultInMode, KilledClientWithHeldDataCausesOneAbort) {
   expect_one_abort(server, "NBD_CMD_DISC");
 }
 
-const std::string backwards = R"(
+const std::string written_backwards = R"(
 piece = b'x' * 65536
 try:
     for at in reversed(range(0, 3 << 20, 65536)):
@@ -128,7 +128,7 @@ h.shutdown()
 )";
 
 TEST_P(ReorderFaultInMode, SinkFailureWithHeldDataCausesOneAbort) {
-  const std::string command = client_command(backwards);
+  const std::string command = client_command(written_backwards);
   EXPECT_TRUE(
       ended_with(1, nbdstream(in_mode({"-o", "fail-write-after=1234567", "--run", command}))));
   EXPECT_TRUE(holds(path("log"), one_abort));

@@ -50,7 +50,7 @@ std::ostream& operator<<(std::ostream& out, const recipe& r) {
   return out << name_of(r);
 }
 
-std::vector<std::string> pages() {
+std::vector<std::string> recipe_pages() {
   std::vector<std::string> names{"README.md"};
   for (const auto& entry : std::filesystem::directory_iterator(source / "doc/guide")) {
     names.push_back("doc/guide/" + entry.path().filename().string());
@@ -61,7 +61,7 @@ std::vector<std::string> pages() {
 
 std::vector<recipe> read_recipes() {
   std::vector<recipe> recipes;
-  for (const auto& page : pages()) {
+  for (const auto& page : recipe_pages()) {
     for (const auto& each : read_blocks(source / page)) {
       if (each.section != "Recipes" || each.language != "sh") continue;
       const bool goes_on =
@@ -112,7 +112,7 @@ TEST(Recipes, AreAsManyOnEachPageAsExpected) {
 
 /// A heading of a section "Recipes" without commands would be no recipe.
 TEST(Recipes, HaveCommandsUnderEachHeading) {
-  for (const auto& page : pages()) {
+  for (const auto& page : recipe_pages()) {
     std::istringstream lines(read_file(source / page));
     std::size_t headings = 0;
     bool in_recipes = false;

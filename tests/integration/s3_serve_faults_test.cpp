@@ -14,17 +14,17 @@ std::string after_the_start(const std::string& what) {
   return R"([{"on": "GetObject", "skip": 1, )" + what + "}]";
 }
 
-struct trouble {
+struct serve_trouble {
   std::string name;
   std::string rules;               ///< JSON
   std::vector<std::string> why{};  ///< what the log says
 };
 
-void PrintTo(const trouble& it, std::ostream* out) {
+void PrintTo(const serve_trouble& it, std::ostream* out) {
   *out << it.name;
 }
 
-class S3ServeRetry : public s3_serve_test, public ::testing::WithParamInterface<trouble> {};
+class S3ServeRetry : public s3_serve_test, public ::testing::WithParamInterface<serve_trouble> {};
 
 TEST_P(S3ServeRetry, ClientReadsWholeObject) {
   start_faulty_server(GetParam().rules);
@@ -38,7 +38,7 @@ TEST_P(S3ServeRetry, ClientReadsWholeObject) {
   EXPECT_GT(count_of("warning", ended.err), 0U) << ended.err;
 }
 
-const trouble passing[] = {
+const serve_trouble passing[] = {
     {"SlowDown",
      after_the_start(R"("do": "error", "status": 503, "code": "SlowDown", "times": 4)")},
     {"SlowDownForHalfOfAllRequests",
@@ -62,7 +62,7 @@ fails_with(errno.EIO, h.pread, 512, 5 << 20)
 h.pread(512, 4096)
 )";
 
-class S3ServeError : public s3_serve_test, public ::testing::WithParamInterface<trouble> {};
+class S3ServeError : public s3_serve_test, public ::testing::WithParamInterface<serve_trouble> {};
 
 TEST_P(S3ServeError, FailsReadWithEioAndOneLogLine) {
   const auto& it = GetParam();
@@ -75,7 +75,7 @@ TEST_P(S3ServeError, FailsReadWithEioAndOneLogLine) {
   EXPECT_EQ(count_of("error", ended.err), 1U) << ended.err;
 }
 
-const trouble lasting[] = {
+const serve_trouble lasting[] = {
     {"TheWholeObject", after_the_start(R"("do": "whole")"), {"the range", "HTTP 200"}},
     {"AnotherRange", after_the_start(R"("do": "shifted")"), {"the range", "HTTP 206"}},
     {"FewerBytes", after_the_start(R"("do": "short", "bytes": 1)"), {"fewer bytes"}},
@@ -134,7 +134,7 @@ assert h.pread(512, 4096) == b'x' * 512
   }
 }
 
-struct denial {
+struct serve_denial {
   std::string name;
   std::vector<std::string> why;  ///< what the log says
   arguments settings = {};
@@ -142,11 +142,12 @@ struct denial {
   std::string key = "there";
 };
 
-void PrintTo(const denial& it, std::ostream* out) {
+void PrintTo(const serve_denial& it, std::ostream* out) {
   *out << it.name;
 }
 
-class S3ServeRefusalAtStart : public s3_serve_test, public ::testing::WithParamInterface<denial> {};
+class S3ServeRefusalAtStart : public s3_serve_test,
+                              public ::testing::WithParamInterface<serve_denial> {};
 
 TEST_P(S3ServeRefusalAtStart, StopsBeforeCommandRuns) {
   const auto& it = GetParam();
@@ -159,7 +160,7 @@ TEST_P(S3ServeRefusalAtStart, StopsBeforeCommandRuns) {
   EXPECT_FALSE(std::filesystem::exists(path("ran")));
 }
 
-const denial denials[] = {
+const serve_denial serve_denials[] = {
     {"NoObject", {"s3://bucket/key: ", "no such object"}, {}, {}, "key"},
     {"OtherSecret", {"s3://bucket/there: ", "HTTP 403"}, {}, {"AWS_SECRET_ACCESS_KEY=other"}},
     {"NoKeys", {"credentials"}, {}, {"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY="}},
@@ -167,7 +168,7 @@ const denial denials[] = {
     {"NoKey", {"key"}, {}, {}, ""},
     {"KeyOfManyObjects", {"{time}", "as it is"}, {}, {}, "{time}"},
 };
-INSTANTIATE_TEST_SUITE_P(Reasons, S3ServeRefusalAtStart, ::testing::ValuesIn(denials),
+INSTANTIATE_TEST_SUITE_P(Reasons, S3ServeRefusalAtStart, ::testing::ValuesIn(serve_denials),
                          [](const auto& it) { return it.param.name; });
 
 TEST_F(S3ServeFaults, UnreachableServerStopsBeforeCommandRuns) {

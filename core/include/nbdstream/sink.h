@@ -224,10 +224,11 @@ struct nbdstream_sink_table {
   int (*flush)(void *sink);
 
   /* Lends the host a descriptor to which it writes the stream itself; or returns -1 to have write
-   * called. Until commit or abort, the host then calls only zero, flush, wait_for and check. The
-   * host does not close the descriptor, and moves its offset only by writing. It may set
-   * O_NONBLOCK, unless NBDSTREAM_FD_SHARED is set in *fd_flags (0 on entry). Called once after each
-   * open, on the host's thread; must not block. NULL: no descriptor. */
+   * called. Until commit or abort, the host then calls only zero, flush, wait_for and check; for
+   * the null device it does not call zero either. The host does not close the descriptor, and moves
+   * its offset only by writing. It may set O_NONBLOCK, unless NBDSTREAM_FD_SHARED is set in
+   * *fd_flags (0 on entry). Called once after each open, on the host's thread; must not block.
+   * NULL: no descriptor. */
   int (*native_fd)(void *sink, uint32_t *fd_flags);
 
   /* After a call returned -EAGAIN: fills in *wait (on entry struct_size is set, fd and timeout_ns
