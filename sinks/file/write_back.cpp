@@ -19,7 +19,9 @@ int sync_range(int fd, off64_t at, off64_t size, unsigned flags) noexcept {
 
 bool can_write_back(int fd) noexcept {
   // Without flags, the call only looks at its arguments.
-  return sync_range(fd, 0, 0, 0) == 0;
+  const int status = sync_range(fd, 0, 0, 0);
+  return status != -EINVAL && status != -ENOSYS && status != -ESPIPE && status != -EOPNOTSUPP &&
+         status != -EPERM;
 }
 
 void begin_write_back(int fd, off64_t at, off64_t size) noexcept {

@@ -190,6 +190,8 @@ TEST_F(FileWriteBehind, WakesTheHostOnceForAnError) {
     woken_host host;
     const descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     nbdstream::file::write_behind behind(nbdstream::sink_host(&host.table), fd.get());
+    for (int64_t sent = 0; sent < enough; sent += 8 * mebibyte)
+      if (::write(fd.get(), data.data(), data.size()) != ssize_t(data.size())) return 202;
     if (!eventually([&] { return host.wakes > 0; })) return 203;
     if (behind.error() != EIO || behind.finish() != 0) return 204;
     return host.wakes == 1 ? 0 : 205;

@@ -257,7 +257,7 @@ TEST(TcpPeer, RefusedConnectionIsErrorThatNamesAddress) {
   sink client(in_tree_sink("socket"), {{"address", address}});
   EXPECT_EQ(client.open_patiently(), -ECONNREFUSED);
   EXPECT_NE(client.explanation().find(address), std::string::npos);
-  EXPECT_NE(client.explanation().find("nobody listens"), std::string::npos);
+  EXPECT_NE(client.explanation().find("no program listens"), std::string::npos);
 }
 
 TEST(TcpPeer, UnansweredConnectionCanBeAborted) {

@@ -132,7 +132,7 @@ TEST_P(UnixSocketSink, RefusedConnectionIsErrorThatNamesPath) {
   sink client(module, values);
   ASSERT_EQ(client.created, 0);
   EXPECT_EQ(client.open(), -ECONNREFUSED);
-  EXPECT_NE(client.explanation().find("nobody listens"), std::string::npos);
+  EXPECT_NE(client.explanation().find("no program listens"), std::string::npos);
   EXPECT_NE(client.explanation().find(path), std::string::npos);
 }
 

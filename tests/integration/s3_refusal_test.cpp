@@ -108,7 +108,7 @@ TEST_F(S3Refusal, TooLargePartFailsStream) {
 
 TEST_F(S3Refusal, UploadAbortedByAnotherClientIsLogged) {
   start_faulty_server(R"([{"on": "UploadPart", "part": 2, "do": "vanish"}])");
-  expect_failure({"NoSuchUpload", "aborted by somebody"});
+  expect_failure({"NoSuchUpload", "a request or a lifecycle rule aborted it"});
   expect_nothing_left();
 }
 

@@ -183,7 +183,7 @@ TEST(SequencerGap, LateWriteIntoAClosedGapIsRefusedWithAdvice) {
   sequencer s(with_window(4096));
   hold(s, 100, 10);
   EXPECT_EQ(s.close_gap(), 100u);
-  expect_refused(s.write(40, 8), EINVAL, "given up as zeroes; --order spill waits for it, as does");
+  expect_refused(s.write(40, 8), EINVAL, "sent as zeroes; --order spill waits for it, as does");
   expect_refused(s.write(40, 8), EINVAL, "a --window larger than 4096 or a longer --stall");
 }
 
