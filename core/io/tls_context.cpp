@@ -2,6 +2,7 @@
 #include "config/text.hpp"
 #include "io/tls_openssl.hpp"
 
+#include <openssl/x509v3.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -110,6 +111,11 @@ void load_certificates(tls_context::implementation& into, std::string directory,
   if (SSL_CTX_load_verify_locations(ctx, ca.c_str(), nullptr) != 1) refuse(ca, openssl_reason());
   if (SSL_CTX_use_certificate_chain_file(ctx, certificate.c_str()) != 1) {
     refuse(certificate, openssl_reason());
+  }
+  // OpenSSL would use it, and each client would refuse it.
+  const auto uses = X509_get_extended_key_usage(SSL_CTX_get0_certificate(ctx));
+  if ((uses & (XKU_SSL_SERVER | XKU_ANYEKU)) == 0) {
+    refuse(certificate, "its extended key usage does not allow servers; make one with serverAuth");
   }
   if (SSL_CTX_use_PrivateKey_file(ctx, key.c_str(), SSL_FILETYPE_PEM) != 1) {
     refuse(key, openssl_reason());

@@ -87,6 +87,17 @@ TEST_F(TlsCertificates, MismatchedKeyIsNamedInTheError) {
   EXPECT_TRUE(names(text, "mismatch"));
 }
 
+TEST_F(TlsCertificates, CertificateOnlyForClientsIsRefused) {
+  for (const auto* const part : {"cert", "key"}) {
+    fs::copy(directory / (std::string("client-") + part + ".pem"),
+             directory / (std::string("server-") + part + ".pem"),
+             fs::copy_options::overwrite_existing);
+  }
+  const auto text = refusal(settings);
+  EXPECT_TRUE(names(text, "server-cert.pem"));
+  EXPECT_TRUE(names(text, "extended key usage does not allow servers"));
+}
+
 TEST_F(TlsCertificates, EncryptedKeyIsRefusedWithoutAPrompt) {
   const auto key = (directory / "server-key.pem").string();
   const auto script = "openssl ec -in '" + key + "' -aes128 -passout pass:secret -out '" + key +
