@@ -92,16 +92,17 @@ class KilledAtRandom(S3Test):
         status = stream.wait(PATIENCE)
         log = stream.log.read_text()
         uploads, objects = len(self.uploads()), self.objects()
+        # The gateway died before it told the name of an upload, so nbdstream cannot remove that one.
+        lost = "the server's answer to the beginning of an upload was lost" in log
+        most_uploads = int(lost or (victim == "server" and not objects))
         if objects:
             self.assert_object(self.disk, key)
         self.assertEqual(objects, [key] if status == 0 else objects, log)
         if victim == "gateway":
             self.assertEqual(status, 0, log)
-        if victim == "server":
-            self.assertLessEqual(uploads, 0 if objects else 1, log)
-        else:
-            self.assertEqual((uploads, len(objects)), (0, int(status == 0)), log)
-        self.empty_the_bucket()
+        self.assertLessEqual(uploads, most_uploads, log)
+        if victim != "server":
+            self.assertEqual(len(objects), int(status == 0), log)
 
     def test_leaves_a_whole_object_or_none(self):
         self.disk = self.make_disk()
@@ -115,4 +116,7 @@ class KilledAtRandom(S3Test):
         for n in range(15):
             victim, after = ("server", "client", "gateway")[n % 3], dice.uniform(0, whole)
             with self.subTest(seed=seed, victim=victim, after=after):
-                self.attempt(victim, after)
+                try:
+                    self.attempt(victim, after)
+                finally:
+                    self.empty_the_bucket()

@@ -160,19 +160,30 @@ TEST_F(ClientOrder, BackwardWritesAreCountedExactly) {
 }
 
 TEST_F(ClientOrder, InOrderWritesAreSplicedAgainAfterReordering) {
-  // First 8 MiB backwards, which fit into the window, and then 64 MiB in order.
+  // First 8 MiB backwards, which fit into the window, and then 64 MiB in order. The client waits
+  // until the held bytes were sent: one that goes on at once can stay ahead of them, and is then
+  // copied.
   make_sparse(path("in.raw"), 72 * MiB);
   const std::string client = client_command(R"(
+import re, socket
+def sent():
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect('control')
+        s.sendall(b'GET /metrics HTTP/1.0\r\n\r\n')
+        text = b''.join(iter(lambda: s.recv(1 << 16), b''))
+    return float(re.search(rb'\nnbdstream_stream_sent_bytes_total\S* (\S+)', text)[1])
 data = file('in.raw')
 step = 256 << 10
 for at in range((8 << 20) - step, -1, -step):
     send(data[at:at + step], at)
+while sent() < 8 << 20:
+    pass
 for at in range(8 << 20, len(data), step):
     send(data[at:at + step], at)
 h.shutdown()
 )");
-  const std::string log =
-      log_of(client, {"--order", "spill", "--log-level", "debug", "--size", "72M"});
+  const std::string log = log_of(client, {"--order", "spill", "--log-level", "debug", "--size",
+                                          "72M", "--control", "control"});
   const closing_line end = closing_line_of(log);
   EXPECT_GT(end.memory, 7 * MiB);
   EXPECT_EQ(end.spilled, 0);
