@@ -5,6 +5,9 @@
  *
  *   cc -std=c11 -shared -fPIC $(pkg-config --cflags --libs nbdstream) -o mine.so template.c
  *   nbdstream --sink ./mine.so:/backup/disk.raw --run '...'
+ *
+ * A killed process leaves PATH.part behind, and every later open fails until somebody removes it. A
+ * sink for real use puts stream->unique_id into the temporary name.
  */
 #define _POSIX_C_SOURCE 200809L
 

@@ -4,6 +4,9 @@
 //
 //   c++ -std=c++20 -shared -fPIC $(pkg-config --cflags --libs nbdstream) -o mine.so template.cpp
 //   nbdstream --sink ./mine.so:/backup/disk.raw --run '...'
+//
+// A killed process leaves PATH.part behind, and every later open fails until somebody removes it. A
+// sink for real use puts stream.unique_id into the temporary name.
 #include <fcntl.h>
 #include <unistd.h>
 

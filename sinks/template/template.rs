@@ -7,6 +7,9 @@
 //   rustc --edition 2021 --crate-type cdylib -C panic=abort -o mine.so template.rs
 //   nbdstream --sink ./mine.so:/backup/disk.raw --run '...'
 //
+// A killed process leaves PATH.part behind, and every later open fails until somebody removes it. A
+// sink for real use puts the stream's unique_id into the temporary name.
+//
 // No panic may leave a function that C calls; panic=abort sees to that.
 
 use std::ffi::{c_void, CStr, CString, OsStr};
