@@ -3,7 +3,6 @@
 // The sink `null`: counts the bytes of a stream and discards them; computes their digest, if asked.
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include "../medium/descriptor.hpp"
 #include "../medium/digest.hpp"
 #include "../medium/new_file.hpp"
+#include "../medium/null_device.hpp"
 
 namespace nbdstream::null {
 namespace {
@@ -21,10 +21,7 @@ namespace {
 /// something else, which would keep them, has its name.
 medium::descriptor open_null_device() {
   medium::descriptor fd(::open("/dev/null", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-  struct stat s {};
-  const bool is_it =
-      fd && ::fstat(fd.get(), &s) == 0 && S_ISCHR(s.st_mode) && s.st_rdev == makedev(1, 3);
-  return is_it ? std::move(fd) : medium::descriptor();
+  return medium::is_null_device(fd.get()) ? std::move(fd) : medium::descriptor();
 }
 
 class null_sink {

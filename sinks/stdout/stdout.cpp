@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include <array>
 #include <cstdio>
 #include <nbdstream/sink.hpp>
 
+#include "../medium/null_device.hpp"
 #include "../medium/reader_watch.hpp"
 #include "../medium/write_end.hpp"
 
@@ -23,9 +23,7 @@ using medium::write_end;
 /// Whether nothing can be written there because it is closed: then the host has put /dev/null in
 /// its place, for reading only.
 bool is_closed(int flags) noexcept {
-  struct stat status {};
-  return flags < 0 || ((flags & O_ACCMODE) == O_RDONLY && ::fstat(STDOUT_FILENO, &status) == 0 &&
-                       S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3));
+  return flags < 0 || ((flags & O_ACCMODE) == O_RDONLY && medium::is_null_device(STDOUT_FILENO));
 }
 
 /// Takes standard output away from everyone else: what any of us, or the command of --run, prints
