@@ -13,7 +13,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <stdexcept>
-#include <thread>
 
 #include "host.hpp"
 #include "surroundings.hpp"
@@ -21,17 +20,6 @@
 namespace sink_tests {
 
 inline const std::string exec_module = in_tree_sink("exec");
-
-/// Whether `condition` becomes true within `patience`.
-template <class Condition>
-bool eventually(Condition&& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
 
 /// Repeats abort as wait_for says. Returns how often it had to wait.
 inline int abort_patiently(sink& exec) {

@@ -11,7 +11,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <thread>
 
 #include "file/write_behind.hpp"
 #include "file_fixture.hpp"
@@ -23,17 +22,6 @@ namespace {
 constexpr int64_t mebibyte = 1 << 20;
 /// The thread waits for the disk when more than 64 MiB are on their way there.
 constexpr int64_t enough = 96 * mebibyte;
-
-/// Whether it becomes true while a test has patience.
-template <class Condition>
-bool eventually(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
 
 /// How many pages of the first `length` bytes of a file are in the cache; -1 where nobody can tell.
 int64_t cached_pages(const std::string& path, size_t length) {

@@ -11,12 +11,24 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace sink_tests {
 
 /// How long anything that ought to happen may take before a test gives up on it.
 constexpr std::chrono::seconds patience{20};
+
+/// Whether `condition` becomes true within `patience`.
+template <class Condition>
+bool eventually(Condition&& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
 
 /// Paths of modules: of the product, and of those that only tests use.
 std::string in_tree_sink(const std::string& name);

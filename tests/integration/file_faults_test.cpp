@@ -9,18 +9,21 @@
 namespace nbdstream::test {
 namespace {
 
-/// Writes until that fails; it must fail with ENOSPC.
-const std::string until_the_disk_is_full = R"(
-failed = 0
-for at in range(0, 64 << 20, 1 << 20):
+/// Writes at the offsets from `begin` up to `end` (bytes) until that fails; it must fail with
+/// ENOSPC.
+std::string write_until_no_space(std::uint64_t begin, std::uint64_t end) {
+  return "for at in range(" + std::to_string(begin) + ", " + std::to_string(end) + R"(, 1 << 20):
     try:
         h.pwrite(b'x' * (1 << 20), at)
     except nbd.Error as e:
         failed = e.errnum
         break
+else:
+    failed = 0
 assert failed == errno.ENOSPC, failed
 h.shutdown()
 )";
+}
 
 class FileFaults : public integration_test {
  protected:
@@ -52,7 +55,7 @@ TEST_F(FileFaults, FullDiskGivesTheClientENOSPCAndLeavesNoFile) {
       "ulimit -f 8192; exec nbdstream -U sock -P pid --sink "
       "file:out/disk.raw");  // of 512 bytes
   wait_for("pid");
-  EXPECT_TRUE(ended_with(0, client(until_the_disk_is_full)));
+  EXPECT_TRUE(ended_with(0, client(write_until_no_space(0, 64 * MiB))));
   const result ended = server.wait();
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "sink file: writing failed: File too large"));
@@ -69,17 +72,7 @@ TEST_F(FileFaults, FsyncErrorFailsTheCommitAndLeavesNoFile) {
 /// It is written to the disk while the stream goes on; 72 MiB are on their way at most before an
 /// error is seen.
 TEST_F(FileFaults, WriteBackErrorEndsTheStreamBeforeTheCommit) {
-  const std::string script = R"(
-failed = 0
-for at in range(100000, 1 << 30, 1 << 20):
-    try:
-        h.pwrite(b'x' * (1 << 20), at)
-    except nbd.Error as e:
-        failed = e.errnum
-        break
-assert failed == errno.ENOSPC, failed
-h.shutdown()
-)";
+  const std::string script = write_until_no_space(100000, 1024 * MiB);
   const result ended = run_with("sync_file_range", "ENOSPC", "\n" + script);
   EXPECT_TRUE(ended_with(1, ended));
   EXPECT_TRUE(mentions(ended.err, "out/disk.raw: what was written did not reach the disk"));
